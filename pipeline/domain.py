@@ -1,0 +1,224 @@
+"""The values that travel between the stages. All frozen; arrays in them are never written to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]  # (H, W, 3) RGB, sRGB
+Plane = NDArray[np.uint8]  # (H, W)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a photo came from and what its file said. Sizes are those stored, before rotation."""
+
+    format: str
+    mode: str
+    width_px: int
+    height_px: int
+    bytes: int
+    orientation_applied: int = 1  # the EXIF value, 1 to 8; 1 is upright
+    profile_converted: str | None = None  # name of the ICC profile that was converted to sRGB
+    bucket: str | None = None
+    key: str | None = None  # object key, or path of a file
+    version_id: str | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """Upright sRGB pixels; ``alpha`` (0 transparent, 255 opaque) has the same height and width."""
+
+    pixels: Picture
+    alpha: Plane | None = None
+
+    @property
+    def height_px(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width_px(self) -> int:
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """What the gate measured on the photo as the generator would see it.
+
+    ``blur_variance``: variance of the Laplacian of the grey picture (grey levels squared);
+    ``noise_sigma``: estimated standard deviation of Gaussian noise (grey levels);
+    ``brightness``: mean lightness L* (0..100); ``contrast``: standard deviation of L*.
+    """
+
+    blur_variance: float
+    blur_variance_min: float
+    noise_sigma: float
+    brightness: float
+    contrast: float
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One optional step: whether it ran, and what was measured against which threshold."""
+
+    step: str
+    ran: bool
+    why: str
+    measured: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RegionMap:
+    """Labels of an aligned face, uint8 (H, W), 0..18 in BiSeNet's order, and its way back.
+
+    ``to_photo`` is the 2x3 affine matrix from crop pixels to photo pixels.
+    """
+
+    labels: Plane
+    to_photo: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face, in pixels of the photo given to the detector.
+
+    ``box`` is left, top, right, bottom; ``landmarks`` are left eye, right eye, nose tip, left
+    and right mouth corner as seen; ``regions`` the names found by the parser; ``refined`` the
+    treatments applied, and ``not_refined`` why there are none.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: tuple[tuple[float, float], ...]
+    regions: tuple[str, ...] = ()
+    refined: tuple[str, ...] = ()
+    not_refined: str | None = None
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file of the layer: its name, size and SHA-256 in hexadecimal."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """A network as the manifest describes it.
+
+    ``files`` by role: ``picture`` (the ONNX graph), ``code`` (the ONNX graph that turns a
+    thumbnail into the picture graph's second input) and ``float`` (the float student, for the
+    torch engine). ``input_range`` is what the pixels 0..255 are mapped to; ``scale`` is output
+    size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
+    on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact.
+    ``working_px`` is the longer side at which the style is drawn when detail is 0.
+    """
+
+    name: str
+    title: str
+    kind: str
+    files: Mapping[str, WeightFile]
+    quantisation: str
+    input_range: tuple[float, float]
+    scale: int
+    multiple_of_px: int
+    overlap_px: int
+    working_px: int
+    thumbnail_px: int
+    licence: str
+    origin: str
+    shape: Mapping[str, object] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """An opened network: named float32 arrays in, the first output out. Safe to call again."""
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The result against the photo at the result's size (see pipeline/measure.py).
+
+    ``face_shift``: mean movement of the landmarks in inter-ocular distances, when faces were
+    found and measured.
+    """
+
+    psnr_db: float
+    ssim: float
+    colour_shift_ciede2000: float
+    edge_preservation: float
+    face_shift: float | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """The encoded picture; ``bucket``, ``key`` and ``url`` say where it was put, if anywhere."""
+
+    format: str
+    content_type: str
+    width_px: int
+    height_px: int
+    bytes: int
+    bucket: str | None = None
+    key: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class WeightUse:
+    """A network that was used."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How the picture was drawn: the size it was worked at and the number of tiles."""
+
+    working_width_px: int
+    working_height_px: int
+    tiles: int
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The JSON beside every picture; its schema is pipeline/sidecar.schema.json."""
+
+    schema_version: str
+    pipeline_version: str
+    fingerprint: str
+    source: Source
+    quality: QualityReport
+    decisions: tuple[Decision, ...]
+    faces: tuple[Face, ...]
+    style: str
+    strength: float
+    detail: float
+    engine: str
+    weights: tuple[WeightUse, ...]
+    drawing: Drawing
+    output: Output
+    metrics: Metrics
+    timings_ms: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An encoded picture and its sidecar; ``extension`` is without the dot."""
+
+    image: bytes
+    extension: str
+    sidecar: Sidecar

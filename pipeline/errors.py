@@ -1,0 +1,154 @@
+"""Every error that Kirei names.
+
+    KireiError
+    +-- PermanentError            the photo or the request: written down, never retried
+    |   +-- InvalidRequest        invalid_request     a body or an event that cannot be read
+    |   |   +-- UnknownEvent      unknown_event       an event of no known kind
+    |   +-- InvalidOption         invalid_option      an option unknown or out of its range
+    |   |   +-- UnknownStyle      unknown_style       a style that the layer does not hold
+    |   +-- ObjectNotFound        object_not_found    no such object or file
+    |   +-- EmptyInput            empty_input         no bytes at all
+    |   +-- NotAnImage            not_an_image        bytes in none of the formats
+    |   +-- TruncatedImage        truncated_image     an image that ends early or is damaged
+    |   +-- TooManyBytes          too_many_bytes      over the byte limit
+    |   +-- TooManyPixels         too_many_pixels     over the pixel limit, by its header
+    |   +-- ExtremeAspect         extreme_aspect      longer side over shorter side too large
+    +-- TransientError            the world: raised, so that whoever called tries again
+        +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
+        +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
+        +-- EngineUnavailable     engine_unavailable  the engine asked for is not installed
+
+``code`` is stable: users may depend on it. ``stage`` says where, ``measured`` and ``limit``
+what was found and what is allowed, where that applies. HTTP statuses are the adapters' matter.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "EmptyInput",
+    "EngineUnavailable",
+    "ExtremeAspect",
+    "InvalidOption",
+    "InvalidRequest",
+    "KireiError",
+    "NotAnImage",
+    "ObjectNotFound",
+    "PermanentError",
+    "StoreUnavailable",
+    "TooManyBytes",
+    "TooManyPixels",
+    "TransientError",
+    "TruncatedImage",
+    "UnknownEvent",
+    "UnknownStyle",
+    "WeightsInvalid",
+]
+
+Scalar = str | int | float | None
+
+
+class KireiError(Exception):
+    """The root; only its leaves are raised."""
+
+    code: ClassVar[str] = "error"
+    default_stage: ClassVar[str] = "request"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stage: str | None = None,
+        measured: Scalar = None,
+        limit: Scalar = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.stage = stage or self.default_stage
+        self.measured = measured
+        self.limit = limit
+
+    def as_dict(self) -> dict[str, Scalar]:
+        """code, message, stage, measured, limit: the one shape errors have everywhere."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "stage": self.stage,
+            "measured": self.measured,
+            "limit": self.limit,
+        }
+
+
+class PermanentError(KireiError):
+    """The photo or the request is at fault: trying again gives the same."""
+
+
+class InvalidRequest(PermanentError):
+    code = "invalid_request"
+
+
+class UnknownEvent(InvalidRequest):
+    code = "unknown_event"
+
+
+class InvalidOption(PermanentError):
+    code = "invalid_option"
+
+
+class UnknownStyle(InvalidOption):
+    code = "unknown_style"
+
+
+class ObjectNotFound(PermanentError):
+    code = "object_not_found"
+    default_stage = "fetch"
+
+
+class EmptyInput(PermanentError):
+    code = "empty_input"
+    default_stage = "decode"
+
+
+class NotAnImage(PermanentError):
+    code = "not_an_image"
+    default_stage = "decode"
+
+
+class TruncatedImage(PermanentError):
+    code = "truncated_image"
+    default_stage = "decode"
+
+
+class TooManyBytes(PermanentError):
+    code = "too_many_bytes"
+    default_stage = "decode"
+
+
+class TooManyPixels(PermanentError):
+    code = "too_many_pixels"
+    default_stage = "decode"
+
+
+class ExtremeAspect(PermanentError):
+    code = "extreme_aspect"
+    default_stage = "decode"
+
+
+class TransientError(KireiError):
+    """The world is at fault: the same request may succeed later."""
+
+
+class StoreUnavailable(TransientError):
+    code = "store_unavailable"
+    default_stage = "store"
+
+
+class WeightsInvalid(TransientError):
+    code = "weights_invalid"
+    default_stage = "weights"
+
+
+class EngineUnavailable(TransientError):
+    code = "engine_unavailable"
+    default_stage = "weights"

@@ -1,0 +1,1 @@
+"""How every weight file was made: teachers, targets, students, export."""

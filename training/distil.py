@@ -1,0 +1,275 @@
+"""Distils a teacher's drawings into a small student.
+
+    python -m training.distil --targets .cache/targets/hayao \\
+        --validation .cache/targets/hayao-validation \\
+        --teacher ../shared/teachers/animeganv2_hayao_int8.tflite \\
+        --out .cache/runs/hayao --steps 9000 --decay-from 6500 --seed 1
+
+Run it again with the same --out to continue from the last checkpoint; the random numbers of
+a step depend on the seed and the step alone, so a resumed run draws what the first would have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
+from training.figures import figures
+from training.losses import (
+    PatchDiscriminator,
+    TeacherFeatures,
+    contour_weight,
+    feature_loss,
+    fourier_loss,
+    gradient_loss,
+)
+from training.teachers import load_animeganv2_tflite
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a run, kept in its checkpoint."""
+
+    steps: int = 9000
+    decay_from: int = 6500  # constant learning rate before, cosine to zero after
+    batch: int = 5
+    crop_px: int = 256
+    learning_rate: float = 5e-4
+    warmup_steps: int = 100
+    average_decay: float = 0.998  # of the exponential moving average that is exported
+    contour_emphasis: float = 2.0
+    gradient_weight: float = 1.5
+    fourier_weight: float = 0.2
+    feature_weight: float = 0.5
+    feature_crops: int = 2  # of the batch: the feature net costs more than the student
+    adversarial_from: int = 2500
+    adversarial_weight: float = 0.03
+    matching_weight: float = 0.5
+    discriminator_rate: float = 2e-4
+    seed: int = 1
+
+
+class Student(nn.Module):
+    """The generator and its thumbnail encoder, trained and saved together."""
+
+    def __init__(self, shape: StudentShape) -> None:
+        super().__init__()
+        self.generator = StudentGenerator(shape)
+        self.encoder = ThumbnailEncoder(shape)
+
+    def forward(self, picture: Tensor, thumbnail: Tensor) -> Tensor:
+        drawing: Tensor = self.generator(picture, self.encoder(thumbnail))
+        return drawing
+
+
+class Pairs:
+    """Windows and targets of a folder in memory, as uint8; crops by step and seed.
+
+    Windows smaller than a crop (of the smallest photographs) are left out.
+    """
+
+    def __init__(self, folder: Path, thumbnail_px: int, crop_px: int) -> None:
+        self.photos: list[NDArray[np.uint8]] = []
+        self.targets: list[NDArray[np.uint8]] = []
+        self.thumbnails: list[NDArray[np.uint8]] = []
+        for path in sorted(folder.glob("?????-*.png")):
+            pair = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+            photo, target = np.split(pair, 2, axis=1)
+            if min(photo.shape[:2]) < crop_px:
+                continue
+            self.photos.append(photo)
+            self.targets.append(target)
+            size = (thumbnail_px, thumbnail_px)
+            self.thumbnails.append(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
+        if not self.photos:
+            raise FileNotFoundError(f"{folder}: no targets; run training.targets first")
+
+    def batch(self, recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Photos, targets (N, 3, crop, crop) and thumbnails of the windows they came from."""
+        random = np.random.default_rng((recipe.seed, step))
+        photos, targets, thumbnails = [], [], []
+        for number in random.integers(len(self.photos), size=recipe.batch):
+            height, width = self.photos[number].shape[:2]
+            y = random.integers(height - recipe.crop_px + 1)
+            x = random.integers(width - recipe.crop_px + 1)
+            mirror = -1 if random.random() < 0.5 else 1
+            part = (slice(y, y + recipe.crop_px), slice(x, x + recipe.crop_px))
+            photos.append(self.photos[number][part][:, ::mirror])
+            targets.append(self.targets[number][part][:, ::mirror])
+            thumbnails.append(self.thumbnails[number][:, ::mirror])
+        return to_tensor(photos), to_tensor(targets), to_tensor(thumbnails)
+
+
+def to_tensor(pictures: list[NDArray[np.uint8]]) -> Tensor:
+    """uint8 (H, W, 3) pictures of one size to float32 (N, 3, H, W) in [-1, 1], channels last."""
+    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    return (stacked / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def to_picture(drawing: Tensor) -> NDArray[np.uint8]:
+    """(1, 3, H, W) in [-1, 1] to uint8 (H, W, 3)."""
+    scaled = (drawing[0].float().permute(1, 2, 0) + 1) * 127.5 + 0.5
+    return scaled.clamp(0, 255).to(torch.uint8).numpy()
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The factor of the base rate: linear warm-up, constant, cosine to zero."""
+    if step < recipe.warmup_steps:
+        return (step + 1) / recipe.warmup_steps
+    if step < recipe.decay_from:
+        return 1.0
+    done = (step - recipe.decay_from) / max(1, recipe.steps - recipe.decay_from)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def validate(student: Student, pairs: Pairs, sheet: Path | None) -> dict[str, float]:
+    """Figures on whole held-out windows; with ``sheet``, photo | target | drawing rows."""
+    student.eval()
+    made, rows = [], []
+    for number, (photo, target) in enumerate(zip(pairs.photos, pairs.targets, strict=True)):
+        with torch.inference_mode():
+            out = student(to_tensor([photo]), to_tensor([pairs.thumbnails[number]]))
+        drawing = to_picture(out)
+        made.append((drawing, target))
+        if number % 4 == 0:
+            rows.append(cv2.resize(np.concatenate([photo, target, drawing], 1), (1152, 384)))
+    if sheet:
+        cv2.imwrite(str(sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+    student.train()
+    return figures(made)
+
+
+def train(recipe: Recipe, options: argparse.Namespace) -> None:
+    """The loop. Writes OUT/last.pt, OUT/log.jsonl and OUT/sheet-STEP.png."""
+    torch.manual_seed(recipe.seed)
+    shape = StudentShape()
+    student = Student(shape).to(memory_format=torch.channels_last)
+    average = deepcopy(student).requires_grad_(False)
+    judge = PatchDiscriminator().to(memory_format=torch.channels_last)
+    teacher = load_animeganv2_tflite(options.teacher).to(memory_format=torch.channels_last)
+    features = TeacherFeatures(teacher)
+    optimiser = torch.optim.Adam(student.parameters(), recipe.learning_rate, (0.9, 0.99))
+    judge_optimiser = torch.optim.Adam(judge.parameters(), recipe.discriminator_rate, (0.5, 0.99))
+    parts = {
+        "student": student,
+        "average": average,
+        "judge": judge,
+        "optimiser": optimiser,
+        "judge_optimiser": judge_optimiser,
+    }
+    pairs = Pairs(options.targets, shape.thumbnail_px, recipe.crop_px)
+    held_out = Pairs(options.validation, shape.thumbnail_px, recipe.crop_px)
+    options.out.mkdir(parents=True, exist_ok=True)
+    checkpoint, first = options.out / "last.pt", 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
+        first = saved["step"]
+        print(f"resumed at step {first}")
+    print(f"{len(pairs.photos)} windows, {len(held_out.photos)} held out", flush=True)
+
+    sums: dict[str, float] = {}
+    start = time.monotonic()
+    for step in range(first, recipe.steps):
+        photo, target, thumbnail = pairs.batch(recipe, step)
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * learning_rate(recipe, step)
+        adversarial = step >= recipe.adversarial_from
+        with torch.autocast("cpu", torch.bfloat16):
+            drawing = student(photo, thumbnail).float()
+            of_target = [f.float() for f in features(target[: recipe.feature_crops])]
+            of_drawing = [f.float() for f in features(drawing[: recipe.feature_crops])]
+        losses = {
+            "l1": ((drawing - target).abs() * contour_weight(target, recipe.contour_emphasis)).mean(),
+            "gradient": recipe.gradient_weight * gradient_loss(drawing, target),
+            "fourier": recipe.fourier_weight * fourier_loss(drawing, target),
+            "feature": recipe.feature_weight * feature_loss(of_drawing, of_target),
+        }
+        if adversarial:
+            judge.requires_grad_(False)
+            with torch.autocast("cpu", torch.bfloat16):
+                score, seen = judge(photo, drawing)
+                _, wanted = judge(photo, target)
+            losses["adversarial"] = recipe.adversarial_weight * (score.float() - 1).square().mean()
+            losses["matching"] = recipe.matching_weight * feature_loss(
+                [f.float() for f in seen], [f.float() for f in wanted]
+            )
+        total = torch.stack(list(losses.values())).sum()
+        if not torch.isfinite(total):
+            raise FloatingPointError(f"step {step}: the loss is {total.item()}; last.pt is good")
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimiser.step()
+        if adversarial:
+            judge.requires_grad_(True)
+            with torch.autocast("cpu", torch.bfloat16):
+                real, _ = judge(photo, target)
+                fake, _ = judge(photo, drawing.detach())
+            judged = (real.float() - 1).square().mean() + fake.float().square().mean()
+            judge_optimiser.zero_grad(set_to_none=True)
+            judged.backward()
+            judge_optimiser.step()
+            losses["judge"] = judged
+        decay = min(recipe.average_decay, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mean, now in zip(average.parameters(), student.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+        for name, loss in losses.items():
+            sums[name] = sums.get(name, 0.0) + loss.item()
+
+        done = step + 1
+        if done % 50 == 0 or done == recipe.steps:
+            seconds = (time.monotonic() - start) / (done - first)
+            means = " ".join(f"{name} {value / 50:.4f}" for name, value in sums.items())
+            print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
+            sums = {}
+        if done % 250 == 0 or done == recipe.steps:
+            save(checkpoint, {n: p.state_dict() for n, p in parts.items()}, done, recipe, shape)
+        if done % 500 == 0 or done == recipe.steps:
+            row = validate(average, held_out, options.out / f"sheet-{done:05d}.png")
+            print(f"step {done} | held out: {row}", flush=True)
+            with (options.out / "log.jsonl").open("a") as log:
+                log.write(json.dumps({"step": done, **row}) + "\n")
+
+
+def save(
+    path: Path, states: dict[str, object], step: int, recipe: Recipe, shape: StudentShape
+) -> None:
+    """Whole or not at all: a kill in mid-save leaves the last checkpoint as it was."""
+    temporary = path.with_suffix(".part")
+    torch.save(states | {"step": step, "recipe": asdict(recipe), "shape": shape.as_dict()}, temporary)
+    os.replace(temporary, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--targets", type=Path, required=True)
+    parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--decay-from", type=int, default=Recipe.decay_from)
+    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    options = parser.parse_args()
+    recipe = Recipe(steps=options.steps, decay_from=options.decay_from, seed=options.seed)
+    train(recipe, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""How well a student draws: the figures that MODEL_CARD.md states for each style."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.measure import psnr_db, ssim
+
+LINE_DEPTH = 30
+
+
+def dark_lines(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """in: uint8 (H, W, 3) RGB; out: uint8 (H, W), 1 where a dark line runs.
+
+    The black-hat transform (closing minus picture) of the grey picture with an ellipse of
+    7 px, above 30 grey levels: thin things darker than both their sides.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    return (cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, ellipse) > LINE_DEPTH).astype(np.uint8)
+
+
+def line_f1(drawing: NDArray[np.uint8], target: NDArray[np.uint8]) -> float:
+    """F1 of the drawing's dark lines against the target's, one pixel of tolerance; 1 if no lines."""
+    found, wanted = dark_lines(drawing), dark_lines(target)
+    if not found.any() and not wanted.any():
+        return 1.0
+    near = np.ones((3, 3), np.uint8)
+    precision = (found & cv2.dilate(wanted, near)).sum() / max(1, found.sum())
+    recall = (wanted & cv2.dilate(found, near)).sum() / max(1, wanted.sum())
+    return float(2 * precision * recall / max(1e-9, precision + recall))
+
+
+def gradient_ratio(drawing: NDArray[np.uint8], target: NDArray[np.uint8]) -> float:
+    """Mean gradient of the drawing over the target's: under 1 it is softer."""
+    return _mean_gradient(drawing) / max(1e-9, _mean_gradient(target))
+
+
+def _mean_gradient(picture: NDArray[np.uint8]) -> float:
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float(np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean())
+
+
+def figures(pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> dict[str, float]:
+    """Means over (drawing, target) pairs: psnr_db, ssim, line_f1, gradient_ratio."""
+    rows = [
+        (psnr_db(d, t), ssim(d, t), line_f1(d, t), gradient_ratio(d, t)) for d, t in pairs
+    ]
+    names = ("psnr_db", "ssim", "line_f1", "gradient_ratio")
+    return {name: float(mean) for name, mean in zip(names, np.mean(rows, axis=0), strict=True)}

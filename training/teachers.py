@@ -1,0 +1,109 @@
+"""Opening the published networks that the students learn from.
+
+The files are not part of this repository (see MODEL_CARD.md for where they come from); every
+function here takes the path of one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.nets.animeganv2 import AnimeGANv2Generator
+
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+
+def load_animeganv2_tflite(path: Path) -> AnimeGANv2Generator:
+    """The int8 TensorFlow Lite graph of an AnimeGANv2 generator as a float torch module.
+
+    The graph has the convolutions of the published generator in order of execution; each but
+    the last is followed by a LayerNorm, whose gamma is the constant operand of the MUL after
+    RSQRT and whose beta is the constant operand of the SUB. Weights are dequantised per channel.
+
+    Raises ValueError when the graph does not have the generator's operators and shapes.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    tensors = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+
+    def constant(index: int) -> NDArray[np.float32] | None:
+        try:
+            raw = interpreter.get_tensor(index)
+        except ValueError:  # an activation, not a constant
+            return None
+        return _dequantise(raw, tensors[index]["quantization_parameters"])
+
+    kernels: list[NDArray[np.float32]] = []
+    biases: list[NDArray[np.float32]] = []
+    gammas: list[NDArray[np.float32]] = []
+    betas: list[NDArray[np.float32]] = []
+    wait_for_gamma = False
+    for operator in interpreter._get_ops_details():
+        name, inputs = operator["op_name"], [int(index) for index in operator["inputs"]]
+        if name in CONVOLUTIONS:
+            kernel, bias = constant(inputs[1]), constant(inputs[2])
+            if kernel is None or bias is None:
+                raise ValueError(f"{path}: a convolution without constant weights")
+            depthwise = name == "DEPTHWISE_CONV_2D"
+            # TFLite: (out, h, w, in), depthwise (1, h, w, out); torch: (out, in, h, w)
+            kernels.append(kernel.transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2)))
+            biases.append(bias)
+        elif name == "RSQRT":
+            wait_for_gamma = True
+        elif name == "MUL" and wait_for_gamma:
+            gammas.append(_the_constant(constant, inputs, path))
+            wait_for_gamma = False
+        elif name == "SUB":
+            betas.append(_the_constant(constant, inputs, path))
+    return _fill(AnimeGANv2Generator(), kernels, biases, gammas, betas, path)
+
+
+def _dequantise(raw: NDArray[Any], parameters: dict[str, Any]) -> NDArray[np.float32]:
+    scales, zeros = parameters["scales"], parameters["zero_points"]
+    if scales.size == 0:
+        return raw.astype(np.float32)
+    shape = [1] * raw.ndim
+    if scales.size > 1:
+        shape[parameters["quantized_dimension"]] = scales.size
+    centred = raw.astype(np.float32) - zeros.reshape(shape).astype(np.float32)
+    return centred * scales.reshape(shape).astype(np.float32)
+
+
+def _the_constant(constant: Any, inputs: list[int], path: Path) -> NDArray[np.float32]:
+    found = [value for value in map(constant, inputs) if value is not None and value.ndim == 1]
+    if len(found) != 1:
+        raise ValueError(f"{path}: expected one constant operand, found {len(found)}")
+    return found[0]
+
+
+def _fill(
+    net: AnimeGANv2Generator,
+    kernels: list[NDArray[np.float32]],
+    biases: list[NDArray[np.float32]],
+    gammas: list[NDArray[np.float32]],
+    betas: list[NDArray[np.float32]],
+    path: Path,
+) -> AnimeGANv2Generator:
+    """Puts the tensors, in order of execution, into the module; every one must fit."""
+    convolutions = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
+    norms = [m for m in net.modules() if isinstance(m, torch.nn.GroupNorm)]
+    counts = (len(kernels), len(gammas), len(betas))
+    if counts != (len(convolutions), len(norms), len(norms)):
+        raise ValueError(f"{path}: not an AnimeGANv2 generator: {counts} kernels, gammas, betas")
+    with torch.no_grad():
+        for convolution, kernel, bias in zip(convolutions, kernels, biases, strict=True):
+            if convolution.weight.shape != kernel.shape:
+                raise ValueError(f"{path}: kernel {kernel.shape} for {convolution}")
+            convolution.weight.copy_(torch.from_numpy(kernel.copy()))
+            if convolution.bias is not None:
+                convolution.bias.copy_(torch.from_numpy(bias.copy()))
+        for norm, gamma, beta in zip(norms, gammas, betas, strict=True):
+            norm.weight.copy_(torch.from_numpy(gamma.copy()))
+            norm.bias.copy_(torch.from_numpy(beta.copy()))
+    return net.eval().requires_grad_(False)
