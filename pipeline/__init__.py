@@ -1,0 +1,85 @@
+"""Photographs into anime pictures: bytes in, a Result out.
+
+    from pipeline import Options, Pipeline, Settings
+    result = Pipeline(Settings()).run(photo_bytes, Options(style="hayao"))
+
+Names are loaded when first used, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
+    from pipeline.errors import (
+        EmptyInput,
+        EngineUnavailable,
+        ExtremeAspect,
+        InvalidOption,
+        InvalidRequest,
+        KireiError,
+        NotAnImage,
+        ObjectNotFound,
+        PermanentError,
+        StoreUnavailable,
+        TooManyBytes,
+        TooManyPixels,
+        TransientError,
+        TruncatedImage,
+        UnknownEvent,
+        UnknownStyle,
+        WeightsInvalid,
+    )
+    from pipeline.run import Pipeline
+    from pipeline.settings import Options, Settings
+    from pipeline.sidecar import failure_record, fingerprint, sidecar_json
+
+VERSION = "0.1.0"
+
+__all__ = [
+    "VERSION",
+    "EmptyInput",
+    "EngineUnavailable",
+    "ExtremeAspect",
+    "InvalidOption",
+    "InvalidRequest",
+    "KireiError",
+    "NotAnImage",
+    "ObjectNotFound",
+    "Options",
+    "Output",
+    "PermanentError",
+    "Pipeline",
+    "Result",
+    "Settings",
+    "Sidecar",
+    "Source",
+    "StoreUnavailable",
+    "TooManyBytes",
+    "TooManyPixels",
+    "TransientError",
+    "TruncatedImage",
+    "UnknownEvent",
+    "UnknownStyle",
+    "WeightSpec",
+    "WeightsInvalid",
+    "failure_record",
+    "fingerprint",
+    "sidecar_json",
+]
+
+_MODULES = {
+    "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
+    "run": ("Pipeline",),
+    "settings": ("Options", "Settings"),
+    "sidecar": ("failure_record", "fingerprint", "sidecar_json"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    home = next((module for module, names in _MODULES.items() if name in names), "errors")
+    return getattr(importlib.import_module(f"pipeline.{home}"), name)

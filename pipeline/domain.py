@@ -121,7 +121,8 @@ class WeightSpec:
     torch engine). ``input_range`` is what the pixels 0..255 are mapped to; ``scale`` is output
     size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
     on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact.
-    ``working_px`` is the longer side at which the style is drawn when detail is 0.
+    ``working_px`` is the longer side at which the style is drawn when detail is 0. ``recipe``
+    says how it was made, ``figures`` what was measured when it was.
     """
 
     name: str
@@ -136,8 +137,9 @@ class WeightSpec:
     working_px: int
     thumbnail_px: int
     licence: str
-    origin: str
     shape: Mapping[str, object] = field(default_factory=dict)
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 class Engine(Protocol):

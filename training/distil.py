@@ -83,6 +83,7 @@ class Pairs:
     """
 
     def __init__(self, folder: Path, thumbnail_px: int, crop_px: int) -> None:
+        self.names: list[str] = []
         self.photos: list[NDArray[np.uint8]] = []
         self.targets: list[NDArray[np.uint8]] = []
         self.thumbnails: list[NDArray[np.uint8]] = []
@@ -91,6 +92,7 @@ class Pairs:
             photo, target = np.split(pair, 2, axis=1)
             if min(photo.shape[:2]) < crop_px:
                 continue
+            self.names.append(path.stem)
             self.photos.append(photo)
             self.targets.append(target)
             size = (thumbnail_px, thumbnail_px)

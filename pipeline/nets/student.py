@@ -9,7 +9,9 @@ convolution at half size or less.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +40,13 @@ class StudentShape:
         return 4 * body + 2 * half
 
     def as_dict(self) -> dict[str, object]:
+        """As it stands in checkpoints and in the manifest."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of ``as_dict``, lists read as tuples."""
+        return cls(**{k: tuple(v) if isinstance(v, list | tuple) else v for k, v in values.items()})
 
 
 class _Residual(nn.Module):

@@ -1,0 +1,97 @@
+"""What runs the networks: ONNX Runtime by default, torch when asked for. Imported lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain import Engine, WeightSpec
+from pipeline.errors import EngineUnavailable, WeightsInvalid
+from pipeline.settings import Settings
+from pipeline.weights import Layer
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+class OnnxEngine:
+    """An ONNX graph in ONNX Runtime on the CPU.
+
+    ``graph``: the file's bytes. Raises EngineUnavailable without onnxruntime, WeightsInvalid
+    for bytes that it cannot open.
+    """
+
+    def __init__(self, graph: bytes, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise EngineUnavailable("engine=onnx needs onnxruntime") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # waiting threads sleep: the stages around the networks need the same few cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                graph, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exceptions share no public base
+            raise WeightsInvalid(f"ONNX Runtime cannot open the graph: {error}") from error
+
+    def run(self, inputs: Arrays) -> NDArray[np.float32]:
+        """Named float32 arrays in, the graph's first output out."""
+        output: NDArray[np.float32] = self._session.run(None, dict(inputs))[0]
+        return output
+
+
+class TorchEngine:
+    """The float student in torch; its inputs are taken in the order of the mapping.
+
+    Raises EngineUnavailable without torch and safetensors, WeightsInvalid when the tensors do
+    not fit the module.
+    """
+
+    def __init__(self, checkpoint: bytes, role: str, shape: Mapping[str, Any], threads: int) -> None:
+        try:
+            import safetensors.torch
+            import torch
+        except ImportError as error:
+            raise EngineUnavailable("engine=torch needs torch and safetensors") from error
+        from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
+
+        prefix, network = {
+            "picture": ("generator.", StudentGenerator),
+            "code": ("encoder.", ThumbnailEncoder),
+        }[role]
+        torch.set_num_threads(threads)
+        self._torch = torch
+        self._module = network(StudentShape.from_dict(shape))
+        try:
+            tensors = safetensors.torch.load(checkpoint)
+            state = {
+                name.removeprefix(prefix): tensor.float()
+                for name, tensor in tensors.items()
+                if name.startswith(prefix)
+            }
+            self._module.load_state_dict(state)
+        except (RuntimeError, safetensors.SafetensorError) as error:
+            raise WeightsInvalid(f"the float student cannot be opened: {error}") from error
+        self._module.eval()
+
+    def run(self, inputs: Arrays) -> NDArray[np.float32]:
+        """Named float32 arrays in, the module's output out."""
+        with self._torch.inference_mode():
+            tensors = [self._torch.from_numpy(array) for array in inputs.values()]
+            output: NDArray[np.float32] = self._module(*tensors).numpy()
+        return output
+
+
+def open_engine(layer: Layer, spec: WeightSpec, role: str, settings: Settings) -> Engine:
+    """Hashes the file of ``role`` ("picture" or "code") and opens it in the chosen engine."""
+    if settings.engine == "torch":
+        checkpoint = layer.read(spec, "float")
+        return TorchEngine(checkpoint, role, spec.shape, settings.threads)
+    return OnnxEngine(layer.read(spec, role), settings.threads)

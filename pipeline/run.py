@@ -1,0 +1,146 @@
+"""The pipeline: the stages in order, their timings, and the engines they share."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pipeline import VERSION
+from pipeline.decode import decode, fit
+from pipeline.domain import (
+    Engine,
+    Output,
+    Photo,
+    Result,
+    Sidecar,
+    WeightSpec,
+    WeightUse,
+)
+from pipeline.encode import encode
+from pipeline.engines import open_engine
+from pipeline.enhance import enhance
+from pipeline.faces import find_faces
+from pipeline.measure import measure
+from pipeline.quality import assess
+from pipeline.repair import repair
+from pipeline.settings import Options, Settings
+from pipeline.sidecar import SCHEMA_VERSION, fingerprint
+from pipeline.stylise import stylise
+from pipeline.weights import Layer
+
+class Pipeline:
+    """The stages with their settings. What outlives a photo is only opened engines.
+
+    Opening is lazy: a network is read, hashed and opened when a photo first needs it, and once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+        self._engines: dict[tuple[str, str], Engine] = {}
+
+    @property
+    def version(self) -> str:
+        """The package's version and the first eight digits of the manifest's SHA-256.
+
+        Equal versions give equal pictures.
+        """
+        return f"{VERSION}+{self._layer.digest[:8]}"
+
+    def styles(self) -> tuple[WeightSpec, ...]:
+        """The styles that the layer holds, by name."""
+        specs = sorted(self._layer.specs.values(), key=lambda spec: spec.name)
+        return tuple(spec for spec in specs if spec.kind == "style")
+
+    def run(
+        self,
+        data: bytes,
+        options: Options,
+        *,
+        bucket: str | None = None,
+        key: str | None = None,
+        version_id: str | None = None,
+        etag: str | None = None,
+    ) -> Result:
+        """in: a file's bytes and where they came from, if anywhere; out: the picture and its
+        sidecar. Raises PermanentError for the photo or the options, TransientError for the layer.
+        """
+        timings: dict[str, float] = {}
+        warnings: list[str] = []
+        style = self._layer.style(options.style)
+
+        with _timed(timings, "decode"):
+            full, source = decode(data, self.settings)
+            photo = fit(full, options.max_side_px)
+        with _timed(timings, "quality"):
+            quality = assess(photo, self.settings)
+        with _timed(timings, "enhance"):
+            enhanced, decisions = enhance(photo, quality, options)
+        with _timed(timings, "faces"):
+            faces, decision = find_faces(enhanced, None, None)
+        with _timed(timings, "open_weights"):
+            picture_engine = self._engine(style, "picture")
+            code_engine = self._engine(style, "code")
+        with _timed(timings, "stylise"):
+            drawn, drawing = stylise(
+                enhanced, style, picture_engine, code_engine, options, self.settings.tile_px
+            )
+        with _timed(timings, "repair"):
+            finished, repairs = repair(drawn, faces, options)
+        with _timed(timings, "measure"):
+            metrics = measure(photo.pixels, finished)
+        with _timed(timings, "encode"):
+            result = Photo(finished, enhanced.alpha)
+            image, content_type, extension = encode(result, options.format, options.quality)
+
+        if photo.alpha is not None and extension == "jpg":
+            warnings.append("JPEG has no alpha: the picture was flattened on white")
+        origin = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
+        if not (version_id or etag):
+            origin["etag"] = hashlib.sha256(data).hexdigest()
+        sidecar = Sidecar(
+            schema_version=SCHEMA_VERSION,
+            pipeline_version=self.version,
+            fingerprint=fingerprint(self.version, options, **origin),
+            source=replace(source, **origin),
+            quality=quality,
+            decisions=(*decisions, decision, *repairs),
+            faces=faces,
+            style=style.name,
+            strength=options.strength,
+            detail=options.detail,
+            engine=self.settings.engine,
+            weights=self._used(style),
+            drawing=drawing,
+            output=Output(
+                format={"jpg": "jpeg"}.get(extension, extension),
+                content_type=content_type,
+                width_px=result.width_px,
+                height_px=result.height_px,
+                bytes=len(image),
+            ),
+            metrics=metrics,
+            timings_ms=timings | {"total": sum(timings.values())},
+            warnings=tuple(warnings),
+        )
+        return Result(image, extension, sidecar)
+
+    def _engine(self, spec: WeightSpec, role: str) -> Engine:
+        name = (spec.name, role)
+        if name not in self._engines:
+            self._engines[name] = open_engine(self._layer, spec, role, self.settings)
+        return self._engines[name]
+
+    def _used(self, spec: WeightSpec) -> tuple[WeightUse, ...]:
+        roles = ("float",) if self.settings.engine == "torch" else ("picture", "code")
+        return tuple(WeightUse(spec.files[role].file, spec.files[role].sha256) for role in roles)
+
+
+@contextmanager
+def _timed(timings_ms: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings_ms[stage] = (time.perf_counter() - start) * 1000

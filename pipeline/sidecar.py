@@ -1,0 +1,91 @@
+"""The JSON beside a picture, the JSON in place of one, and their schema.
+
+    python -m pipeline.sidecar > pipeline/sidecar.schema.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.domain import Sidecar
+from pipeline.errors import KireiError
+from pipeline.settings import Options
+
+SCHEMA_VERSION = "1.0"
+
+
+def fingerprint(
+    pipeline_version: str,
+    options: Options,
+    *,
+    bucket: str | None,
+    key: str | None,
+    version_id: str | None,
+    etag: str | None,
+) -> str:
+    """SHA-256, in hexadecimal, of all that decides the result: equal means computed before.
+
+    The version of an object is its version id, or its etag where the bucket has no versions.
+    """
+    identity = [pipeline_version, bucket, key, version_id or etag, asdict(options)]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def sidecar_json(sidecar: Sidecar) -> bytes:
+    """UTF-8, two spaces of indent, numbers with four decimals, a final newline."""
+    return _json(_rounded(asdict(sidecar)))
+
+
+def failure_record(
+    error: KireiError,
+    *,
+    pipeline_version: str,
+    bucket: str | None = None,
+    key: str | None = None,
+    version_id: str | None = None,
+    etag: str | None = None,
+    style: str | None = None,
+) -> bytes:
+    """What is written, alone, for a photo that was refused."""
+    source = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
+    return _json(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "pipeline_version": pipeline_version,
+            "source": source,
+            "style": style,
+            "error": error.as_dict(),
+        }
+    )
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev)."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Sidecar).json_schema(mode="serialization") | {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Kirei sidecar",
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(_json(schema()))
