@@ -54,7 +54,9 @@ class TorchEngine:
     not fit the module.
     """
 
-    def __init__(self, checkpoint: bytes, role: str, shape: Mapping[str, Any], threads: int) -> None:
+    def __init__(
+        self, checkpoint: bytes, role: str, shape: Mapping[str, Any], threads: int
+    ) -> None:
         try:
             import safetensors.torch
             import torch
@@ -62,13 +64,12 @@ class TorchEngine:
             raise EngineUnavailable("engine=torch needs torch and safetensors") from error
         from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
 
-        prefix, network = {
-            "picture": ("generator.", StudentGenerator),
-            "code": ("encoder.", ThumbnailEncoder),
-        }[role]
         torch.set_num_threads(threads)
         self._torch = torch
-        self._module = network(StudentShape.from_dict(shape))
+        student = StudentShape.from_dict(shape)
+        is_picture = role == "picture"
+        prefix = "generator." if is_picture else "encoder."
+        self._module: Any = StudentGenerator(student) if is_picture else ThumbnailEncoder(student)
         try:
             tensors = safetensors.torch.load(checkpoint)
             state = {

@@ -62,26 +62,26 @@ def _decide(
 
 def double(pixels: Picture) -> Picture:
     """uint8 (H, W, 3) to (2H, 2W, 3), Lanczos over 8x8 pixels."""
-    return _picture(cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_LANCZOS4))
+    return cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_LANCZOS4)
 
 
 def denoise(pixels: Picture) -> Picture:
     """Non-local means (Buades, Coll, Morel, CVPR 2005), strength 10, windows of 7 and 21 px."""
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     clean = cv2.fastNlMeansDenoisingColored(bgr, None, 10, 10, 7, 21)
-    return _picture(cv2.cvtColor(clean, cv2.COLOR_BGR2RGB))
+    return cv2.cvtColor(clean, cv2.COLOR_BGR2RGB)
 
 
 def equalise(pixels: Picture) -> Picture:
     """CLAHE (Zuiderveld, Graphics Gems IV, 1994) on L of Lab, clip limit 2, 8x8 fields."""
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
     lab[..., 0] = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(lab[..., 0])
-    return _picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
 
 def sharpen(pixels: Picture) -> Picture:
     """The published 3x3 kernel: five times the pixel minus its four neighbours."""
-    return _picture(cv2.filter2D(pixels, -1, SHARPEN_KERNEL))
+    return cv2.filter2D(pixels, -1, SHARPEN_KERNEL)
 
 
 STEPS: dict[str, Callable[[Picture], Picture]] = {
@@ -90,7 +90,3 @@ STEPS: dict[str, Callable[[Picture], Picture]] = {
     "clahe": equalise,
     "sharpen": sharpen,
 }
-
-
-def _picture(pixels: np.ndarray) -> Picture:
-    return pixels.astype(np.uint8, copy=False)

@@ -17,6 +17,7 @@
         +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
         +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
         +-- EngineUnavailable     engine_unavailable  the engine asked for is not installed
+        +-- Misconfigured         misconfigured       the operator's settings lack or exceed something
 
 ``code`` is stable: users may depend on it. ``stage`` says where, ``measured`` and ``limit``
 what was found and what is allowed, where that applies. HTTP statuses are the adapters' matter.
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidOption",
     "InvalidRequest",
     "KireiError",
+    "Misconfigured",
     "NotAnImage",
     "ObjectNotFound",
     "PermanentError",
@@ -152,3 +154,8 @@ class WeightsInvalid(TransientError):
 class EngineUnavailable(TransientError):
     code = "engine_unavailable"
     default_stage = "weights"
+
+
+class Misconfigured(TransientError):
+    code = "misconfigured"
+    default_stage = "settings"

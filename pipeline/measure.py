@@ -17,7 +17,7 @@ def measure(photo: Picture, result: Picture) -> Metrics:
     if photo.shape != result.shape:
         smaller = width < photo.shape[1]
         way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-        photo = cv2.resize(photo, (width, height), interpolation=way).astype(np.uint8, copy=False)
+        photo = cv2.resize(photo, (width, height), interpolation=way)
     return Metrics(
         psnr_db=psnr_db(photo, result),
         ssim=ssim(photo, result),
@@ -40,7 +40,7 @@ def ssim(a: Picture, b: Picture) -> float:
     y = cv2.cvtColor(b, cv2.COLOR_RGB2GRAY).astype(np.float32)
 
     def blur(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return cv2.GaussianBlur(image, (11, 11), 1.5).astype(np.float32, copy=False)
+        return cv2.GaussianBlur(image, (11, 11), 1.5)
 
     mean_x, mean_y = blur(x), blur(y)
     variance_x = blur(x * x) - mean_x * mean_x
@@ -71,7 +71,7 @@ def edge_preservation(a: Picture, b: Picture) -> float:
 def _gradient(picture: Picture) -> NDArray[np.float32]:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    return cv2.magnitude(across, down).astype(np.float32, copy=False)
+    return cv2.magnitude(across, down)
 
 
 def colour_shift(a: Picture, b: Picture) -> float:

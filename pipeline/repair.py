@@ -24,5 +24,5 @@ def repair(
     kernel = np.array(
         [[0, -weight, 0], [-weight, 1 + 4 * weight, -weight], [0, -weight, 0]], np.float32
     )
-    sharp = cv2.filter2D(drawn, -1, kernel).astype(np.uint8, copy=False)
+    sharp = cv2.filter2D(drawn, -1, kernel)
     return sharp, (Decision("post_sharpen", True, "weight above 0", weight, 0.0),)

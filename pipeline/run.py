@@ -16,6 +16,7 @@ from pipeline.domain import (
     Photo,
     Result,
     Sidecar,
+    WeightFile,
     WeightSpec,
     WeightUse,
 )
@@ -30,6 +31,7 @@ from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
 from pipeline.stylise import stylise
 from pipeline.weights import Layer
+
 
 class Pipeline:
     """The stages with their settings. What outlives a photo is only opened engines.
@@ -54,6 +56,14 @@ class Pipeline:
         """The styles that the layer holds, by name."""
         specs = sorted(self._layer.specs.values(), key=lambda spec: spec.name)
         return tuple(spec for spec in specs if spec.kind == "style")
+
+    def check(self, options: Options) -> None:
+        """Raises UnknownStyle for a style that the layer does not hold, before any photo."""
+        self._layer.style(options.style)
+
+    def verify(self) -> list[tuple[WeightSpec, str, WeightFile]]:
+        """Hashes every served file. Raises WeightsInvalid for the first that differs."""
+        return self._layer.verify()
 
     def run(
         self,
@@ -98,14 +108,16 @@ class Pipeline:
 
         if photo.alpha is not None and extension == "jpg":
             warnings.append("JPEG has no alpha: the picture was flattened on white")
-        origin = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
         if not (version_id or etag):
-            origin["etag"] = hashlib.sha256(data).hexdigest()
+            etag = hashlib.sha256(data).hexdigest()
+        source = replace(source, bucket=bucket, key=key, version_id=version_id, etag=etag)
         sidecar = Sidecar(
             schema_version=SCHEMA_VERSION,
             pipeline_version=self.version,
-            fingerprint=fingerprint(self.version, options, **origin),
-            source=replace(source, **origin),
+            fingerprint=fingerprint(
+                self.version, options, bucket=bucket, key=key, version_id=version_id, etag=etag
+            ),
+            source=source,
             quality=quality,
             decisions=(*decisions, decision, *repairs),
             faces=faces,

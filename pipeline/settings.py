@@ -12,7 +12,6 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,7 +74,6 @@ class _Checked:
         return cls(**values)
 
 
-@cache
 def _kinds(cls: type) -> dict[str, type]:
     hints = typing.get_type_hints(cls)
     return {item.name: hints[item.name] for item in fields(cls)}
@@ -94,9 +92,7 @@ def _convert(name: str, raw: Any, kind: Any) -> Any:
         return kind(raw.strip() if isinstance(raw, str) else raw)
     except (ValueError, OverflowError, TypeError) as error:
         wanted = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
-        raise InvalidOption(
-            f"{name} is {raw!r}; it is {wanted}", measured=str(raw)[:80]
-        ) from error
+        raise InvalidOption(f"{name} is {raw!r}; it is {wanted}", measured=str(raw)[:80]) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The JSON beside a picture, the JSON in place of one, and their schema.
 
-    python -m pipeline.sidecar > pipeline/sidecar.schema.json
+python -m pipeline.sidecar > pipeline/sidecar.schema.json
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ def failure_record(
             "error": error.as_dict(),
         }
     )
+
+
+def one_line(document: bytes) -> str:
+    """A document of this module on one line, for a log or JSON Lines."""
+    return json.dumps(json.loads(document), ensure_ascii=False)
 
 
 def _json(document: dict[str, Any]) -> bytes:

@@ -37,13 +37,13 @@ def stylise(
     size = working_size(width, height, style.working_px, options.detail)
     small = photo.pixels
     if size != (width, height):
-        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
     drawn, tiles = _draw(small, style, picture_engine, code_engine, tile_px)
     if size != (width, height):
         drawn = enlarge(drawn, small, photo.pixels)
     if options.strength < 1:
         blended = cv2.addWeighted(drawn, options.strength, photo.pixels, 1 - options.strength, 0)
-        drawn = blended.astype(np.uint8, copy=False)
+        drawn = blended
     return drawn, Drawing(*size, tiles)
 
 
@@ -70,7 +70,7 @@ def _draw(
     padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
     drawn = np.empty_like(padded)
     tiles = 0
-    for tile in plan(*padded.shape[:2], tile_px, style.overlap_px, multiple):
+    for tile in plan(height + below, width + right, tile_px, style.overlap_px, multiple):
         planes = _to_planes(padded[tile.inputs], style.input_range)
         output = picture_engine.run({"picture": planes, "code": code})
         drawn[tile.core] = _to_picture(output, style.input_range)[tile.kept]
@@ -94,7 +94,9 @@ def _to_picture(planes: NDArray[np.float32], span: tuple[float, float]) -> Pictu
     merged = cv2.merge([np.ascontiguousarray(plane) for plane in planes[0]])
     # |x| would fold values under the range back up, so it is clipped there first
     np.maximum(merged, span[0], out=merged)
-    return cv2.convertScaleAbs(merged, alpha=gain, beta=-span[0] * gain).astype(np.uint8, copy=False)
+    return cv2.convertScaleAbs(merged, alpha=gain, beta=-span[0] * gain).astype(
+        np.uint8, copy=False
+    )
 
 
 def enlarge(drawn: Picture, small: Picture, photo: Picture) -> Picture:
@@ -111,14 +113,14 @@ def enlarge(drawn: Picture, small: Picture, photo: Picture) -> Picture:
     guide = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     slope = _slope(guide, cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY))
     full = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC)
-    full = _crisp(full.astype(np.uint8, copy=False))
+    full = _crisp(full)
     detail = cv2.subtract(
         cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY),
         cv2.resize(guide, (width, height), interpolation=cv2.INTER_CUBIC),
         dtype=cv2.CV_32F,
     )
     detail *= cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
-    return cv2.add(full, cv2.merge([detail] * 3), dtype=cv2.CV_8U).astype(np.uint8, copy=False)
+    return cv2.add(full, cv2.merge([detail] * 3), dtype=cv2.CV_8U)
 
 
 def _slope(guide: NDArray[np.uint8], lightness: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -23,7 +22,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -56,9 +54,9 @@ class Recipe:
     fourier_weight: float = 0.2
     feature_weight: float = 0.5
     feature_crops: int = 2  # of the batch: the feature net costs more than the student
-    adversarial_from: int = 2500
-    adversarial_weight: float = 0.03
-    matching_weight: float = 0.5
+    adversarial_from: int = 1250
+    adversarial_weight: float = 0.05
+    matching_weight: float = 1.0
     discriminator_rate: float = 2e-4
     seed: int = 1
 
@@ -196,8 +194,9 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
             drawing = student(photo, thumbnail).float()
             of_target = [f.float() for f in features(target[: recipe.feature_crops])]
             of_drawing = [f.float() for f in features(drawing[: recipe.feature_crops])]
+        emphasis = contour_weight(target, recipe.contour_emphasis)
         losses = {
-            "l1": ((drawing - target).abs() * contour_weight(target, recipe.contour_emphasis)).mean(),
+            "l1": ((drawing - target).abs() * emphasis).mean(),
             "gradient": recipe.gradient_weight * gradient_loss(drawing, target),
             "fourier": recipe.fourier_weight * fourier_loss(drawing, target),
             "feature": recipe.feature_weight * feature_loss(of_drawing, of_target),
@@ -255,8 +254,9 @@ def save(
 ) -> None:
     """Whole or not at all: a kill in mid-save leaves the last checkpoint as it was."""
     temporary = path.with_suffix(".part")
-    torch.save(states | {"step": step, "recipe": asdict(recipe), "shape": shape.as_dict()}, temporary)
-    os.replace(temporary, path)
+    settings = {"step": step, "recipe": asdict(recipe), "shape": shape.as_dict()}
+    torch.save(states | settings, temporary)
+    temporary.replace(path)
 
 
 def main() -> None:

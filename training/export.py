@@ -89,7 +89,7 @@ def export_float(student: Student, folder: Path) -> tuple[Path, Path]:
     return picture, code
 
 
-class Calibration(CalibrationDataReader):  # type: ignore[misc]
+class Calibration(CalibrationDataReader):
     """Windows of training photographs with the codes of their thumbnails."""
 
     def __init__(self, pairs: Pairs, student: Student) -> None:
@@ -133,9 +133,7 @@ def parity(student: Student, picture: Path, code: Path, pairs: Pairs) -> dict[st
     session = onnxruntime.InferenceSession(picture, providers=["CPUExecutionProvider"])
     encoder = onnxruntime.InferenceSession(code, providers=["CPUExecutionProvider"])
     agreement, made = [], []
-    for photo, target, thumbnail in zip(
-        pairs.photos, pairs.targets, pairs.thumbnails, strict=True
-    ):
+    for photo, target, thumbnail in zip(pairs.photos, pairs.targets, pairs.thumbnails, strict=True):
         window, small = to_tensor([photo]), to_tensor([thumbnail])
         with torch.inference_mode():
             of_torch = to_picture(student(window, small))
@@ -163,7 +161,7 @@ def file_entry(path: Path) -> dict[str, Any]:
 def write_manifest(folder: Path, entry: dict[str, Any]) -> None:
     """Puts one entry into manifest.json, in place of one of the same name."""
     path = folder / "manifest.json"
-    document = {"manifest_version": MANIFEST_VERSION, "weights": []}
+    document: dict[str, Any] = {"manifest_version": MANIFEST_VERSION, "weights": []}
     if path.exists():
         document = json.loads(path.read_text())
     others = [old for old in document["weights"] if old["name"] != entry["name"]]

@@ -23,7 +23,7 @@ def dark_lines(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def line_f1(drawing: NDArray[np.uint8], target: NDArray[np.uint8]) -> float:
-    """F1 of the drawing's dark lines against the target's, one pixel of tolerance; 1 if no lines."""
+    """F1 of the drawing's dark lines against the target's, one pixel of tolerance."""
     found, wanted = dark_lines(drawing), dark_lines(target)
     if not found.any() and not wanted.any():
         return 1.0
@@ -45,8 +45,6 @@ def _mean_gradient(picture: NDArray[np.uint8]) -> float:
 
 def figures(pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> dict[str, float]:
     """Means over (drawing, target) pairs: psnr_db, ssim, line_f1, gradient_ratio."""
-    rows = [
-        (psnr_db(d, t), ssim(d, t), line_f1(d, t), gradient_ratio(d, t)) for d, t in pairs
-    ]
+    rows = [(psnr_db(d, t), ssim(d, t), line_f1(d, t), gradient_ratio(d, t)) for d, t in pairs]
     names = ("psnr_db", "ssim", "line_f1", "gradient_ratio")
     return {name: float(mean) for name, mean in zip(names, np.mean(rows, axis=0), strict=True)}

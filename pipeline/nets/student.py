@@ -35,7 +35,9 @@ class StudentShape:
     @property
     def receptive_radius_px(self) -> int:
         """How far, in pixels of the picture, an input can reach an output."""
-        body = sum(self.dilations) + len(self.dilations) + 1  # and the convolution before the shuffle
+        body = (
+            sum(self.dilations) + len(self.dilations) + 1
+        )  # and the convolution before the shuffle
         half = 2 + 1 + 2  # stem, stride, head
         return 4 * body + 2 * half
 
@@ -46,7 +48,11 @@ class StudentShape:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of ``as_dict``, lists read as tuples."""
-        return cls(**{k: tuple(v) if isinstance(v, list | tuple) else v for k, v in values.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**fields)
 
 
 class _Residual(nn.Module):

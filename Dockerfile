@@ -1,0 +1,65 @@
+# The Lambda function, and the same code for any machine that runs containers.
+#
+#   docker build -t kirei .
+#   docker build -t kirei --build-arg ENGINE=torch .     # with the second engine
+#
+# Only what serving needs gets in: no compiler, no pip, no cache, no torch unless asked for.
+# At run time nothing outside /tmp is written, so the root may be read-only.
+
+ARG BASE_IMAGE=public.ecr.aws/docker/library/python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS builder
+ARG ENGINE=onnx
+ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+
+# The pinned requirements alone come first: changed code does not install them again.
+WORKDIR /build
+COPY pyproject.toml .
+RUN python -c 'import tomllib; \
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+print(*project["dependencies"], *project["optional-dependencies"]["aws"], sep="\n")' \
+        > requirements.txt \
+    && python -m venv --without-pip /opt/venv \
+    && python -m pip --python /opt/venv install --requirement requirements.txt
+
+# The "+cpu" build is in PyTorch's own index, or a wheel where pip's find-links point; the build
+# of the same number without "+cpu" is CUDA's, several gigabytes, and never matches.
+RUN if [ "$ENGINE" = torch ]; then \
+        python -c 'import tomllib; \
+extra = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["torch"]; \
+print(*(f"{line}+cpu" if line.startswith("torch==") else line for line in extra), sep="\n")' \
+            > torch.txt \
+        && python -m pip --python /opt/venv install --requirement torch.txt \
+            --extra-index-url https://download.pytorch.org/whl/cpu; \
+    fi
+
+# Lambda runs as a user of its own choosing: everything must be readable to anyone. Bytecode is
+# compiled here, for it cannot be written there; unchecked, so that starting stats no sources.
+COPY handler.py /var/task/
+COPY adapters /var/task/adapters
+COPY pipeline /var/task/pipeline
+COPY training/checkpoints /var/task/training/checkpoints
+COPY layers/weights /opt/weights
+RUN if [ "$ENGINE" != torch ]; then rm -r /var/task/training; fi \
+    && chmod -R a+rX,go-w /opt/venv /opt/weights /var/task \
+    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash \
+        /opt/venv/lib /var/task
+
+FROM ${BASE_IMAGE}
+RUN useradd --system --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin kirei
+COPY --from=builder /opt/venv /opt/venv
+COPY --from=builder /opt/weights /opt/weights
+COPY --from=builder /var/task /var/task
+ENV PATH=/opt/venv/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    KIREI_WEIGHTS_DIR=/opt/weights
+WORKDIR /var/task
+USER 10001
+# A weight that is not the file its manifest lists ends the build.
+RUN python -m pipeline weights verify
+# `sam local` builds one more image on this one, to put its emulator in, and needs root for that.
+ONBUILD USER root
+ENTRYPOINT ["python", "-m", "awslambdaric"]
+CMD ["handler.lambda_handler"]

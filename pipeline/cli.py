@@ -1,0 +1,241 @@
+"""The command line: ``kirei stylise``, ``kirei styles``, ``kirei weights verify``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from pipeline import VERSION
+from pipeline.errors import InvalidOption, KireiError, ObjectNotFound
+from pipeline.settings import Options, Settings
+
+if TYPE_CHECKING:
+    from pipeline import Pipeline, Result
+
+SUFFIXES = frozenset(
+    ".avif .bmp .gif .heic .heif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp".split()
+)
+STANDARD_STREAM = "-"
+
+
+@dataclass
+class Batch:
+    """One call of ``kirei stylise``: where results go and what failed so far."""
+
+    pipeline: Pipeline
+    options: Options
+    output: Path | None  # None is standard output
+    output_is_file: bool
+    sheets: bool
+    print_json: bool
+    written: set[Path] = field(default_factory=set)
+    failures: list[tuple[str, KireiError]] = field(default_factory=list)
+
+
+def _option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A flag for every field of Options, with its range and default in the help."""
+    for item in reversed(fields(Options)):
+        bounds, values = item.metadata.get("range"), item.metadata.get("values")
+        allowed = f"{bounds[0]}..{bounds[1]}" if bounds else "|".join(values or ("NAME",))
+        command = click.option(
+            f"--{item.name.replace('_', '-')}",
+            item.name,
+            metavar=allowed,
+            help=f"{item.metadata['about']}  [default: {item.default}]",
+        )(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="kirei")
+def main() -> None:
+    """Photographs into anime pictures.
+
+    Limits and the engine are set by KIREI_ variables in the environment; see README.md.
+    """
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.option(
+    "-o", "--output", metavar="OUT", help="folder, or a file for one photo, or - (stdout)"
+)
+@click.option("--sheet", is_flag=True, help="write a before/after sheet beside each picture")
+@click.option("--json", "print_json", is_flag=True, help="print each sidecar as one line of JSON")
+@_option_flags
+def stylise(
+    photos: tuple[str, ...],
+    output: str | None,
+    sheet: bool,
+    print_json: bool,
+    **given: str | None,
+) -> None:
+    """Draw photographs: files, folders (searched whole), or - for standard input.
+
+    Each picture NAME.STYLE.EXT gets its NAME.STYLE.json beside it. A file that cannot be drawn
+    is reported at the end, the others are done, and the exit code is 1.
+    """
+    try:
+        asked = {name: value for name, value in given.items() if value is not None}
+        options = Options.from_mapping(asked)
+        pipeline = _open_pipeline()
+        pipeline.check(options)
+    except KireiError as error:
+        raise click.UsageError(f"{error.code}: {error.message}") from error
+
+    to_stdout = output == STANDARD_STREAM or (output is None and photos == (STANDARD_STREAM,))
+    if to_stdout and (len(photos) > 1 or print_json or sheet):
+        raise click.UsageError("only one picture, and nothing else, goes to standard output")
+    place = None if to_stdout else Path(output or "out")
+    is_file = place is not None and place.suffix.lower() in SUFFIXES and not place.is_dir()
+    if is_file and (len(photos) > 1 or Path(photos[0]).is_dir()):
+        raise click.UsageError("for several photos, -o is a folder")
+    batch = Batch(pipeline, options, place, is_file, sheet, print_json)
+
+    found = list(_find(photos, place))
+    messages = Console(stderr=True)
+    hide = len(found) < 2 or not messages.is_terminal
+    with Progress(console=messages, disable=hide, transient=True) as progress:
+        for name, relative in progress.track(found, description="drawing"):
+            _stylise_one(batch, name, relative)
+    _report(batch, len(found))
+
+
+def _find(photos: tuple[str, ...], output: Path | None) -> Iterator[tuple[str, Path]]:
+    """(path or -, place below the output folder) of each photo, folders searched in order."""
+    for photo in photos:
+        folder = Path(photo)
+        if photo == STANDARD_STREAM or not folder.is_dir():
+            yield photo, Path("stdin" if photo == STANDARD_STREAM else folder.name)
+            continue
+        for path in sorted(folder.rglob("*")):
+            ours = output is not None and path.is_relative_to(output)
+            if path.suffix.lower() in SUFFIXES and path.is_file() and not ours:
+                yield str(path), path.relative_to(folder)
+
+
+def _stylise_one(batch: Batch, name: str, relative: Path) -> None:
+    from pipeline.sidecar import failure_record, one_line, sidecar_json
+
+    try:
+        data = _read(name)
+        result = batch.pipeline.run(data, batch.options, key=name)
+    except KireiError as error:
+        batch.failures.append((name, error))
+        if batch.print_json:
+            version = batch.pipeline.version
+            click.echo(one_line(failure_record(error, pipeline_version=version, key=name)))
+        return
+    if batch.output is None:
+        sys.stdout.buffer.write(result.image)
+        return
+    picture = _place(batch, relative, result)
+    output = replace(result.sidecar.output, key=str(picture))
+    document = sidecar_json(replace(result.sidecar, output=output))
+    _write(picture, result.image)
+    if batch.sheets:
+        from pipeline.sheet import before_after
+
+        sheet = picture.with_name(f"{picture.stem}.sheet.jpg")
+        _write(sheet, before_after(data, result, batch.pipeline.settings))
+    sidecar = picture.with_suffix(".json")
+    _write(sidecar, document)
+    if batch.print_json:
+        click.echo(one_line(document))
+    else:
+        click.echo(f"{picture}\n{sidecar}" + (f"\n{sheet}" if batch.sheets else ""))
+
+
+def _place(batch: Batch, relative: Path, result: Result) -> Path:
+    """OUT/NAME.STYLE.EXT; a second photo of the same name in one run keeps its whole name."""
+    folder = batch.output or Path()
+    if batch.output_is_file:
+        return folder
+    ending = f".{result.sidecar.style}.{result.extension}"
+    picture = folder / relative.with_name(relative.stem + ending)
+    if picture.with_suffix("") in batch.written:
+        picture = folder / relative.with_name(relative.name + ending)
+    batch.written.add(picture.with_suffix(""))
+    return picture
+
+
+def _read(name: str) -> bytes:
+    if name == STANDARD_STREAM:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise ObjectNotFound(f"cannot be read: {error.strerror}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _report(batch: Batch, count: int) -> None:
+    for name, error in batch.failures:
+        click.echo(f"kirei: {name}: {error.code}: {error.message}", err=True)
+    if count == 0:
+        click.echo("kirei: no photograph found", err=True)
+    elif count > 1:
+        bad = len(batch.failures)
+        click.echo(f"kirei: {count - bad} drawn, {bad} failed", err=True)
+    if batch.failures or count == 0:
+        sys.exit(1)
+
+
+@main.command()
+def styles() -> None:
+    """List the styles of the layer, with their licences."""
+    with _named_errors():
+        found = _open_pipeline().styles()
+    table = Table("style", "title", "licence")
+    for spec in found:
+        table.add_row(spec.name, spec.title, spec.licence)
+    Console().print(table)
+
+
+@main.group()
+def weights() -> None:
+    """The layer of weights."""
+
+
+@weights.command()
+def verify() -> None:
+    """Hash every served file against the manifest; exit code 1 when one differs."""
+    with _named_errors():
+        for spec, role, file in _open_pipeline().verify():
+            click.echo(f"{file.file}  {file.bytes} bytes  {role} of {spec.name}  ok")
+
+
+class _named_errors:  # noqa: N801 - reads as a statement
+    """A KireiError becomes one line and exit code 1."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KireiError):
+            click.echo(f"kirei: {error.code}: {error.message}", err=True)
+            sys.exit(1)
+
+
+def _open_pipeline() -> Pipeline:
+    from pipeline import Pipeline
+
+    try:
+        return Pipeline(Settings.from_environment(os.environ))
+    except InvalidOption as error:
+        raise click.UsageError(f"in the environment: {error.message}") from error
