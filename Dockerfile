@@ -26,11 +26,11 @@ print(*project["dependencies"], *project["optional-dependencies"]["aws"], sep="\
 # of the same number without "+cpu" is CUDA's, several gigabytes, and never matches.
 RUN if [ "$ENGINE" = torch ]; then \
         python -c 'import tomllib; \
-extra = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["torch"]; \
-print(*(f"{line}+cpu" if line.startswith("torch==") else line for line in extra), sep="\n")' \
-            > torch.txt \
-        && python -m pip --python /opt/venv install --requirement torch.txt \
-            --extra-index-url https://download.pytorch.org/whl/cpu; \
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+print(*project["optional-dependencies"]["torch"], sep="\n")' > torch.txt \
+        && python -m pip --python /opt/venv install --no-deps "$(grep ^torch== torch.txt)+cpu" \
+            --extra-index-url https://download.pytorch.org/whl/cpu \
+        && python -m pip --python /opt/venv install --requirement torch.txt; \
     fi
 
 # Lambda runs as a user of its own choosing: everything must be readable to anyone. Bytecode is
@@ -46,12 +46,14 @@ RUN if [ "$ENGINE" != torch ]; then rm -r /var/task/training; fi \
         /opt/venv/lib /var/task
 
 FROM ${BASE_IMAGE}
-RUN useradd --system --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin kirei
+RUN useradd --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin kirei
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /opt/weights /opt/weights
 COPY --from=builder /var/task /var/task
+# ONNX Runtime would send usage data to its maker and keep an identifier for that in HOME.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
+    ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     KIREI_WEIGHTS_DIR=/opt/weights

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
 import numpy as np
@@ -162,7 +163,9 @@ def _named_errors(kind: str, settings: Settings) -> Iterator[None]:
             limit=settings.max_input_pixels,
         ) from error
     except Exception as error:  # codecs raise nearly everything on a damaged file
-        raise TruncatedImage(f"the {kind} file is damaged or cut off: {error}") from error
+        raise TruncatedImage(
+            f"the {kind} file is damaged, cut off or of a kind that cannot be read: {error}"
+        ) from error
 
 
 def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
@@ -206,20 +209,37 @@ def _load(image: ImageFile) -> tuple[tuple[int, int], int, int]:
     to be applied: libheif turns by itself, and so does Pillow with TIFF.
     """
     size = image.size
-    turns_itself = image.format in ("HEIF", "TIFF")
-    said: object = image.info.get("original_orientation")
-    if isinstance(image, TiffImageFile):
-        said = image.tag_v2.get(ORIENTATION)  # gone after loading
-    image.load()
-    if not turns_itself:
+    if image.format == "HEIF":
+        orientation, left = _heif_orientation(image), 1
+        image.load()
+    elif isinstance(image, TiffImageFile):
+        orientation, left = _valid(image.tag_v2.get(ORIENTATION)), 1  # gone after loading
+        image.load()
+    else:
+        image.load()
         try:
-            said = image.getexif().get(ORIENTATION)
+            orientation = left = _valid(image.getexif().get(ORIENTATION))
         except Exception:  # damaged EXIF does not cost the photo
-            said = None
-    orientation = said if isinstance(said, int) and 1 <= said <= 8 else 1
-    if turns_itself:
-        return (size[::-1] if orientation >= 5 else size), orientation, 1
-    return size, orientation, orientation
+            orientation = left = 1
+    turned_already = orientation >= 5 and left == 1
+    return (size[::-1] if turned_already else size), orientation, left
+
+
+def _valid(orientation: object) -> int:
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def _heif_orientation(image: Any) -> int:
+    """The EXIF value of what libheif does. HEIF turns by boxes of its own; what EXIF says beside
+    them counts for nothing, and pillow_heif tells of the boxes in this one place.
+    """
+    probe = seen = np.arange(4, dtype=np.uint8).reshape(2, 2)
+    for name, *values in image._heif_file[image.tell()]._c_image.transformations:
+        if name == "irot":  # degrees against the clock
+            seen = np.rot90(seen, values[0] // 90)
+        elif name == "imir":
+            seen = np.flip(seen, axis=values[0])
+    return next(value for value in range(1, 9) if np.array_equal(_turned(probe, value), seen))
 
 
 def _turned(plane: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

@@ -56,6 +56,7 @@ def encode(photo: Photo, format: str, quality: int) -> tuple[bytes, str, str]:
         # Here `quality` is the effort; `exact` keeps what lies under full transparency.
         _with_alpha(photo).save(file, "WEBP", lossless=True, quality=LOSSLESS_EFFORT, exact=True)
     else:
+        # Lossy WebP has half the chroma resolution whatever is asked.
         _with_alpha(photo).save(file, "WEBP", quality=quality, method=2)
     return file.getvalue(), CONTENT_TYPES[format], EXTENSIONS[format]
 

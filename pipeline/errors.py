@@ -17,7 +17,7 @@
         +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
         +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
         +-- EngineUnavailable     engine_unavailable  the engine asked for is not installed
-        +-- Misconfigured         misconfigured       the operator's settings lack or exceed something
+        +-- Misconfigured         misconfigured       an environment variable absent or wrong
 
 ``code`` is stable: users may depend on it. ``stage`` says where, ``measured`` and ``limit``
 what was found and what is allowed, where that applies. HTTP statuses are the adapters' matter.

@@ -1,32 +1,18 @@
-"""decode and fit: real files of every format, mode and orientation, and damaged ones."""
+"""decode: real files of every format, mode and orientation."""
 
 from __future__ import annotations
 
 import io
 import struct
-import tracemalloc
 import zlib
-from collections.abc import Callable
 
 import numpy as np
 import pillow_heif
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import ExifTags, Image
-from PIL.PngImagePlugin import PngInfo
 
-from pipeline.decode import decode, fit
-from pipeline.domain import Photo, Source
-from pipeline.errors import (
-    EmptyInput,
-    ExtremeAspect,
-    NotAnImage,
-    PermanentError,
-    TooManyBytes,
-    TooManyPixels,
-    TruncatedImage,
-)
+from pipeline.decode import decode
+from pipeline.domain import Source
 from pipeline.settings import Settings
 
 pillow_heif.register_heif_opener()
@@ -320,12 +306,22 @@ def seen(stored: np.ndarray, orientation: int) -> np.ndarray:
 def test_orientation(format: str, options: dict[str, object], orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    pixels, _, source = opened(picture(format, exif=exif, **options))
+    pixels, _, source = opened(picture(format, exif=exif.tobytes(), **options))
     wanted = seen(gradient(), orientation)
     assert source.orientation_applied == orientation
     assert (source.width_px, source.height_px) == (WIDTH, HEIGHT)
     assert pixels.shape == wanted.shape
     assert np.abs(pixels.astype(int) - wanted).mean() < 4
+
+
+def test_heif_is_turned_by_its_boxes_and_not_by_exif() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = picture("heif", exif=exif)  # in this form the writer leaves the boxes out
+    assert b"irot" not in data
+    pixels, _, source = opened(data)
+    assert source.orientation_applied == 1
+    assert np.abs(pixels.astype(int) - gradient()).mean() < 4
 
 
 def test_orientation_turns_alpha_too() -> None:

@@ -51,7 +51,7 @@ def test_formats(format: str, kind: str, content_type: str, extension: str) -> N
     assert (image.format, said_type, said_extension) == (kind, content_type, extension)
     assert (image.mode, image.size) == ("RGB", (WIDTH, HEIGHT))
     error = np.abs(np.asarray(image, float) - drawing())
-    assert error.mean() < 3
+    assert error.mean() < (4 if format == "webp" else 1 if format != "png" else 0.001)
 
 
 def test_auto_is_png_for_alpha_and_png_is_exact() -> None:

@@ -1,0 +1,60 @@
+"""Several records in one event: all of them are done before any failure is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from adapters import logger, metrics
+from adapters.events import notified_jobs
+from adapters.worker import worker
+from pipeline import UnknownEvent
+
+
+def notified(document: Any) -> dict[str, Any]:
+    """in: an S3 or EventBridge event; out: ``{"results": [...]}``, one for each record.
+
+    What fails for no fault of the photo is raised, once all records have had their turn, so that
+    Lambda or the queue sends the event again; those done are found done then.
+    """
+    results, failures = [], []
+    for job in notified_jobs(document):
+        try:
+            results.append(worker().work(job).as_dict())
+        except Exception as error:
+            logger.exception("will be tried again", bucket=job.bucket, key=job.key)
+            metrics.add_metric("Transient", MetricUnit.Count, 1)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return {"results": results}
+
+
+def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """in: an event of SQS; out: the ids of the messages that are to come again."""
+    # without the switch a batch of one that fails raises, and is counted as a broken function
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    response = process_partial_response(event, _message, processor, context)
+    return {"batchItemFailures": response["batchItemFailures"]}
+
+
+def _message(record: SQSRecord) -> None:
+    """A message nobody can read is told of and let go: it would read the same next time."""
+    try:
+        body = json.loads(record.body)
+    except ValueError:
+        body = None
+    try:
+        notified(body)
+    except UnknownEvent as error:
+        logger.error(error.message, code=error.code, message_id=record.message_id)
+        metrics.add_metric("Refused", MetricUnit.Count, 1)

@@ -1,0 +1,149 @@
+"""What kind of event came, and the jobs in it.
+
+Three traps are met here and nowhere else: keys in S3 records are URL-encoded and decoded exactly
+once, keys in EventBridge events are not encoded at all, and a queue's first message may be the
+s3:TestEvent that S3 sends when a notification is set up.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote_plus
+
+from pipeline import InvalidRequest, UnknownEvent
+
+EVENTBRIDGE_CREATED = "Object Created"
+S3_CREATED = "ObjectCreated:"
+
+
+class Kind(StrEnum):
+    """Who called. ``DIRECT`` is also what nobody else sent: its reader names what is wrong."""
+
+    HTTP = "http"
+    QUEUE = "queue"
+    NOTIFICATION = "notification"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One object to stylise. ``options`` win over those in the object's metadata.
+
+    ``notified``: a bucket said that the object is there, nobody asked for it by name. Such a job
+    has no version: notifications come twice and out of order, so the object is read as it is now,
+    and a late one finds it done.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    notified: bool = False
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A record that asks for nothing, and why it does not."""
+
+    why: str
+    bucket: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A photo that came within the event itself."""
+
+    data: bytes
+    options: Mapping[str, Any]
+
+
+def kind_of(event: Any) -> Kind:
+    """Never raises: whatever has no other kind is read as a direct call."""
+    if not isinstance(event, dict):
+        return Kind.DIRECT
+    context = event.get("requestContext")
+    if event.get("version") == "2.0" and isinstance(context, dict) and "http" in context:
+        return Kind.HTTP
+    records = event.get("Records")
+    if isinstance(records, list) and records and isinstance(records[0], dict):
+        return Kind.QUEUE if records[0].get("eventSource") == "aws:sqs" else Kind.NOTIFICATION
+    if event.get("Event") == "s3:TestEvent" or event.get("source") == "aws.s3":
+        return Kind.NOTIFICATION
+    return Kind.DIRECT
+
+
+def notified_jobs(document: Any) -> list[Job | Ignored]:
+    """The jobs of an S3 event, of an EventBridge event or of a queue message's body.
+
+    Raises UnknownEvent when it is none of these; one bad record among others is Ignored.
+    """
+    if isinstance(document, dict):
+        if document.get("Event") == "s3:TestEvent":
+            return [Ignored("s3:TestEvent: S3 only tries the way", document.get("Bucket"))]
+        if document.get("source") == "aws.s3":
+            return [_eventbridge_job(document)]
+        records = document.get("Records")
+        if isinstance(records, list):
+            return [_s3_job(record) for record in records]
+    raise UnknownEvent("neither S3 records nor an EventBridge event of S3")
+
+
+def _s3_job(record: Any) -> Job | Ignored:
+    try:
+        name = record["eventName"]
+        bucket = record["s3"]["bucket"]["name"]
+        key = unquote_plus(record["s3"]["object"]["key"])
+    except (KeyError, TypeError):
+        return Ignored("a record that is not one of S3")
+    # events say "ObjectCreated:Put", the console's and SNS's samples "s3:ObjectCreated:Put"
+    if not str(name).removeprefix("s3:").startswith(S3_CREATED):
+        return Ignored(f"{name} is not {S3_CREATED}*", bucket, key)
+    return Job(bucket, key, notified=True)
+
+
+def _eventbridge_job(event: dict[str, Any]) -> Job | Ignored:
+    kind = event.get("detail-type")
+    try:
+        bucket = event["detail"]["bucket"]["name"]
+        key = event["detail"]["object"]["key"]
+    except (KeyError, TypeError):
+        return Ignored("an EventBridge event without bucket and key")
+    if kind != EVENTBRIDGE_CREATED:
+        return Ignored(f"{kind} is not {EVENTBRIDGE_CREATED}", bucket, key)
+    return Job(bucket, key, notified=True)
+
+
+def direct_call(event: Any) -> Job | Upload:
+    """``{"bucket", "key", "version_id"?, options}`` or ``{"image_base64", options}``.
+
+    Raises UnknownEvent for anything else, InvalidRequest where these are not what they should be.
+    """
+    if not isinstance(event, dict) or not ({"bucket", "key", "image_base64"} & event.keys()):
+        raise UnknownEvent(
+            "an event of no known kind: known are S3, S3 through SQS or EventBridge, HTTP API 2.0,"
+            ' {"bucket": ..., "key": ...} and {"image_base64": ...}'
+        )
+    options = dict(event)
+    if "image_base64" in options:
+        return Upload(decode_base64(options.pop("image_base64")), options)
+    bucket, key = (options.pop(name, None) for name in ("bucket", "key"))
+    version_id = options.pop("version_id", None)
+    if not (isinstance(bucket, str) and bucket and isinstance(key, str) and key):
+        raise InvalidRequest("bucket and key are both needed, as text that is not empty")
+    if not isinstance(version_id, str | None):
+        raise InvalidRequest("version_id is text")
+    return Job(bucket, key, version_id, options)
+
+
+def decode_base64(text: Any) -> bytes:
+    """The bytes of standard base64, with or without line breaks. Raises InvalidRequest."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (AttributeError, ValueError, binascii.Error) as error:
+        raise InvalidRequest("the photo is not base64 text") from error

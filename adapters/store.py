@@ -1,0 +1,202 @@
+"""Objects in and out of S3, with every answer of S3 turned into one of our errors.
+
+boto3 is imported, and its client made, when the first object is asked for. It takes region,
+credentials and AWS_ENDPOINT_URL from the environment by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipeline import InvalidRequest, ObjectNotFound, StoreUnavailable, TooManyBytes
+
+MARK = "kirei"  # metadata of all that we write: the pipeline's version
+OWNER = "kirei-source"  # metadata of all that we write: which photo it came from
+
+ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "MethodNotAllowed", "404"}
+MALFORMED = {"InvalidArgument", "InvalidBucketName", "KeyTooLongError"}
+DENIED = {"AccessDenied", "403"}
+TAKEN = {"PreconditionFailed", "412"}
+MAX_JSON_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object whose headers are here and whose body is still to be read."""
+
+    size_bytes: int
+    etag: str
+    version_id: str | None
+    metadata: Mapping[str, str]
+    _body: Any
+
+    def read(self, most_bytes: int) -> bytes:
+        """The whole body. Raises TooManyBytes before any of it is fetched, StoreUnavailable."""
+        if self.size_bytes > most_bytes:
+            raise TooManyBytes(
+                f"the object has {self.size_bytes} bytes; at most {most_bytes} are taken",
+                stage="fetch",
+                measured=self.size_bytes,
+                limit=most_bytes,
+            )
+        with _translated("reading"):
+            return bytes(self._body.read())
+
+
+def owner_of(*identity: str) -> str:
+    """What names a source in an object's metadata, where only ASCII is allowed."""
+    return hashlib.sha256("\n".join(identity).encode()).hexdigest()
+
+
+def open_client() -> Any:
+    """An S3 client that tries again by itself, three times in all, before it gives up."""
+    import boto3
+    from botocore.config import Config
+
+    # version 4 signatures are the only ones that every region takes in presigned URLs
+    config = Config(
+        retries={"mode": "standard"},
+        connect_timeout=5,
+        read_timeout=20,
+        signature_version="s3v4",
+    )
+    return boto3.client("s3", config=config)
+
+
+class Store:
+    """S3. Reading raises ObjectNotFound, InvalidRequest (a name that S3 does not take) and
+    StoreUnavailable; writing raises StoreUnavailable only, for what hinders it is no photo's fault.
+    """
+
+    def __init__(self, client: Callable[[], Any] = open_client) -> None:
+        self._open_client = client
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._open_client()
+
+    @contextmanager
+    def open(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[Found]:
+        """One GET; the body is fetched only if it is read."""
+        named = {"Bucket": bucket, "Key": key}
+        with _translated(f"s3://{bucket}/{key}", reading=True):
+            if version_id:
+                named["VersionId"] = version_id
+            answer = self._client.get_object(**named)
+        version = answer.get("VersionId")
+        try:
+            yield Found(
+                size_bytes=answer["ContentLength"],
+                etag=answer["ETag"].strip('"'),
+                # where versioning is suspended all versions are "null": that names nothing
+                version_id=None if version == "null" else version,
+                metadata=answer["Metadata"],
+                _body=answer["Body"],
+            )
+        finally:
+            answer["Body"].close()
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Whether the object is there now."""
+        try:
+            with _translated(f"s3://{bucket}/{key}", reading=True):
+                self._client.head_object(Bucket=bucket, Key=key)
+        except ObjectNotFound:
+            return False
+        return True
+
+    def get_json(self, bucket: str, key: str) -> dict[str, Any] | None:
+        """A JSON object; None where there is none, or something else."""
+        try:
+            with self.open(bucket, key) as found:
+                document = json.loads(found.read(MAX_JSON_BYTES))
+        except (ObjectNotFound, TooManyBytes, ValueError):
+            return None
+        return document if isinstance(document, dict) else None
+
+    def put(
+        self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
+    ) -> None:
+        """Writes the object, whether or not there is one."""
+        with _translated(f"s3://{bucket}/{key}"):
+            self._put(bucket, key, body, content_type, mark)
+
+    def put_owned(
+        self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
+    ) -> bool:
+        """Writes the object if there is none, or one of the same owner; else returns False.
+
+        Two photos may want one name at the same moment: S3 itself decides who was first.
+        """
+        from botocore.exceptions import ClientError
+
+        with _translated(f"s3://{bucket}/{key}"):
+            try:
+                self._put(bucket, key, body, content_type, mark, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in TAKEN:
+                    raise
+            else:
+                return True
+            holder = self._client.head_object(Bucket=bucket, Key=key)["Metadata"].get(OWNER)
+            if holder != mark[OWNER]:
+                return False
+            self._put(bucket, key, body, content_type, mark)
+            return True
+
+    def presigned_url(self, bucket: str, key: str, lifetime_s: int) -> str:
+        """A URL to GET the object with; nothing is sent for it."""
+        named = {"Bucket": bucket, "Key": key}
+        with _translated(f"s3://{bucket}/{key}"):
+            url = self._client.generate_presigned_url("get_object", named, ExpiresIn=lifetime_s)
+        return str(url)
+
+    def _put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        content_type: str,
+        mark: Mapping[str, str],
+        **conditions: str,
+    ) -> None:
+        self._client.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=body,
+            ContentType=content_type,
+            Metadata=dict(mark),
+            **conditions,
+        )
+
+
+@contextmanager
+def _translated(what: str, reading: bool = False) -> Iterator[None]:
+    """botocore's errors to ours: what the world may mend is StoreUnavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        if reading and code in ABSENT:
+            raise ObjectNotFound(f"{what} is not there ({code})") from error
+        if reading and code in MALFORMED:
+            raise InvalidRequest(f"{what} cannot be asked for ({code})", stage="fetch") from error
+        hint = (
+            "; without s3:ListBucket absent objects look so, too" if code == "AccessDenied" else ""
+        )
+        raise StoreUnavailable(f"{what}: S3 answered {code}{hint}", measured=code) from error
+    except ParamValidationError as error:
+        if reading:
+            raise InvalidRequest(f"{what} is no name for an object", stage="fetch") from error
+        raise StoreUnavailable(f"{what} is no name for an object") from error
+    except BotoCoreError as error:
+        # the exception's own text may hold a signed URL: its name is enough
+        raise StoreUnavailable(f"{what}: {type(error).__name__}") from error

@@ -1,0 +1,31 @@
+"""The Lambda function: tells what kind of event came and hands it to its adapter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from adapters import batch, direct, http, logger, metrics
+from adapters.events import Kind, kind_of
+
+
+# The order matters: metrics are flushed even where the event fails, and then the logger's state
+# is dropped. The event itself is never logged: it holds photos.
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """in: an event of S3, of SQS or EventBridge about S3, of an HTTP API, or a direct call;
+    out: what its sender expects. Raises TransientError where the sender should try again.
+    """
+    kind = kind_of(event)
+    logger.append_keys(event_kind=kind.value)
+    metrics.add_metric("Events", MetricUnit.Count, 1)
+    if kind is Kind.HTTP:
+        return http.answer(event, context)
+    if kind is Kind.QUEUE:
+        return batch.queued(event, context)
+    if kind is Kind.NOTIFICATION:
+        return batch.notified(event)
+    return direct.called(event)

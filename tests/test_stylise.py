@@ -1,0 +1,120 @@
+"""The drawing: size, scale, strength, tiles that match the whole, lines that are dark."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from pipeline.domain import Drawing, Engine, Photo, Picture
+from pipeline.engines import open_engine
+from pipeline.measure import psnr_db
+from pipeline.repair import repair
+from pipeline.settings import Options, Settings
+from pipeline.stylise import enlarge, stylise, working_size
+from pipeline.weights import Layer
+
+LAYER = Layer(Settings().weights_dir, Settings().checkpoints_dir)
+STYLE = LAYER.style("hayao")
+PHOTO = data.chelsea()  # 300x451
+
+
+@pytest.fixture(scope="module")
+def engines() -> tuple[Engine, Engine]:
+    return (
+        open_engine(LAYER, STYLE, "picture", Settings()),
+        open_engine(LAYER, STYLE, "code", Settings()),
+    )
+
+
+def draw(
+    engines: tuple[Engine, Engine], picture: np.ndarray, tile_px: int = 1024, **given: float
+) -> tuple[Picture, Drawing]:
+    return stylise(Photo(picture), STYLE, *engines, Options(**given), tile_px)
+
+
+def test_tiles_give_the_same_bytes_as_the_whole(engines: tuple[Engine, Engine]) -> None:
+    whole, one = draw(engines, PHOTO, detail=1)
+    for tile_px in (256, 180):
+        tiled, many = draw(engines, PHOTO, tile_px, detail=1)
+        assert many.tiles > one.tiles == 1
+        np.testing.assert_array_equal(tiled, whole)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (37, 61), (300, 5)])
+def test_any_size_comes_back_as_it_was(
+    engines: tuple[Engine, Engine], size: tuple[int, int]
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
+    before = picture.copy()
+    drawn, _ = draw(engines, picture)
+    assert drawn.shape == picture.shape and drawn.dtype == np.uint8
+    np.testing.assert_array_equal(picture, before)
+
+
+def test_strength_blends_with_the_photo(engines: tuple[Engine, Engine]) -> None:
+    full, _ = draw(engines, PHOTO, strength=1)
+    half, _ = draw(engines, PHOTO, strength=0.5)
+    none, _ = draw(engines, PHOTO, strength=0)
+    np.testing.assert_array_equal(none, PHOTO)
+    expected = (full.astype(float) + PHOTO) / 2
+    assert np.abs(half - expected).max() <= 1
+    assert psnr_db(full, PHOTO) < 30
+
+
+def test_strength_zero_is_not_sharpened_either() -> None:
+    result, decisions = repair(PHOTO, (), Options(strength=0))
+    np.testing.assert_array_equal(result, PHOTO)
+    assert not decisions[0].ran
+
+
+def test_repair_sharpens_by_its_weight() -> None:
+    dot = np.full((5, 5, 3), 100, np.uint8)
+    dot[2, 2] = 120
+    sharp, decisions = repair(dot, (), Options(post_sharpen_weight=0.3))
+    assert sharp[2, 2, 0] == 120 + round(0.3 * 4 * 20)
+    assert decisions[0].ran and decisions[0].measured == 0.3
+
+
+@given(
+    width=st.integers(1, 9000),
+    height=st.integers(1, 9000),
+    detail=st.floats(0, 1),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_working_size_keeps_the_aspect_and_never_exceeds_the_photo(
+    width: int, height: int, detail: float
+) -> None:
+    wide, high = working_size(width, height, 448, detail)
+    assert 1 <= wide <= width and 1 <= high <= height
+    scale = max(wide, high) / max(width, height)
+    assert abs(wide - width * scale) <= 1 and abs(high - height * scale) <= 1
+
+
+def test_detail_runs_from_drawn_to_the_photos_own_size() -> None:
+    sizes = [max(working_size(4000, 3000, 448, detail)) for detail in (0, 0.25, 0.5, 0.75, 1)]
+    assert sizes[0] == 448 and sizes[-1] == 4000
+    ratios = [b / a for a, b in zip(sizes, sizes[1:], strict=False)]
+    assert max(ratios) / min(ratios) < 1.01  # equal ratios
+    # up to the default size of a result the scale is that of the style, whatever the photo's
+    assert working_size(1920, 1080, 448, 0.35)[0] == working_size(1000, 700, 448, 0.35)[0]
+
+
+def test_enlarging_what_is_equal_gives_the_photo_back() -> None:
+    """Where the drawing follows the photo, the photo's own edges come back."""
+    import cv2
+
+    small = cv2.resize(PHOTO, (225, 150), interpolation=cv2.INTER_AREA)
+    plain = cv2.resize(small, (451, 300), interpolation=cv2.INTER_CUBIC)
+    guided = enlarge(small, small, PHOTO)
+    assert psnr_db(guided, PHOTO) > psnr_db(plain, PHOTO) + 2
+
+
+def test_enlarging_keeps_texture_out_of_flat_areas() -> None:
+    flat = np.full((150, 225, 3), 128, np.uint8)
+    import cv2
+
+    small = cv2.resize(PHOTO, (225, 150), interpolation=cv2.INTER_AREA)
+    assert enlarge(flat, small, PHOTO).std() < 1
