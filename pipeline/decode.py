@@ -276,7 +276,7 @@ def _bands(image: Image.Image) -> tuple[Image.Image, Plane | None]:
         # Pillow reads 16 bits a channel by their high byte (at most one level off) but not the key.
         image.info["transparency"] = tuple(value >> 8 for value in key)
     # This also undoes premultiplied alpha.
-    image = image.convert("LA" if grey else "RGBA")
+    image = image.convert("RGBA")
     return image.convert("L" if grey else "RGB"), np.asarray(image.getchannel("A"))
 
 

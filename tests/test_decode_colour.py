@@ -75,10 +75,10 @@ def press() -> bytes:
     corners = bytearray()
     for corner in range(16):
         inks = bin(corner).count("1") / 4
-        corners += bytes((round(255 * (1 - inks)), 128, 128))
+        corners += bytes((round(255 * (1 - 0.8 * inks)), 128, 128))
     table = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
     table += bytes(range(256)) * 4 + bytes(corners) + bytes(range(256)) * 3
-    return icc(b"CMYK", b"prtr", b"Lab ", "one ink", {b"A2B0": table})
+    return icc(b"CMYK", b"scnr", b"Lab ", "one ink", {b"A2B0": table, b"A2B1": table})
 
 
 def linear(values: np.ndarray) -> np.ndarray:
@@ -176,7 +176,10 @@ def test_cmyk_goes_through_its_profile(format: str) -> None:
     photo, source = decode(saved(cyan, format, quality=95, icc_profile=press()), Settings())
     assert source.profile_converted == "one ink"
     assert np.ptp(photo.pixels[0, 0].astype(int)) <= 3
-    assert 150 < photo.pixels.mean() < 220  # L* 75
+    assert 150 < photo.pixels.mean() < 220  # L* 80
+    black = Image.new("CMYK", (WIDTH, HEIGHT), (255, 255, 255, 255))
+    photo, _ = decode(saved(black, format, quality=95, icc_profile=press()), Settings())
+    assert photo.pixels.max() <= 3  # the press's black, L* 20, is the screen's black
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
     python -m training.distil --targets .cache/targets/hayao \\
         --validation .cache/targets/hayao-validation \\
         --teacher ../shared/teachers/animeganv2_hayao_int8.tflite \\
-        --out .cache/runs/hayao --steps 9000 --decay-from 6500 --seed 1
+        --out .cache/runs/hayao --set steps=9000 --set seed=1
 
 Run it again with the same --out to continue from the last checkpoint; the random numbers of
 a step depend on the seed and the step alone, so a resumed run draws what the first would have.
+``--set`` changes any setting of the Recipe; a change on resuming holds from there on, and the
+checkpoint keeps all recipes with the steps they held from.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -175,12 +178,15 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
     held_out = Pairs(options.validation, shape.thumbnail_px, recipe.crop_px)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint, first = options.out / "last.pt", 0
+    history: list[dict[str, Any]] = []
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         for name, part in parts.items():
             part.load_state_dict(saved[name])
-        first = saved["step"]
+        first, history = saved["step"], saved["history"]
         print(f"resumed at step {first}")
+    if not history or history[-1]["recipe"] != asdict(recipe):
+        history.append({"from_step": first, "recipe": asdict(recipe)})
     print(f"{len(pairs.photos)} windows, {len(held_out.photos)} held out", flush=True)
 
     sums: dict[str, float] = {}
@@ -241,7 +247,7 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
             print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
             sums = {}
         if done % 250 == 0 or done == recipe.steps:
-            save(checkpoint, {n: p.state_dict() for n, p in parts.items()}, done, recipe, shape)
+            save(checkpoint, {n: p.state_dict() for n, p in parts.items()}, done, history, shape)
         if done % 500 == 0 or done == recipe.steps:
             row = validate(average, held_out, options.out / f"sheet-{done:05d}.png")
             print(f"step {done} | held out: {row}", flush=True)
@@ -250,11 +256,15 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
 
 
 def save(
-    path: Path, states: dict[str, object], step: int, recipe: Recipe, shape: StudentShape
+    path: Path,
+    states: dict[str, object],
+    step: int,
+    history: list[dict[str, Any]],
+    shape: StudentShape,
 ) -> None:
     """Whole or not at all: a kill in mid-save leaves the last checkpoint as it was."""
     temporary = path.with_suffix(".part")
-    settings = {"step": step, "recipe": asdict(recipe), "shape": shape.as_dict()}
+    settings = {"step": step, "history": history, "shape": shape.as_dict()}
     torch.save(states | settings, temporary)
     temporary.replace(path)
 
@@ -265,12 +275,20 @@ def main() -> None:
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
-    parser.add_argument("--decay-from", type=int, default=Recipe.decay_from)
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
-    recipe = Recipe(steps=options.steps, decay_from=options.decay_from, seed=options.seed)
-    train(recipe, options)
+    train(recipe_from(options.set), options)
+
+
+def recipe_from(changes: list[str]) -> Recipe:
+    """A Recipe with NAME=VALUE changes. Raises ValueError for a name that it has not."""
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, value = change.partition("=")
+        if name not in asdict(Recipe()):
+            raise ValueError(f"no setting {name!r}; there are {', '.join(asdict(Recipe()))}")
+        values[name] = type(getattr(Recipe(), name))(value)
+    return Recipe(**values)
 
 
 if __name__ == "__main__":

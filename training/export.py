@@ -181,9 +181,10 @@ def main() -> None:
     options = parser.parse_args()
 
     student, saved = load_student(options.checkpoint)
-    shape, recipe = student.generator.shape, saved["recipe"]
-    pairs = Pairs(options.targets, shape.thumbnail_px, recipe["crop_px"])
-    held_out = Pairs(options.validation, shape.thumbnail_px, recipe["crop_px"])
+    shape, history = student.generator.shape, saved["history"]
+    crop_px = history[-1]["recipe"]["crop_px"]
+    pairs = Pairs(options.targets, shape.thumbnail_px, crop_px)
+    held_out = Pairs(options.validation, shape.thumbnail_px, crop_px)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         picture, code = export_float(student, folder)
@@ -226,8 +227,8 @@ def main() -> None:
             "thumbnail_px": shape.thumbnail_px,
             "licence": LICENCE,
             "shape": shape.as_dict(),
-            "recipe": recipe
-            | {
+            "recipe": {
+                "history": history,
                 "steps_done": saved["step"],
                 "commit": commit,
                 "windows": len(pairs.photos),

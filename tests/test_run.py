@@ -1,0 +1,180 @@
+"""The whole way over real photographs, and the sidecar that tells it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import (
+    InvalidOption,
+    NotAnImage,
+    Options,
+    Pipeline,
+    Settings,
+    UnknownStyle,
+    failure_record,
+    fingerprint,
+    sidecar_json,
+)
+from pipeline.sidecar import schema
+from training.figures import dark_lines
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = (ROOT / "samples" / "astronaut.jpg").read_bytes()
+SCHEMA = json.loads((ROOT / "pipeline" / "sidecar.schema.json").read_text())
+STAGES = ["decode", "quality", "enhance", "faces", "open_weights", "stylise", "repair", "measure"]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return Pipeline(Settings())
+
+
+def document(result: Any) -> dict[str, Any]:
+    return json.loads(sidecar_json(result.sidecar))
+
+
+def test_a_photo_comes_back_drawn(pipeline: Pipeline) -> None:
+    result = pipeline.run(SAMPLE, Options())
+    photo = np.asarray(Image.open(io.BytesIO(SAMPLE)))
+    picture = np.asarray(Image.open(io.BytesIO(result.image)))
+    assert picture.shape == photo.shape == (512, 512, 3)
+    assert np.abs(picture.astype(int) - photo).mean() > 5
+    # contours: more of the picture lies on dark thin lines than of the photo smoothed as much
+    import cv2
+
+    smooth = cv2.bilateralFilter(photo, 9, 60, 5)
+    assert dark_lines(picture).sum() > 1.2 * dark_lines(smooth).sum()
+    # flat areas: most of the picture has less texture than the photo
+    texture = [np.median(np.abs(cv2.Laplacian(p, cv2.CV_32F))) for p in (photo, picture)]
+    assert texture[1] < texture[0]
+
+
+def test_the_sidecar_is_what_the_schema_says(pipeline: Pipeline) -> None:
+    blurred = cv2_blur(SAMPLE)
+    for data, options in (
+        (SAMPLE, Options()),
+        (blurred, Options(format="png", strength=0.5, max_side_px=700)),
+    ):
+        result = pipeline.run(data, options, bucket="b", key="k", version_id="v", etag="e")
+        jsonschema.validate(document(result), SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document(result) | {"timings_ms": "fast"}, SCHEMA)
+
+
+def test_the_schema_in_the_repository_is_current() -> None:
+    assert schema() == SCHEMA, "run `make schema`"
+
+
+def cv2_blur(data: bytes) -> bytes:
+    import cv2
+
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.imencode(".jpg", cv2.GaussianBlur(picture, (0, 0), 4))[1].tobytes()
+
+
+def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
+    result = pipeline.run(SAMPLE, Options(), key="uploads/a.jpg", etag="e")
+    told = document(result)
+    assert list(told["timings_ms"]) == [*STAGES, "encode", "total"]
+    assert told["timings_ms"]["total"] > 0
+    assert [d["step"] for d in told["decisions"]] == [
+        "upscale",
+        "denoise",
+        "clahe",
+        "sharpen",
+        "faces",
+        "post_sharpen",
+    ]
+    assert told["faces"] == []
+    assert told["source"]["key"] == "uploads/a.jpg" and told["source"]["etag"] == "e"
+    assert told["output"]["bytes"] == len(result.image)
+    assert (told["output"]["width_px"], told["output"]["format"]) == (512, "jpeg")
+    assert told["pipeline_version"] == pipeline.version
+    assert {use["name"] for use in told["weights"]} == {"hayao.int8.onnx", "hayao.code.onnx"}
+    metrics = told["metrics"]
+    assert 10 < metrics["psnr_db"] < 40 and 0 < metrics["ssim"] < 1
+
+
+def test_a_second_run_gives_the_same_bytes(pipeline: Pipeline) -> None:
+    assert pipeline.run(SAMPLE, Options()).image == pipeline.run(SAMPLE, Options()).image
+
+
+def test_the_longer_side_is_capped(pipeline: Pipeline) -> None:
+    result = pipeline.run(SAMPLE, Options(max_side_px=200))
+    assert (result.sidecar.output.width_px, result.sidecar.output.height_px) == (200, 200)
+    assert (result.sidecar.source.width_px, result.sidecar.source.height_px) == (512, 512)
+
+
+def test_a_blurred_photo_is_doubled_and_said_to_be(pipeline: Pipeline) -> None:
+    result = pipeline.run(cv2_blur(SAMPLE), Options())
+    assert result.sidecar.output.width_px == 1024
+    assert all(d.ran for d in result.sidecar.decisions[:4])
+
+
+def test_alpha_comes_back_where_the_format_has_one(pipeline: Pipeline) -> None:
+    picture = Image.open(io.BytesIO(SAMPLE)).resize((120, 80))
+    picture.putalpha(Image.linear_gradient("L").resize((120, 80)))
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    for name, mode in (("auto", "RGBA"), ("webp", "RGBA"), ("jpeg", "RGB")):
+        result = pipeline.run(stream.getvalue(), Options(format=name))
+        back = Image.open(io.BytesIO(result.image))
+        assert (back.mode, back.size) == (mode, (120, 80))
+        assert bool(result.sidecar.warnings) == (name == "jpeg")
+        if mode == "RGBA":
+            alpha = [np.asarray(p.getchannel("A")).astype(int) for p in (picture, back)]
+            assert np.abs(alpha[0] - alpha[1]).max() <= 1
+
+
+def test_an_unknown_style_is_refused_before_decoding(pipeline: Pipeline) -> None:
+    with pytest.raises(UnknownStyle):
+        pipeline.run(b"not an image", Options(style="rembrandt"))
+    with pytest.raises(NotAnImage):
+        pipeline.run(b"not an image", Options())
+
+
+def test_the_fingerprint_changes_with_all_that_changes_the_result() -> None:
+    def of(version: str = "1", options: Options | None = None, **change: str) -> str:
+        identity = {"bucket": "b", "key": "k", "version_id": None, "etag": "e"} | change
+        return fingerprint(version, options or Options(), **identity)
+
+    first = of()
+    assert first == of() and len(first) == 64
+    changed = {
+        of("2"),
+        of(options=Options(strength=0.5)),
+        of(bucket="c"),
+        of(key="l"),
+        of(etag="f"),
+        of(version_id="7"),
+    }
+    assert len(changed | {first}) == 7
+
+
+def test_a_failure_is_told_in_one_shape() -> None:
+    error = InvalidOption("strength is 2.0", measured=2.0, limit="0..1")
+    told = json.loads(failure_record(error, pipeline_version="1", bucket="b", key="k", etag="e"))
+    assert told["error"] == {
+        "code": "invalid_option",
+        "message": "strength is 2.0",
+        "stage": "request",
+        "measured": 2.0,
+        "limit": "0..1",
+    }
+    assert told["source"]["key"] == "k"
+
+
+def test_numbers_in_the_sidecar_are_finite(pipeline: Pipeline) -> None:
+    result = pipeline.run(SAMPLE, Options(strength=0, format="png"))
+    assert result.sidecar.metrics.psnr_db == 100
+    text = sidecar_json(replace(result.sidecar, warnings=("é",))).decode()
+    assert "NaN" not in text and "Infinity" not in text and "é" in text
