@@ -6,10 +6,11 @@ import base64
 import json
 from typing import Any
 
+import pipeline
 from adapters import logger
 from adapters.events import Upload, direct_call
 from adapters.worker import count_error, worker
-from pipeline import Options, PermanentError, sidecar_json
+from pipeline import Options, PermanentError
 
 # Lambda takes 6 MB each way; what stands around the picture in the answer is far below 64 kB
 MAX_BASE64_BYTES = 6 * 1024 * 1024 - 64 * 1024
@@ -37,7 +38,7 @@ def _stylised(upload: Upload) -> dict[str, Any]:
     content_type = result.sidecar.output.content_type
     if fits_answer(result.image):
         image = base64.b64encode(result.image).decode()
-        sidecar = json.loads(sidecar_json(result.sidecar))
+        sidecar = json.loads(pipeline.sidecar_json(result.sidecar))
         return {"image_base64": image, "content_type": content_type, "sidecar": sidecar}
     return {"content_type": content_type, "sidecar": worker().keep(result)}
 

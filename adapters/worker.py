@@ -13,10 +13,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+# by its module, for a name of it that brings in numpy or more is loaded when it is first used,
+# which a cold start can do without
+import pipeline
 from adapters import logger, metrics
 from adapters.events import Ignored, Job
 from adapters.store import MARK, OWNER, Found, Store, owner_of
@@ -28,13 +31,7 @@ from pipeline import (
     PermanentError,
     Settings,
     StoreUnavailable,
-    failure_record,
-    fingerprint,
-    sidecar_json,
 )
-
-if TYPE_CHECKING:
-    from pipeline import Pipeline, Result
 
 STYLISED, FAILED = "stylised/", "failed/"
 JSON = "application/json"
@@ -87,7 +84,7 @@ class Worker:
     engines and the connection to S3.
     """
 
-    def __init__(self, pipeline: Pipeline, store: Store, adapter: AdapterSettings) -> None:
+    def __init__(self, pipeline: pipeline.Pipeline, store: Store, adapter: AdapterSettings) -> None:
         self.pipeline = pipeline
         self.adapter = adapter
         self._store = store
@@ -99,7 +96,7 @@ class Worker:
             raise Misconfigured("OUTPUT_BUCKET is not set: there is no place for the result")
         return self.adapter.output_bucket
 
-    def stylise(self, data: bytes, options: Options, **origin: str | None) -> Result:
+    def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
         result = self.pipeline.run(data, options, **origin)
         metrics.add_metric("Stylised", MetricUnit.Count, 1)
@@ -147,7 +144,7 @@ class Worker:
     ) -> Outcome:
         names = _names(self._rest(job.key), options.style, job.bucket, job.key)
         names, sidecar = self._names_free(names, job)
-        wanted = fingerprint(self.pipeline.version, options, **origin)
+        wanted = pipeline.fingerprint(self.pipeline.version, options, **origin)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
             key = f"{names[0]}.json"
             return Outcome("already_stylised", job.bucket, job.key, None, key, sidecar)
@@ -166,7 +163,7 @@ class Worker:
         and ``output.url`` gives it to whoever has it. Computed only if it is not there yet.
         """
         etag = hashlib.sha256(data).hexdigest()
-        wanted = fingerprint(
+        wanted = pipeline.fingerprint(
             self.pipeline.version, options, bucket=None, key=None, version_id=None, etag=etag
         )
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
@@ -175,7 +172,7 @@ class Worker:
             return self._with_url(sidecar)
         return self.keep(self.stylise(data, options))
 
-    def keep(self, result: Result) -> dict[str, Any]:
+    def keep(self, result: pipeline.Result) -> dict[str, Any]:
         """Writes a result without a key to the output bucket; returns as ``kept`` does."""
         print_ = result.sidecar.fingerprint
         name = f"{STYLISED}http/{print_}.{result.sidecar.style}"
@@ -184,11 +181,11 @@ class Worker:
             raise StoreUnavailable(f"{name} is another photo's")
         return self._with_url(document)
 
-    def _write(self, result: Result, name: str, owner: str) -> dict[str, Any] | None:
+    def _write(self, result: pipeline.Result, name: str, owner: str) -> dict[str, Any] | None:
         """Picture first, sidecar last; None if the name is another photo's."""
         bucket, key = self.output_bucket, f"{name}.{result.extension}"
         output = replace(result.sidecar.output, bucket=bucket, key=key)
-        sidecar = sidecar_json(replace(result.sidecar, output=output))
+        sidecar = pipeline.sidecar_json(replace(result.sidecar, output=output))
         mark = {MARK: self.pipeline.version, OWNER: owner}
         if self._store.put_owned(bucket, key, result.image, output.content_type, mark) and (
             self._store.put_owned(bucket, f"{name}.json", sidecar, JSON, mark)
@@ -244,7 +241,7 @@ class Worker:
         key = f"{FAILED}{self._rest(job.key)}.json"
         version = self.pipeline.version
         name = style if isinstance(style, str) else None
-        record = failure_record(error, pipeline_version=version, style=name, **origin)
+        record = pipeline.failure_record(error, pipeline_version=version, style=name, **origin)
         mark = {MARK: version, OWNER: owner_of(job.bucket, job.key)}
         self._store.put(self.output_bucket, key, record, JSON, mark)
         return Outcome("refused", job.bucket, job.key, None, key, error=error.as_dict())
@@ -278,13 +275,11 @@ def _metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
 @cache
 def worker() -> Worker:
     """The worker of this process, made from the environment once. Raises Misconfigured."""
-    from pipeline import (
-        Pipeline,
-    )  # brings in the image libraries, which a cold start can do without
-
     try:
         settings = Settings.from_environment(os.environ)
     except InvalidOption as error:
         # no caller's fault: as an InvalidOption it would be written down against the photo
         raise Misconfigured(f"the environment: {error.message}") from error
-    return Worker(Pipeline(settings), Store(), AdapterSettings.from_environment(os.environ))
+    return Worker(
+        pipeline.Pipeline(settings), Store(), AdapterSettings.from_environment(os.environ)
+    )

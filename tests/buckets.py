@@ -47,6 +47,11 @@ def sqs_event(*bodies: Event) -> Event:
     }
 
 
+def put(s3: Any, key: str, body: bytes, **metadata: str) -> None:
+    """Uploads an object to the input bucket."""
+    s3.put_object(Bucket=INPUT, Key=key, Body=body, ContentType="image/jpeg", Metadata=metadata)
+
+
 def keys(s3: Any, bucket: str) -> list[str]:
     """All keys of a bucket, in order."""
     return sorted(item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []))

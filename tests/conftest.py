@@ -124,8 +124,20 @@ def invoke(environment: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     return call
 
 
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """All that the function logs, as CloudWatch gets it: a JSON object a line."""
+    from adapters import logger
+
+    buffer = io.StringIO()
+    handler = logger.registered_handler
+    before = handler.setStream(buffer)
+    yield buffer
+    handler.setStream(before)
+
+
 class _Unlucky(BaseHTTPRequestHandler):
-    """Passes requests on, but those whose path holds "unlucky" fail as the server says."""
+    """Passes requests on, but those that the server calls unlucky fail as it says."""
 
     protocol_version = "HTTP/1.1"
     server: Sick
@@ -133,7 +145,7 @@ class _Unlucky(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
-        if "unlucky" in self.path:
+        if self.server.unlucky(self.command, self.path):
             self.close_connection = True
             self.server.fail(self)
             return
@@ -161,6 +173,7 @@ class Sick(ThreadingHTTPServer):
 
     daemon_threads = True
     upstream: str
+    unlucky: Callable[[str, str], bool]
     fail: Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -181,12 +194,13 @@ def sick_s3(
     s3: Any, moto_endpoint: str, environment: pytest.MonkeyPatch
 ) -> Iterator[tuple[Any, Sick]]:
     """The client of a sound S3, and the server through which alone the handler reaches it; that
-    one fails for unlucky keys, with "503 SlowDown" unless told otherwise.
+    one fails for keys that hold "unlucky", with "503 SlowDown", unless told otherwise.
     """
     server = Sick(("127.0.0.1", 0), _Unlucky)
     server.upstream = urlsplit(moto_endpoint).netloc
+    server.unlucky = lambda method, path: "unlucky" in path
     server.fail = slow_down
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     environment.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -5,23 +5,20 @@ from __future__ import annotations
 import base64
 import io
 import json
-import socket
-import time
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from buckets import INPUT, OUTPUT, keys, object_of, s3_event, sqs_event
+from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 from PIL import Image
 
-from adapters.store import OWNER, Store, open_client, owner_of
+from adapters.store import OWNER, owner_of
 from adapters.worker import worker
-from pipeline import StoreUnavailable, WeightsInvalid
 
+ROOT = Path(__file__).resolve().parent.parent
 TRICKY = "uploads/our summer/café + cake.jpg"
-
-
-def put(s3, key, body, **metadata):
-    s3.put_object(Bucket=INPUT, Key=key, Body=body, ContentType="image/jpeg", Metadata=metadata)
 
 
 def sidecar(s3, key):
@@ -219,6 +216,17 @@ def test_a_new_version_is_a_new_photo_and_a_late_event_changes_nothing(s3, invok
     assert invoke(call)["sidecar"]["source"] == first
 
 
+def test_where_versions_are_suspended_the_etag_tells_photos_apart(s3, invoke, photo, encoded):
+    s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Suspended"})
+    event = s3_event("uploads/a.jpg")
+    for data in (photo, encoded("JPEG", quality=50)):
+        put(s3, "uploads/a.jpg", data)
+        (told,) = invoke(event)["results"]
+        assert told["status"] == "stylised"
+        assert told["sidecar"]["source"]["version_id"] is None
+
+
 def test_three_photos_that_want_one_name(s3, invoke, photo, encoded):
     put(s3, "uploads/a.jpg", photo)
     put(s3, "uploads/a.png", encoded("PNG"))
@@ -325,123 +333,6 @@ def test_a_picture_too_large_for_the_answer_is_stored(s3, invoke):
     assert output["url"].startswith("http://127.0.0.1")
 
 
-def test_s3_that_fails_is_raised_after_the_others_are_done(sick_s3, invoke, photo):
-    s3, _ = sick_s3
-    put(s3, "uploads/1.jpg", photo)
-    put(s3, "uploads/unlucky.jpg", photo)
-    put(s3, "uploads/3.jpg", photo)
-    with pytest.raises(StoreUnavailable, match="SlowDown"):
-        invoke(s3_event("uploads/1.jpg", "uploads/unlucky.jpg", "uploads/3.jpg"))
-    assert keys(s3, OUTPUT) == [
-        "stylised/1.hayao.jpg",
-        "stylised/1.hayao.json",
-        "stylised/3.hayao.jpg",
-        "stylised/3.hayao.json",
-    ]
-    with pytest.raises(StoreUnavailable):
-        invoke({"bucket": INPUT, "key": "uploads/unlucky.jpg"})
-
-
-def test_a_queue_gets_back_only_the_message_that_failed(sick_s3, invoke, photo):
-    s3, server = sick_s3
-    put(s3, "uploads/1.jpg", photo)
-    put(s3, "uploads/unlucky.jpg", photo)
-    event = sqs_event(
-        s3_event("uploads/unlucky.jpg"), s3_event("uploads/1.jpg"), s3_event("uploads/gone.jpg")
-    )
-    assert invoke(event) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
-    assert keys(s3, OUTPUT) == [
-        "failed/gone.jpg.json",
-        "stylised/1.hayao.jpg",
-        "stylised/1.hayao.json",
-    ]
-    # a batch of one that fails is an answer, too, not an exception
-    only = sqs_event(s3_event("uploads/unlucky.jpg"))
-    assert len(invoke(only)["batchItemFailures"]) == 1
-
-
-def drop(request):
-    """The connection ends in the middle of the body."""
-    request.send_response(200)
-    request.send_header("Content-Length", "1000")
-    request.send_header("ETag", '"1"')
-    request.end_headers()
-    request.wfile.write(b"half")
-
-
-def hang_up(request):
-    """The connection ends before any answer."""
-    request.connection.shutdown(socket.SHUT_RDWR)
-
-
-def test_a_lost_connection_is_transient(sick_s3, invoke, photo):
-    s3, server = sick_s3
-    put(s3, "uploads/unlucky.jpg", photo)
-    for failure in (drop, hang_up):
-        server.fail = failure
-        with pytest.raises(StoreUnavailable):
-            invoke(s3_event("uploads/unlucky.jpg"))
-    assert keys(s3, OUTPUT) == []
-
-
-def test_an_answer_that_does_not_come_is_transient(sick_s3, photo):
-    """With the real client's waiting time cut short, for the test's sake."""
-    import boto3
-    from botocore.config import Config
-
-    _, server = sick_s3
-    server.fail = lambda request: time.sleep(1)
-    config = Config(read_timeout=0.1, retries={"total_max_attempts": 1})
-    store = Store(lambda: boto3.client("s3", config=config))
-    with pytest.raises(StoreUnavailable, match="ReadTimeout"), store.open(INPUT, "unlucky"):
-        pass
-
-
-def forbid(request):
-    body = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
-    request.send_response(403)
-    request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body)
-
-
-def test_a_refusal_of_s3_is_transient_and_hints_at_the_policy(sick_s3, invoke):
-    _, server = sick_s3
-    server.fail = forbid
-    with pytest.raises(StoreUnavailable, match="s3:ListBucket"):
-        invoke(s3_event("uploads/unlucky.jpg"))
-
-
-def test_an_output_that_cannot_be_written_is_transient(s3, invoke, environment, photo):
-    put(s3, "uploads/a.jpg", photo)
-    put(s3, "uploads/b.jpg", b"no image")
-    environment.setenv("OUTPUT_BUCKET", "no-such-bucket")
-    for key in ("uploads/a.jpg", "uploads/b.jpg"):
-        with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
-            invoke(s3_event(key))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("KIREI_THREADS", "many"), ("OUTPUT_BUCKET", ""), ("URL_LIFETIME_S", "soon")],
-)
-def test_a_wrong_environment_is_not_the_photos_fault(s3, invoke, environment, photo, name, value):
-    put(s3, "uploads/a.jpg", photo)
-    environment.setenv(name, value)
-    with pytest.raises(Exception, match=name.removeprefix("KIREI_").lower()) as caught:
-        invoke(s3_event("uploads/a.jpg"))
-    assert caught.value.code == "misconfigured"
-    assert keys(s3, OUTPUT) == []
-
-
-def test_weights_that_are_not_there_are_transient(s3, invoke, environment, photo, tmp_path):
-    put(s3, "uploads/a.jpg", photo)
-    environment.setenv("KIREI_WEIGHTS_DIR", str(tmp_path))
-    with pytest.raises(WeightsInvalid):
-        invoke(s3_event("uploads/a.jpg"))
-    assert keys(s3, OUTPUT) == []
-
-
 def test_the_worker_and_its_client_are_made_once(s3, invoke, photo):
     put(s3, "uploads/a.jpg", photo)
     invoke(s3_event("uploads/a.jpg"))
@@ -450,48 +341,42 @@ def test_the_worker_and_its_client_are_made_once(s3, invoke, photo):
     assert worker() is first
 
 
-def test_the_client_tries_again_by_itself(sick_s3, environment, photo):
-    """One failure, then health: nobody above hears of it."""
-    s3, server = sick_s3
-    environment.delenv("AWS_MAX_ATTEMPTS")
-    asked = []
-
-    def once(request):
-        asked.append(request.path)
-        slow_down(request) if len(asked) == 1 else whole(request)
-
-    def slow_down(request):
-        request.send_response(503)
-        request.send_header("Content-Length", "0")
-        request.end_headers()
-
-    def whole(request):
-        request.send_response(200)
-        request.send_header("ETag", '"1"')
-        request.send_header("Content-Length", "5")
-        request.end_headers()
-        request.wfile.write(b"whole")
-
-    server.fail = once
-    with Store(open_client).open(INPUT, "unlucky") as found:
-        assert found.read(10) == b"whole"
-    assert len(asked) == 2
-
-
-def test_metrics_and_logs_say_what_happened_and_no_more(s3, invoke, photo, load_event, capsys):
+def test_metrics_and_logs_say_what_happened_and_no_more(
+    s3, invoke, photo, load_event, capsys, logged
+):
     put(s3, "uploads/a.jpg", photo)
     invoke(s3_event("uploads/a.jpg"))
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    measured = [line for line in lines if "Stylised" in line]
-    assert measured[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Kirei"
-    assert measured[0]["Stylised"] == [1.0]
-    assert measured[0]["Events"] == [1.0]
-    assert measured[0]["PipelineDuration"][0] > 0
-    (logged,) = [line for line in lines if line.get("message") == "stylised"]
-    assert logged["key"] == "uploads/a.jpg"
-    assert logged["event_kind"] == "notification"
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (measured,) = [line for line in metrics if "Stylised" in line]
+    assert measured["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Kirei"
+    assert measured["Stylised"] == [1.0]
+    assert measured["Events"] == [1.0]
+    assert measured["PipelineDuration"][0] > 0
+    (line,) = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert line["message"] == "stylised"
+    assert line["key"] == "uploads/a.jpg"
+    assert line["event_kind"] == "notification"
 
     event = load_event("direct_base64")
+    invoke(event | {"strength": 7})
     invoke(event)
     captured = capsys.readouterr()
-    assert event["image_base64"][:60] not in captured.out + captured.err
+    printed = captured.out + captured.err + logged.getvalue()
+    assert "invalid_option" in printed
+    assert event["image_base64"][:60] not in printed
+
+
+def test_a_cold_start_is_counted_once():
+    code = (
+        "import json, handler, conftest\n"
+        "for _ in range(2): print(json.dumps(handler.lambda_handler({}, conftest.Context())))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.count('"ColdStart":[1.0]') == 1
+    assert run.stdout.count('"code": "unknown_event"') == 2

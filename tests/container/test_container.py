@@ -1,0 +1,198 @@
+"""The image and the template, as `sam` builds and calls them, against a real S3 over HTTP.
+
+Nothing here skips: without a Docker engine and `sam` these tests fail.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from buckets import keys, object_of
+from local_s3 import HOST, INPUT, NETWORK, OUTPUT, docker
+from look import why_no_drawing
+from PIL import Image
+
+pytestmark = [pytest.mark.container, pytest.mark.timeout(0)]  # a build takes what it takes
+
+ASTRONAUT = "stylised/astronaut.hayao"
+TRICKY = "stylised/our summer/café + cake.hayao"
+
+
+def assert_drawn(s3: Any, name: str, photo_file: bytes) -> None:
+    """Both objects are there, the sidecar speaks of the picture, and the picture is a drawing."""
+    content = object_of(s3, OUTPUT, f"{name}.jpg")
+    sidecar = json.loads(object_of(s3, OUTPUT, f"{name}.json"))
+    assert sidecar["output"]["key"] == f"{name}.jpg"
+    assert sidecar["output"]["bytes"] == len(content)
+    assert_drawing_of(content, photo_file, "JPEG")
+
+
+def assert_drawing_of(content: bytes, photo_file: bytes, format: str) -> None:
+    picture, photo = Image.open(io.BytesIO(content)), Image.open(io.BytesIO(photo_file))
+    picture.load()
+    assert (picture.format, picture.size) == (format, photo.size)
+    assert why_no_drawing(picture, photo) == []
+
+
+def test_template_passes_the_linter(sam: Callable[..., str]) -> None:
+    assert "is a valid SAM Template" in sam("validate", "--lint")
+
+
+@pytest.mark.parametrize(
+    ("event", "names"),
+    [
+        ("s3_put", [ASTRONAUT]),
+        ("s3_put_tricky_key", [TRICKY]),
+        ("eventbridge_s3", [TRICKY]),
+        ("sqs_s3", [ASTRONAUT, TRICKY]),
+        ("direct_bucket", [ASTRONAUT]),
+    ],
+)
+def test_event_about_an_object_writes_picture_and_sidecar(
+    event: str, names: list[str], invoke: Callable[[str], Any], s3: Any, photo_file: bytes
+) -> None:
+    answer = invoke(event)
+    written = [key for key in keys(s3, OUTPUT) if key.startswith("stylised/")]
+    assert written == sorted(f"{name}.{end}" for name in names for end in ("jpg", "json"))
+    for name in names:
+        assert_drawn(s3, name, photo_file)
+    if event == "sqs_s3":
+        assert answer == {"batchItemFailures": []}
+
+
+def test_http_call_answers_the_picture(
+    invoke: Callable[[str], Any], event_file: Callable[[str], Any], s3: Any
+) -> None:
+    answer = invoke("http_post_raw")
+    assert answer["statusCode"] == 200 and answer["isBase64Encoded"]
+    assert answer["headers"]["Content-Type"] == "image/jpeg"
+    sent = base64.b64decode(event_file("http_post_raw")["body"])
+    assert_drawing_of(base64.b64decode(answer["body"]), sent, "JPEG")
+    assert keys(s3, OUTPUT) == []
+
+
+def test_direct_call_answers_the_picture(
+    invoke: Callable[[str], Any], event_file: Callable[[str], Any]
+) -> None:
+    answer = invoke("direct_base64")
+    event = event_file("direct_base64")
+    sent = Image.open(io.BytesIO(base64.b64decode(event["image_base64"])))
+    picture = Image.open(io.BytesIO(base64.b64decode(answer["image_base64"])))
+    picture.load()
+    assert picture.format == "WEBP" and answer["content_type"] == "image/webp"
+    assert max(picture.size) == event["max_side_px"]
+    assert picture.width * sent.height == picture.height * sent.width
+
+
+def test_s3_test_event_writes_nothing(invoke: Callable[[str], Any], s3: Any) -> None:
+    assert invoke("s3_test_event")["results"][0]["status"] == "skipped"
+    assert keys(s3, OUTPUT) == []
+
+
+@pytest.fixture
+def locked_url(invoke: Callable[[str], Any], image: str) -> Iterator[str]:
+    """The function under Lambda's emulator as sam starts it, but as the image's own user, on a
+    root where nothing can be written and with the least memory that the template allows.
+    """
+    invoke("s3_test_event")  # sam puts its emulator into an image of its own
+    emulated = image.replace(":latest", ":rapid-x86_64")
+    user = json.loads(docker("image", "inspect", image))[0]["Config"]["User"]
+    container = docker(
+        *("run", "--detach", "--network", NETWORK, "--publish", "127.0.0.1::8080"),
+        *("--user", user, "--read-only", "--memory", "1024m", "--memory-swap", "1024m"),
+        *("--env", f"AWS_ENDPOINT_URL_S3=http://{HOST}:5000", "--env", f"OUTPUT_BUCKET={OUTPUT}"),
+        *("--env", "AWS_ACCESS_KEY_ID=local", "--env", "AWS_SECRET_ACCESS_KEY=local"),
+        *("--env", "AWS_DEFAULT_REGION=eu-central-1"),
+        *("--entrypoint", "/var/rapid/aws-lambda-rie", emulated),
+        *("python", "-m", "awslambdaric", "handler.lambda_handler"),
+    )
+    try:
+        address = docker("port", container, "8080")
+        yield f"http://{address}/2015-03-31/functions/function/invocations"
+        sys.stdout.write(docker("logs", container))  # shown where the test fails
+    finally:
+        docker("rm", "--force", container)
+
+
+def call(url: str, event: Any) -> Any:
+    """The answer of the emulator, which may still be starting."""
+    for pause_s in (0.2, 1, 5, 0):
+        try:
+            with urllib.request.urlopen(url, json.dumps(event).encode()) as answer:
+                return json.load(answer)
+        except (urllib.error.URLError, ConnectionError):
+            if not pause_s:
+                raise
+            time.sleep(pause_s)
+    raise AssertionError
+
+
+def test_unprivileged_on_a_read_only_root_in_little_memory(
+    locked_url: str, s3: Any, photo_file: bytes
+) -> None:
+    large = io.BytesIO()
+    Image.open(io.BytesIO(photo_file)).resize((1920, 1500)).save(large, "JPEG", quality=95)
+    s3.put_object(Bucket=INPUT, Key="uploads/large.jpg", Body=large.getvalue())
+    for name in ("astronaut", "large"):
+        answer = call(locked_url, {"bucket": INPUT, "key": f"uploads/{name}.jpg"})
+        assert answer.get("status") == "stylised", answer
+    assert_drawn(s3, ASTRONAUT, photo_file)
+    drawn = Image.open(io.BytesIO(object_of(s3, OUTPUT, "stylised/large.hayao.jpg")))
+    assert drawn.size == (1920, 1500)
+
+
+def test_image_is_closed_and_holds_no_more_than_it_needs(
+    image: str, run_python: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = json.loads(docker("image", "inspect", image))[0]
+    assert about["Config"]["User"] not in ("", "0", "root")
+    assert run_python("import os; print(os.getuid())") == about["Config"]["User"]
+    find = "import importlib.util as u; print([n for n in {} if u.find_spec(n)])"
+    assert run_python(find.format(("torch", "pip", "moto", "pytest"))) == "[]"
+    assert run_python(find.format(("onnxruntime", "awslambdaric"))) != "[]"
+    with capsys.disabled():
+        sys.stdout.write(f"\n{image}: {about['Size'] / 1e6:.0f} MB ")
+
+
+def test_a_run_leaves_nothing_in_tmp(run_python: Callable[..., str]) -> None:
+    """Nor does ONNX Runtime keep or send what it would of its own accord."""
+    program = """
+import io, os
+from PIL import Image
+from pipeline import Options, Pipeline, Settings
+file = io.BytesIO()
+Image.effect_noise((160, 120), 40).save(file, "PNG")
+Pipeline(Settings.from_environment(os.environ)).run(file.getvalue(), Options())
+print(os.listdir("/tmp"))
+"""
+    assert run_python(program) == "[]"
+
+
+def test_look_takes_no_filtered_photo_for_a_drawing(photo_file: bytes) -> None:
+    photo = Image.open(io.BytesIO(photo_file)).convert("RGB")
+    pixels = np.asarray(photo)
+    compressed = io.BytesIO()
+    photo.save(compressed, "JPEG", quality=60)
+    kernel = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
+    filtered = {
+        "the photo": photo,
+        "compressed": Image.open(compressed),
+        "blurred": Image.fromarray(cv2.GaussianBlur(pixels, (0, 0), 2)),
+        "median": Image.fromarray(cv2.medianBlur(pixels, 7)),
+        "bilateral": Image.fromarray(cv2.bilateralFilter(pixels, 9, 60, 9)),
+        "mean shift": Image.fromarray(cv2.pyrMeanShiftFiltering(pixels, 10, 30)),
+        "sharpened": Image.fromarray(cv2.filter2D(pixels, -1, kernel)),
+    }
+    taken = [name for name, picture in filtered.items() if not why_no_drawing(picture, photo)]
+    assert taken == []

@@ -1,0 +1,194 @@
+"""Training on small data: losses, schedules, an exact resume, and the teacher itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
+
+from pipeline.measure import psnr_db  # noqa: E402
+from pipeline.nets.animeganv2 import AnimeGANv2Generator  # noqa: E402
+from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
+from training.colours import reconstruct_colours  # noqa: E402
+from training.data import split, windows  # noqa: E402
+from training.distil import Recipe, learning_rate, recipe_from, to_picture, to_tensor  # noqa: E402
+from training.figures import dark_lines, figures, line_f1  # noqa: E402
+from training.losses import contour_weight  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+TEACHER = ROOT.parent / "shared" / "teachers" / "animeganv2_hayao_int8.tflite"
+needs_teacher = pytest.mark.skipif(
+    not TEACHER.exists(), reason="../shared/teachers is absent: the teacher is not distributed"
+)
+
+
+def test_the_published_generator_has_the_published_shape() -> None:
+    net = AnimeGANv2Generator()
+    assert sum(p.numel() for p in net.parameters()) == 2_143_552
+    names = set(net.state_dict())
+    assert {
+        "block_a.0.1.weight",
+        "block_a.0.2.bias",
+        "block_c.1.layers.0.1.weight",
+        "block_c.1.layers.1.1.bias",
+        "block_c.1.layers.2.weight",
+        "block_c.1.layers.3.weight",
+        "out_layer.0.weight",
+    } <= names
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 3, 64, 96)).shape == (1, 3, 64, 96)
+
+
+def test_a_student_reaches_no_further_than_it_says() -> None:
+    """The radius is what makes tiles exact: a change beyond it must not reach a pixel."""
+    shape = StudentShape(half_channels=8, quarter_channels=8)
+    torch.manual_seed(0)
+    net, code = StudentGenerator(shape).eval(), torch.ones(1, shape.code_length, 1, 1)
+    radius = shape.receptive_radius_px
+    picture = torch.rand(1, 3, 8, 2 * radius + 40)
+    changed = picture.clone()
+    changed[..., :16] = -1
+    with torch.inference_mode():
+        moved = (net(picture, code) - net(changed, code)).abs().amax((0, 1, 2))
+    assert moved[16 + radius :].max() == 0
+    assert moved[:16].max() > 0
+
+
+def test_the_code_of_a_fresh_student_changes_nothing() -> None:
+    shape = StudentShape()
+    code = ThumbnailEncoder(shape)(torch.rand(2, 3, 64, 64))
+    gain, shift = code[0, :80], code[0, 80:160]
+    assert torch.equal(gain, torch.ones_like(gain)) and torch.equal(shift, torch.zeros_like(shift))
+    assert StudentShape.from_dict(shape.as_dict() | {"dilations": [1, 2, 4, 8, 2, 1]}) == shape
+
+
+def test_the_held_out_tenth_is_never_trained_on() -> None:
+    files = [Path(f"photo-{n:03d}.jpg") for n in range(95)]
+    train, held_out = split(files, validation=False), split(files, validation=True)
+    assert len(held_out) == 10 and not set(train) & set(held_out)
+    assert set(train) | set(held_out) == set(files)
+    assert split([], validation=True) == []
+
+
+def test_windows_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        file = tmp_path / "photos" / f"scene-{number:04d}.jpg"
+        cv2.imwrite(str(file), np.roll(data.chelsea(), 40 * number, axis=1))
+    first, second = (list(windows(tmp_path, 4, 128, seed=5)) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert one.name == other.name
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+        assert all(side % 8 == 0 and side <= 128 for side in one.pixels.shape[:2])
+    with pytest.raises(FileNotFoundError):
+        list(windows(tmp_path / "photos", 1, 128, seed=5))
+
+
+def test_reconstruction_keeps_the_photos_colours_and_lightness() -> None:
+    photo = data.chelsea()
+    odd = np.clip(photo[..., ::-1] * 0.6, 0, 255).astype(np.uint8)  # dark, red and blue swapped
+    target = reconstruct_colours(photo, odd)
+    from pipeline.measure import colour_shift
+
+    assert colour_shift(photo, target) < 0.5 * colour_shift(photo, odd)
+    lightness = [cv2.cvtColor(p, cv2.COLOR_RGB2LAB)[..., 0].mean() for p in (photo, target)]
+    assert lightness[1] == pytest.approx(lightness[0], abs=4)
+
+
+def test_lines_are_found_and_compared() -> None:
+    page = np.full((60, 90, 3), 200, np.uint8)
+    drawn = cv2.line(page.copy(), (5, 30), (85, 30), (20, 20, 20), 2)
+    moved = np.roll(drawn, 1, axis=0)
+    far = np.roll(drawn, 9, axis=0)
+    assert dark_lines(page).sum() == 0 and dark_lines(drawn).sum() > 100
+    assert line_f1(drawn, drawn) == 1 == line_f1(page, page)
+    assert line_f1(moved, drawn) > 0.9 and line_f1(far, drawn) < 0.1
+    assert figures([(drawn, drawn)])["gradient_ratio"] == pytest.approx(1)
+    weight = contour_weight(to_tensor([drawn]), 2.0)[0, 0]
+    assert weight[30, 45] > 2.5 and weight[10, 45] == 1
+
+
+def test_pictures_survive_the_way_through_tensors() -> None:
+    picture = data.chelsea()
+    np.testing.assert_array_equal(to_picture(to_tensor([picture])), picture)
+
+
+def test_the_learning_rate_warms_up_holds_and_falls() -> None:
+    recipe = Recipe(steps=1000, decay_from=600, warmup_steps=100)
+    rates = [learning_rate(recipe, step) for step in (0, 99, 100, 599, 800, 1000)]
+    assert rates[0] == 0.01 and rates[1:4] == [1, 1, 1]
+    assert rates[4] == pytest.approx(0.5) and rates[5] == pytest.approx(0)
+
+
+def test_a_recipe_takes_its_own_settings_only() -> None:
+    assert recipe_from(["steps=7", "gradient_weight=0.5"]) == Recipe(steps=7, gradient_weight=0.5)
+    with pytest.raises(ValueError, match="colour"):
+        recipe_from(["colour=red"])
+
+
+def make_targets(folder: Path) -> None:
+    folder.mkdir()
+    photo = data.astronaut()[:96, :128]
+    for number in range(3):
+        part = np.roll(photo, 30 * number, axis=1)
+        pair = np.concatenate([part, cv2.bilateralFilter(part, 9, 60, 5)], axis=1)
+        cv2.imwrite(str(folder / f"{number:05d}-astronaut.png"), pair[..., ::-1])
+
+
+@needs_teacher
+def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
+    targets = tmp_path / "targets"
+    make_targets(targets)
+
+    def run(out: str, steps: int) -> dict[str, torch.Tensor]:
+        settings = "batch=2 crop_px=64 feature_crops=1 adversarial_from=1 warmup_steps=1"
+        command = [sys.executable, "-m", "training.distil", "--out", str(tmp_path / out)]
+        command += ["--targets", str(targets), "--validation", str(targets)]
+        command += ["--teacher", str(TEACHER)]
+        for setting in [*settings.split(), f"steps={steps}", "decay_from=100"]:
+            command += ["--set", setting]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        return torch.load(tmp_path / out / "last.pt", weights_only=True)
+
+    whole = run("whole", 4)
+    run("halves", 2)
+    halves = run("halves", 4)
+    assert whole["step"] == halves["step"] == 4
+    assert [entry["from_step"] for entry in halves["history"]] == [0, 2]
+    for part in ("student", "average", "judge"):
+        for name, tensor in whole[part].items():
+            assert torch.equal(tensor, halves[part][name]), f"{part} {name}"
+
+
+@needs_teacher
+def test_the_dequantised_teacher_draws_what_its_graph_draws() -> None:
+    """Real weights prove the architecture; the graph's int8 activations set how close it gets."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from training.targets import draw
+    from training.teachers import load_animeganv2_tflite
+
+    photo = cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
+    graph = Interpreter(model_path=str(TEACHER))
+    graph.allocate_tensors()
+    graph.set_tensor(
+        graph.get_input_details()[0]["index"], (photo[None] / 127.5 - 1).astype(np.float32)
+    )
+    graph.invoke()
+    output = graph.get_tensor(graph.get_output_details()[0]["index"])[0]
+    published = np.clip((output + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
+
+    ours = draw(load_animeganv2_tflite(TEACHER), photo)
+    agreement = psnr_db(ours, published)
+    assert agreement > 18
+    assert agreement > psnr_db(photo, published) + 2  # closer than the photo itself is
+    with torch.no_grad():
+        stranger = draw(AnimeGANv2Generator().eval(), photo)
+    assert agreement > psnr_db(stranger, published) + 6
