@@ -15,7 +15,7 @@ TORCH := torch==2.13.0
 endif
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help run test check format bench test-container schema clean
+.PHONY: help setup run test check format bench schema clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -34,6 +34,9 @@ $(VENV)/.development: $(VENV)/.serving
 	$(PIP) install -q --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) "$(TORCH)" \
 		|| echo "torch's CPU wheel cannot be had here: what needs torch will be skipped"
 	@touch $@
+
+## make setup            .venv with all that development and training need
+setup: $(VENV)/.development
 
 ## make run              draws a sample photograph into out/
 run: $(VENV)/.serving

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,15 +222,14 @@ def verify() -> None:
             click.echo(f"{file.file}  {file.bytes} bytes  {role} of {spec.name}  ok")
 
 
-class _named_errors:  # noqa: N801 - reads as a statement
+@contextmanager
+def _named_errors() -> Iterator[None]:
     """A KireiError becomes one line and exit code 1."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KireiError):
-            click.echo(f"kirei: {error.code}: {error.message}", err=True)
-            sys.exit(1)
+    try:
+        yield
+    except KireiError as error:
+        click.echo(f"kirei: {error.code}: {error.message}", err=True)
+        sys.exit(1)
 
 
 def _open_pipeline() -> Pipeline:

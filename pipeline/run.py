@@ -46,11 +46,11 @@ class Pipeline:
 
     @property
     def version(self) -> str:
-        """The package's version and the first eight digits of the manifest's SHA-256.
-
-        Equal versions give equal pictures.
+        """The package's version, and eight digits that stand for the weights and the settings
+        that change a picture. Equal versions give equal pictures.
         """
-        return f"{VERSION}+{self._layer.digest[:8]}"
+        chosen = f"{self._layer.digest} {self.settings.engine} {self.settings.blur_variance_min}"
+        return f"{VERSION}+{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
 
     def styles(self) -> tuple[WeightSpec, ...]:
         """The styles that the layer holds, by name."""

@@ -17,7 +17,7 @@ STAGES = ("decode", "quality", "enhance", "stylise", "repair", "measure", "encod
 STAGE_MAY = {"domain", "errors", "settings", "tiling"}
 # module of pipeline -> modules of pipeline that it may import
 MAY = {
-    **{stage: STAGE_MAY for stage in STAGES},
+    **dict.fromkeys(STAGES, STAGE_MAY),
     "errors": set(),
     "settings": {"errors"},
     "domain": set(),

@@ -87,8 +87,10 @@ def test_a_bad_file_among_many_does_not_lose_the_others(small: Path, tmp_path: P
     }
     errors = run.stderr.decode().splitlines()
     assert len(errors) == 4 and errors[-1] == "kirei: 2 drawn, 3 failed"
-    assert ["not_an_image", "empty_input", "object_not_found"] == [
-        line.split(": ")[2] for line in errors[:3]
+    assert [line.split(": ")[2] for line in errors[:3]] == [
+        "not_an_image",
+        "empty_input",
+        "object_not_found",
     ]
     lines = [json.loads(line) for line in run.stdout.decode().splitlines()]
     assert [line["error"]["code"] for line in lines if "error" in line] == [

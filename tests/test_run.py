@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jsonschema
 import numpy as np
 import pytest
@@ -49,7 +50,6 @@ def test_a_photo_comes_back_drawn(pipeline: Pipeline) -> None:
     assert picture.shape == photo.shape == (512, 512, 3)
     assert np.abs(picture.astype(int) - photo).mean() > 5
     # contours: more of the picture lies on dark thin lines than of the photo smoothed as much
-    import cv2
 
     smooth = cv2.bilateralFilter(photo, 9, 60, 5)
     assert dark_lines(picture).sum() > 1.2 * dark_lines(smooth).sum()
@@ -75,7 +75,6 @@ def test_the_schema_in_the_repository_is_current() -> None:
 
 
 def cv2_blur(data: bytes) -> bytes:
-    import cv2
 
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return cv2.imencode(".jpg", cv2.GaussianBlur(picture, (0, 0), 4))[1].tobytes()
@@ -140,6 +139,16 @@ def test_an_unknown_style_is_refused_before_decoding(pipeline: Pipeline) -> None
         pipeline.run(b"not an image", Options(style="rembrandt"))
     with pytest.raises(NotAnImage):
         pipeline.run(b"not an image", Options())
+
+
+def test_the_version_changes_with_what_changes_a_picture(pipeline: Pipeline) -> None:
+    versions = {
+        pipeline.version,
+        Pipeline(Settings(engine="torch")).version,
+        Pipeline(Settings(blur_variance_min=50)).version,
+    }
+    assert len(versions) == 3
+    assert Pipeline(Settings(threads=1)).version == pipeline.version
 
 
 def test_the_fingerprint_changes_with_all_that_changes_the_result() -> None:

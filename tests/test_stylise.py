@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,7 +99,7 @@ def test_the_working_size_keeps_the_aspect_and_never_exceeds_the_photo(
 def test_detail_runs_from_drawn_to_the_photos_own_size() -> None:
     sizes = [max(working_size(4000, 3000, 448, detail)) for detail in (0, 0.25, 0.5, 0.75, 1)]
     assert sizes[0] == 448 and sizes[-1] == 4000
-    ratios = [b / a for a, b in zip(sizes, sizes[1:], strict=False)]
+    ratios = [b / a for a, b in pairwise(sizes)]
     assert max(ratios) / min(ratios) < 1.01  # equal ratios
     # up to the default size of a result the scale is that of the style, whatever the photo's
     assert working_size(1920, 1080, 448, 0.35)[0] == working_size(1000, 700, 448, 0.35)[0]
@@ -104,7 +107,6 @@ def test_detail_runs_from_drawn_to_the_photos_own_size() -> None:
 
 def test_enlarging_what_is_equal_gives_the_photo_back() -> None:
     """Where the drawing follows the photo, the photo's own edges come back."""
-    import cv2
 
     small = cv2.resize(PHOTO, (225, 150), interpolation=cv2.INTER_AREA)
     plain = cv2.resize(small, (451, 300), interpolation=cv2.INTER_CUBIC)
@@ -114,7 +116,6 @@ def test_enlarging_what_is_equal_gives_the_photo_back() -> None:
 
 def test_enlarging_keeps_texture_out_of_flat_areas() -> None:
     flat = np.full((150, 225, 3), 128, np.uint8)
-    import cv2
 
     small = cv2.resize(PHOTO, (225, 150), interpolation=cv2.INTER_AREA)
     assert enlarge(flat, small, PHOTO).std() < 1
