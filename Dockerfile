@@ -28,13 +28,14 @@ RUN if [ "$ENGINE" = torch ]; then \
         python -c 'import tomllib; \
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 print(*project["optional-dependencies"]["torch"], sep="\n")' > torch.txt \
-        && python -m pip --python /opt/venv install --no-deps "$(grep ^torch== torch.txt)+cpu" \
+        && python -m pip --python /opt/venv install --no-deps --retries 1 \
             --extra-index-url https://download.pytorch.org/whl/cpu \
+            "$(grep ^torch== torch.txt)+cpu" \
         && python -m pip --python /opt/venv install --requirement torch.txt; \
     fi
 
-# Lambda runs as a user of its own choosing: everything must be readable to anyone. Bytecode is
-# compiled here, for it cannot be written there; unchecked, so that starting stats no sources.
+# Lambda runs as a user of its own choosing: everything must be readable to anyone. Our bytecode
+# is compiled here, as pip did that of the rest, for it cannot be written there.
 COPY handler.py /var/task/
 COPY adapters /var/task/adapters
 COPY pipeline /var/task/pipeline
@@ -42,8 +43,7 @@ COPY training/checkpoints /var/task/training/checkpoints
 COPY layers/weights /opt/weights
 RUN if [ "$ENGINE" != torch ]; then rm -r /var/task/training; fi \
     && chmod -R a+rX,go-w /opt/venv /opt/weights /var/task \
-    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash \
-        /opt/venv/lib /var/task
+    && /opt/venv/bin/python -m compileall -q /var/task
 
 FROM ${BASE_IMAGE}
 RUN useradd --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin kirei

@@ -15,7 +15,10 @@ TORCH := torch==2.13.0
 endif
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: help setup run test check format bench schema clean
+# its own venv, for its pins conflict with ours
+SAM := .venv-sam/bin/sam
+
+.PHONY: help setup run test check format bench test-container local-s3 schema clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -62,6 +65,18 @@ format: $(VENV)/.development
 ## make bench            the table of the README, measured on this machine
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks.bench
+
+$(SAM): | $(BIN)/python
+	$(PYTHON) -m venv .venv-sam
+	.venv-sam/bin/python -m pip install -q --disable-pip-version-check aws-sam-cli==1.170.0
+
+## make test-container   builds the image and calls it as Lambda would; needs Docker
+test-container: $(VENV)/.development $(SAM)
+	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
+
+## make local-s3         an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
+local-s3: $(VENV)/.development
+	$(BIN)/python tests/container/local_s3.py
 
 ## make schema           writes pipeline/sidecar.schema.json from the dataclasses
 schema: $(VENV)/.development

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,12 +60,17 @@ def open_client() -> Any:
     import boto3
     from botocore.config import Config
 
-    # version 4 signatures are the only ones that every region takes in presigned URLs
+    # Version 4 signatures are the only ones that every region takes in presigned URLs, and only
+    # with this style do they name the region's host: the global one redirects, which breaks the
+    # signature. Stores at an endpoint of their own may know nothing of buckets as hosts.
+    own = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}
+    style = "auto" if any(os.environ.get(name) for name in own) else "virtual"
     config = Config(
         retries={"mode": "standard"},
         connect_timeout=5,
         read_timeout=20,
         signature_version="s3v4",
+        s3={"addressing_style": style},
     )
     return boto3.client("s3", config=config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ class OnnxEngine:
     """
 
     def __init__(self, graph: bytes, threads: int) -> None:
+        # its wheels would send usage data to their maker, and keep an identifier in HOME
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         try:
             import onnxruntime
         except ImportError as error:
