@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.nets.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator
 from training.colours import reconstruct_colours
 from training.data import windows
 from training.teachers import load_animeganv2_tflite
@@ -42,10 +42,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1400)
     parser.add_argument("--side", type=int, default=448, help="longest side of a window in px")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--upsampling", choices=UPSAMPLINGS, default="legacy")
     parser.add_argument("--validation", action="store_true", help="draw from the held-out files")
     options = parser.parse_args()
 
-    teacher = load_animeganv2_tflite(options.teacher).to(memory_format=torch.channels_last)
+    teacher = load_animeganv2_tflite(options.teacher, options.upsampling)
+    teacher = teacher.to(memory_format=torch.channels_last)
     options.out.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     chosen = windows(options.data, options.count, options.side, options.seed, options.validation)

@@ -18,7 +18,7 @@ from pipeline.nets.animeganv2 import AnimeGANv2Generator
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
-def load_animeganv2_tflite(path: Path) -> AnimeGANv2Generator:
+def load_animeganv2_tflite(path: Path, upsampling: str = "legacy") -> AnimeGANv2Generator:
     """The int8 TensorFlow Lite graph of an AnimeGANv2 generator as a float torch module.
 
     The graph has the convolutions of the published generator in order of execution; each but
@@ -61,7 +61,7 @@ def load_animeganv2_tflite(path: Path) -> AnimeGANv2Generator:
             wait_for_gamma = False
         elif name == "SUB":
             betas.append(_the_constant(constant, inputs, path))
-    return _fill(AnimeGANv2Generator(), kernels, biases, gammas, betas, path)
+    return _fill(AnimeGANv2Generator(upsampling), kernels, biases, gammas, betas, path)
 
 
 def _dequantise(raw: NDArray[Any], parameters: dict[str, Any]) -> NDArray[np.float32]:

@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+UPSAMPLINGS = ("half_pixel", "align_corners", "legacy")
+
+
 def _convolution(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, bias: bool = False
 ) -> list[nn.Module]:
@@ -55,13 +58,19 @@ class AnimeGANv2Generator(nn.Module):
     """float32 (N, 3, H, W) RGB in [-1, 1] to the same shape and range.
 
     H and W are multiples of 4. The normalisation spans the picture, so a picture cut into
-    tiles does not come out the same as the whole. ``align_corners`` chooses between the two
-    ways of upsampling in circulation.
+    tiles does not come out the same as the whole.
+
+    ``upsampling`` is one of the three ways in circulation. Weights trained in TensorFlow 1 want
+    ``legacy`` (output pixel j is taken at j/2): with ``half_pixel`` (torch's default) their
+    drawing lies 1.5 px further right and down than the photo. ``align_corners`` is what
+    PyTorch's ports use.
     """
 
-    def __init__(self, align_corners: bool = False) -> None:
+    def __init__(self, upsampling: str = "half_pixel") -> None:
         super().__init__()
-        self.align_corners = align_corners
+        if upsampling not in UPSAMPLINGS:
+            raise ValueError(f"upsampling is {upsampling!r}; it is one of {UPSAMPLINGS}")
+        self.upsampling = upsampling
         self.block_a = nn.Sequential(
             _Convolution(3, 32, 7), _Convolution(32, 64, stride=2), _Convolution(64, 64)
         )
@@ -81,7 +90,14 @@ class AnimeGANv2Generator(nn.Module):
         self.out_layer = nn.Sequential(nn.Conv2d(32, 3, 1, bias=False), nn.Tanh())
 
     def _resize(self, x: Tensor, size: torch.Size) -> Tensor:
-        return F.interpolate(x, size, mode="bilinear", align_corners=self.align_corners)
+        """(N, C, h, w) to (N, C, 2h, 2w)."""
+        if self.upsampling == "legacy":
+            # every second pixel is an old one, those between are means, the last is repeated
+            between = [2 * side - 1 for side in x.shape[-2:]]
+            x = F.interpolate(x, between, mode="bilinear", align_corners=True)
+            return F.pad(x, (0, 1, 0, 1), mode="replicate")
+        align_corners = self.upsampling == "align_corners"
+        return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
 
     def forward(self, x: Tensor) -> Tensor:
         a = self.block_a(x)  # (N, 64, H/2, W/2)
