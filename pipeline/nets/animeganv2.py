@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
 UPSAMPLINGS = ("half_pixel", "align_corners", "legacy")
 
 
