@@ -101,7 +101,7 @@ class Options(_Checked):
 
     style: str = _text("hayao", "the style's name, as listed by `kirei styles`")
     strength: float = _number(1.0, 0, 1, "0 gives the photo back, 1 the drawing")
-    detail: float = _number(0.35, 0, 1, "0 drawn (few, bold shapes) to 1 photographic")
+    detail: float = _number(0.25, 0, 1, "0 drawn (few, bold shapes) to 1 photographic")
     enhance: str = _choice("classic", ("classic", "off"), "repair of bad photos before the drawing")
     upscale: str = _choice("auto", SWITCH, "double the size of the photo before the drawing")
     denoise: str = _choice("auto", SWITCH, "non-local means before the drawing")

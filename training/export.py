@@ -42,7 +42,7 @@ from training.figures import figures
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_PARITY_DB = 40.0
-WORKING_PX = 448
+WORKING_PX = 384
 CALIBRATION_WINDOWS = 64
 LICENCE = (
     "non-commercial (academic) use: distilled from AnimeGANv2's Hayao weights, whose terms say "

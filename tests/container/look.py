@@ -13,7 +13,7 @@ Pixels = NDArray[np.uint8]
 # filter by 3, a blur by 8; a blur has dark lines on 0.3 % of its pixels, a median filter on
 # 0.7 %; the AnimeGANv2 teacher differs by 31 and has them on 3 %.
 DIFFERENCE_MIN = 8.0
-DARK_LINES_MIN = 0.01
+DARK_LINES_MIN = 0.03
 
 
 def why_no_drawing(picture: Image.Image, photo: Image.Image) -> list[str]:
