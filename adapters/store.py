@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from pipeline import InvalidRequest, ObjectNotFound, StoreUnavailable, TooManyBytes
 
@@ -64,7 +64,9 @@ def open_client() -> Any:
     # with this style do they name the region's host: the global one redirects, which breaks the
     # signature. Stores at an endpoint of their own may know nothing of buckets as hosts.
     own = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}
-    style = "auto" if any(os.environ.get(name) for name in own) else "virtual"
+    style: Literal["auto", "virtual"] = (
+        "auto" if any(os.environ.get(name) for name in own) else "virtual"
+    )
     config = Config(
         retries={"mode": "standard"},
         connect_timeout=5,
