@@ -18,6 +18,9 @@ from pipeline.tiling import plan
 
 PHOTOGRAPHIC_PX = 1920  # the working side for detail 1, where the photo itself is no larger
 GUIDE_WINDOW_PX = 5
+GRAIN = (4, 4, 4, 0)  # levels that sharpening an enlarged drawing leaves alone
+CRISPNESS = 1.0
+GUIDE_SHARE = 0.5  # of the photo's detail: all of it makes drawn lines ragged
 GUIDE_EPSILON = 60.0  # grey levels squared: edges of the photo under 8 levels do not count
 
 
@@ -103,10 +106,10 @@ def enlarge(drawn: Picture, small: Picture, photo: Picture) -> Picture:
     """in: the drawing and the photo it was made from, both (h, w, 3), and the photo at full
     size (H, W, 3); out: the drawing at (H, W, 3).
 
-    A bicubic enlargement, to which the photo's fine lightness detail is added where, and as far
-    as, the drawing's lightness follows the photo's: the local slope of one over the other (the
+    A bicubic enlargement, to which half the photo's fine lightness detail is added where, and as
+    far as, the drawing's lightness follows the photo's: the local slope of one over the other (the
     first coefficient of the guided filter, He, Sun, Tang, ECCV 2010). Along kept edges the slope
-    is about one and the edge gets the photo's sharpness; in areas drawn flat it is about zero
+    is about one and the edge gets sharper; in areas drawn flat it is about zero
     and the photo's texture stays out. Drawn lines, which the photo does not have, are made
     crisp by a sharpening of their own.
     """
@@ -114,14 +117,14 @@ def enlarge(drawn: Picture, small: Picture, photo: Picture) -> Picture:
     guide = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     slope = _slope(guide, cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY))
     full = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC)
-    full = _crisp(full, width / drawn.shape[1])
     detail = cv2.subtract(
         cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY),
         cv2.resize(guide, (width, height), interpolation=cv2.INTER_CUBIC),
         dtype=cv2.CV_32F,
     )
-    detail *= cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
-    return cv2.add(full, cv2.merge([detail] * 3), dtype=cv2.CV_8U)
+    detail *= GUIDE_SHARE * cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
+    detailed = cv2.add(full, cv2.merge([detail] * 3), dtype=cv2.CV_8U)
+    return _crisp(detailed, full, width / drawn.shape[1])
 
 
 def _slope(guide: NDArray[np.uint8], lightness: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -134,14 +137,19 @@ def _slope(guide: NDArray[np.uint8], lightness: NDArray[np.uint8]) -> NDArray[np
     return np.clip(covariance / (variance + GUIDE_EPSILON), 0, 1).astype(np.float32)
 
 
-def _crisp(picture: Picture, ratio: float) -> Picture:
-    """Sharpens what was enlarged ``ratio`` times, kept within each pixel's local range.
+def _crisp(picture: Picture, plain: Picture, ratio: float) -> Picture:
+    """Sharpens what was enlarged ``ratio`` times, within the local range of ``plain``, which is
+    the same before anything was added.
 
     The limit is what makes it fit for drawings: edges and lines get steeper, but no pixel gets
-    lighter or darker than its surroundings were, so no halo appears beside a line.
+    lighter or darker than its surroundings were, so no halo appears beside a line. Differences
+    of a few levels are left alone: in areas drawn flat they are the network's own grain.
     """
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7 * ratio)
-    sharp = cv2.addWeighted(picture, 2.5, soft, -1.5, 0)
+    above = cv2.subtract(cv2.subtract(picture, soft), GRAIN)
+    below = cv2.subtract(cv2.subtract(soft, picture), GRAIN)
+    sharp = cv2.addWeighted(picture, 1, above, CRISPNESS, 0)
+    sharp = cv2.subtract(sharp, cv2.convertScaleAbs(below, alpha=CRISPNESS))
     side = 2 * round(0.75 * ratio) + 1
     around = np.ones((side, side), np.uint8)
-    return cv2.min(cv2.max(sharp, cv2.erode(picture, around)), cv2.dilate(picture, around))
+    return cv2.min(cv2.max(sharp, cv2.erode(plain, around)), cv2.dilate(plain, around))
