@@ -83,8 +83,8 @@ class Pipeline:
         style = self._layer.style(options.style)
 
         with _timed(timings, "decode"):
-            full, source = decode(data, self.settings)
-            photo = fit(full, options.max_side_px)
+            photo, source = decode(data, self.settings)
+            photo = fit(photo, options.max_side_px)  # the full size is let go of here
         with _timed(timings, "quality"):
             quality = assess(photo, self.settings)
         with _timed(timings, "enhance"):

@@ -8,7 +8,6 @@ serves object metadata, HTTP fields, the command line and the environment.
 from __future__ import annotations
 
 import math
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -80,8 +79,6 @@ def _kinds(cls: type) -> dict[str, type]:
 
 
 def _convert(name: str, raw: Any, kind: Any) -> Any:
-    if isinstance(kind, types.UnionType):  # "X | None"
-        kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
     if kind in (int, float) and (isinstance(raw, bool) or not isinstance(raw, str | int | float)):
         raise InvalidOption(f"{name} is {raw!r}; it is a number", measured=str(raw)[:80])
     if kind is str and not isinstance(raw, str):

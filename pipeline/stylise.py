@@ -19,7 +19,6 @@ from pipeline.tiling import plan
 PHOTOGRAPHIC_PX = 1920  # the working side for detail 1, where the photo itself is no larger
 GUIDE_WINDOW_PX = 5
 GRAIN = (4, 4, 4, 0)  # levels that sharpening an enlarged drawing leaves alone
-CRISPNESS = 1.0
 GUIDE_SHARE = 0.5  # of the photo's detail: all of it makes drawn lines ragged
 GUIDE_EPSILON = 60.0  # grey levels squared: edges of the photo under 8 levels do not count
 
@@ -45,8 +44,7 @@ def stylise(
     if size != (width, height):
         drawn = enlarge(drawn, small, photo.pixels)
     if options.strength < 1:
-        blended = cv2.addWeighted(drawn, options.strength, photo.pixels, 1 - options.strength, 0)
-        drawn = blended
+        drawn = cv2.addWeighted(drawn, options.strength, photo.pixels, 1 - options.strength, 0)
     return drawn, Drawing(*size, tiles)
 
 
@@ -97,9 +95,7 @@ def _to_picture(planes: NDArray[np.float32], span: tuple[float, float]) -> Pictu
     merged = cv2.merge([np.ascontiguousarray(plane) for plane in planes[0]])
     # |x| would fold values under the range back up, so it is clipped there first
     np.maximum(merged, span[0], out=merged)
-    return cv2.convertScaleAbs(merged, alpha=gain, beta=-span[0] * gain).astype(
-        np.uint8, copy=False
-    )
+    return cv2.convertScaleAbs(merged, alpha=gain, beta=-span[0] * gain)
 
 
 def enlarge(drawn: Picture, small: Picture, photo: Picture) -> Picture:
@@ -148,8 +144,7 @@ def _crisp(picture: Picture, plain: Picture, ratio: float) -> Picture:
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7 * ratio)
     above = cv2.subtract(cv2.subtract(picture, soft), GRAIN)
     below = cv2.subtract(cv2.subtract(soft, picture), GRAIN)
-    sharp = cv2.addWeighted(picture, 1, above, CRISPNESS, 0)
-    sharp = cv2.subtract(sharp, cv2.convertScaleAbs(below, alpha=CRISPNESS))
+    sharp = cv2.subtract(cv2.add(picture, above), below)
     side = 2 * round(0.75 * ratio) + 1
     around = np.ones((side, side), np.uint8)
     return cv2.min(cv2.max(sharp, cv2.erode(plain, around)), cv2.dilate(plain, around))
