@@ -1,0 +1,179 @@
+"""What every network goes through on its way into the layer: int8, parity, files, manifest.
+
+Nothing here knows one architecture from another; see training/export.py and
+training/importers.py for those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from pipeline.domain import Picture
+from pipeline.measure import psnr_db
+from pipeline.weights import MANIFEST_VERSION
+from training.distil import to_picture
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYER = ROOT / "layers" / "weights"
+CHECKPOINTS = ROOT / "training" / "checkpoints"
+LEAST_PARITY_DB = 40.0
+INT8 = "int8 per channel, 7-bit weights, 8-bit activations (QDQ)"
+QUANTISED_OPERATORS = ("Conv", "Add", "Relu", "DepthToSpace", "SpaceToDepth")
+
+Inputs = dict[str, NDArray[np.float32]]  # a graph's inputs by name
+
+
+class Calibration(CalibrationDataReader):
+    """The inputs that tell the quantiser the range of every activation, each used once."""
+
+    def __init__(self, inputs: Iterable[Inputs]) -> None:
+        self._inputs: Iterator[Inputs] = iter(inputs)
+
+    def get_next(self) -> Inputs | None:
+        return next(self._inputs, None)
+
+
+def quantise(graph: Path, folder: Path, inputs: Iterable[Inputs]) -> Path:
+    """A float32 ONNX graph to an int8 one in ``folder``, per channel, calibrated on ``inputs``.
+
+    Weights have 7 bits, since on CPUs with AVX2 but without VNNI the sum of two products of
+    8 bits by 8 bits can overflow the 16 bits it is kept in.
+    """
+    prepared, quantised = folder / "prepared.onnx", folder / "int8.onnx"
+    quant_pre_process(graph, prepared, skip_symbolic_shape=True)
+    quantize_static(
+        prepared,
+        quantised,
+        Calibration(inputs),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        reduce_range=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=list(QUANTISED_OPERATORS),
+    )
+    return quantised
+
+
+def run_graph(graph: Path, inputs: Iterable[Inputs]) -> list[Picture]:
+    """The first output of an ONNX graph, (1, 3, H, W) in [-1, 1], for each of the inputs."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return [to_picture(torch.from_numpy(session.run(None, one)[0])) for one in inputs]
+
+
+def parity(wanted: Sequence[Picture], made: Sequence[Picture]) -> dict[str, float]:
+    """PSNR between pairs of pictures in dB, mean and least."""
+    agreement = [psnr_db(one, other) for one, other in zip(wanted, made, strict=True)]
+    return {
+        "parity_psnr_db": float(np.mean(agreement)),
+        "parity_psnr_db_least": float(np.min(agreement)),
+    }
+
+
+def file_entry(name: str, content: bytes) -> dict[str, Any]:
+    """A file as the manifest lists it."""
+    return {"file": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def graph_bytes(graph: Path) -> bytes:
+    """An ONNX file, tensors included, as it is served."""
+    content: bytes = onnx.load(graph).SerializeToString()
+    return content
+
+
+def source_commit() -> str | None:
+    """The commit that this code is of; None outside a git repository."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return run.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a person says of new weights: the style's name, its title, its licence."""
+
+    name: str
+    title: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where weights go: the served files and manifest.json, and the float checkpoints."""
+
+    layer: Path = LAYER
+    checkpoints: Path = CHECKPOINTS
+
+    def folder(self, role: str) -> Path:
+        return self.checkpoints if role == "float" else self.layer
+
+
+def read_manifest(layer: Path) -> dict[str, Any]:
+    """manifest.json of the folder, or an empty one where there is none."""
+    path = layer / "manifest.json"
+    if not path.exists():
+        return {"manifest_version": MANIFEST_VERSION, "weights": []}
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+def install(
+    place: Place, entry: Mapping[str, Any], files: Mapping[str, tuple[str, bytes]]
+) -> list[Path]:
+    """Writes the files by role (name, content) and puts the entry, completed by them, into
+    manifest.json in place of one of the same name. Returns the paths of the files.
+
+    Everything is first written beside its place, then moved, the manifest last: a full disk or
+    any other failure to write leaves the layer as it was. Files that only the replaced entry
+    listed are removed.
+    """
+    listed = {role: file_entry(*file) for role, file in files.items()}
+    complete = dict(entry) | {"files": listed}
+    document = read_manifest(place.layer)
+    others = [old for old in document["weights"] if old["name"] != entry["name"]]
+    replaced = [old for old in document["weights"] if old["name"] == entry["name"]]
+    document["weights"] = sorted([*others, complete], key=lambda one: one["name"])
+    manifest = (json.dumps(document, indent=2) + "\n").encode()
+
+    written = [place.folder(role) / name for role, (name, _) in files.items()]
+    contents = [content for _, content in files.values()]
+    parts: dict[Path, Path] = {}
+    try:
+        for path, content in zip(
+            [*written, place.layer / "manifest.json"], [*contents, manifest], strict=True
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parts[path] = path.with_name(f".{path.name}.part")
+            parts[path].write_bytes(content)
+        for path, part in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    for role, old in ((role, old) for entry in replaced for role, old in entry["files"].items()):
+        path = place.folder(role) / old["file"]
+        if path not in written:
+            path.unlink(missing_ok=True)
+    return written
