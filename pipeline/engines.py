@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain import Engine, WeightSpec
 from pipeline.errors import EngineUnavailable, WeightsInvalid
+from pipeline.nets import build
 from pipeline.settings import Settings
 from pipeline.weights import Layer
 
@@ -51,29 +52,30 @@ class OnnxEngine:
 
 
 class TorchEngine:
-    """The float student in torch; its inputs are taken in the order of the mapping.
+    """The float weights in torch; the module's inputs are taken in the order of the mapping.
 
-    Raises EngineUnavailable without torch and safetensors, WeightsInvalid when the tensors do
-    not fit the module.
+    ``architecture``, ``role`` and ``shape`` are those of pipeline.nets.build. Raises
+    EngineUnavailable without torch and safetensors, WeightsInvalid for an architecture that is
+    not known and when the tensors do not fit the module.
     """
 
     def __init__(
-        self, checkpoint: bytes, role: str, shape: Mapping[str, Any], threads: int
+        self,
+        checkpoint: bytes,
+        architecture: str,
+        role: str,
+        shape: Mapping[str, Any],
+        threads: int,
     ) -> None:
         try:
             import safetensors.torch
             import torch
         except ImportError as error:
             raise EngineUnavailable("engine=torch needs torch and safetensors") from error
-        from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
-
         torch.set_num_threads(threads)
         self._torch = torch
-        student = StudentShape.from_dict(shape)
-        is_picture = role == "picture"
-        prefix = "generator." if is_picture else "encoder."
-        self._module: Any = StudentGenerator(student) if is_picture else ThumbnailEncoder(student)
         try:
+            self._module, prefix = build(architecture, role, shape)
             tensors = safetensors.torch.load(checkpoint)
             state = {
                 name.removeprefix(prefix): tensor.float()
@@ -81,8 +83,14 @@ class TorchEngine:
                 if name.startswith(prefix)
             }
             self._module.load_state_dict(state)
-        except (RuntimeError, safetensors.SafetensorError) as error:
-            raise WeightsInvalid(f"the float student cannot be opened: {error}") from error
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+            safetensors.SafetensorError,
+        ) as error:
+            raise WeightsInvalid(f"the float weights cannot be opened: {error}") from error
         self._module.eval()
 
     def run(self, inputs: Arrays) -> NDArray[np.float32]:
@@ -97,5 +105,5 @@ def open_engine(layer: Layer, spec: WeightSpec, role: str, settings: Settings) -
     """Hashes the file of ``role`` ("picture" or "code") and opens it in the chosen engine."""
     if settings.engine == "torch":
         checkpoint = layer.read(spec, "float")
-        return TorchEngine(checkpoint, role, spec.shape, settings.threads)
+        return TorchEngine(checkpoint, spec.architecture, role, spec.shape, settings.threads)
     return OnnxEngine(layer.read(spec, role), settings.threads)

@@ -29,7 +29,7 @@ from pipeline.quality import assess
 from pipeline.repair import repair
 from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
-from pipeline.stylise import stylise
+from pipeline.stylise import stylise, working_size
 from pipeline.weights import Layer
 
 
@@ -93,7 +93,7 @@ class Pipeline:
             faces, decision = find_faces(enhanced, None, None)
         with _timed(timings, "open_weights"):
             picture_engine = self._engine(style, "picture")
-            code_engine = self._engine(style, "code")
+            code_engine = self._engine(style, "code") if "code" in style.files else None
         with _timed(timings, "stylise"):
             drawn, drawing = stylise(
                 enhanced, style, picture_engine, code_engine, options, self.settings.tile_px
@@ -106,6 +106,14 @@ class Pipeline:
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
 
+        size = (enhanced.width_px, enhanced.height_px)
+        wanted = working_size(*size, style.working_px, options.detail)
+        used = (drawing.working_width_px, drawing.working_height_px)
+        if used != wanted:
+            warnings.append(
+                f"the style is drawn whole, so at {used[0]}x{used[1]} px instead of "
+                f"{wanted[0]}x{wanted[1]} px: tile_px is {self.settings.tile_px}"
+            )
         if photo.alpha is not None and extension == "jpg":
             warnings.append("JPEG has no alpha: the picture was flattened on white")
         if not (version_id or etag):
@@ -147,8 +155,9 @@ class Pipeline:
         return self._engines[name]
 
     def _used(self, spec: WeightSpec) -> tuple[WeightUse, ...]:
-        roles = ("float",) if self.settings.engine == "torch" else ("picture", "code")
-        return tuple(WeightUse(spec.files[role].file, spec.files[role].sha256) for role in roles)
+        torch = self.settings.engine == "torch"
+        files = [file for role, file in spec.files.items() if (role == "float") == torch]
+        return tuple(WeightUse(file.file, file.sha256) for file in files)
 
 
 @contextmanager

@@ -27,16 +27,20 @@ def stylise(
     photo: Photo,
     style: WeightSpec,
     picture_engine: Engine,
-    code_engine: Engine,
+    code_engine: Engine | None,
     options: Options,
     tile_px: int,
 ) -> tuple[Picture, Drawing]:
     """in: a Photo; out: the drawing, uint8 (H, W, 3) RGB of the photo's size, and how it was
     made. ``options.strength`` 0 gives the photo's pixels, ``options.detail`` sets the working
-    scale between ``style.working_px`` and the photo's own, never above it.
+    scale between ``style.working_px`` and the photo's own, never above it. A style that is not
+    tileable is drawn whole, so its working scale ends at ``tile_px``. ``code_engine`` is None
+    for a style without a code.
     """
     height, width = photo.pixels.shape[:2]
     size = working_size(width, height, style.working_px, options.detail)
+    if not style.tileable and max(size) > tile_px:
+        size = working_size(width, height, tile_px, 0)
     small = photo.pixels
     if size != (width, height):
         small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
@@ -59,21 +63,30 @@ def working_size(width_px: int, height_px: int, working_px: int, detail: float) 
 
 
 def _draw(
-    picture: Picture, style: WeightSpec, picture_engine: Engine, code_engine: Engine, tile_px: int
+    picture: Picture,
+    style: WeightSpec,
+    picture_engine: Engine,
+    code_engine: Engine | None,
+    tile_px: int,
 ) -> tuple[Picture, int]:
     """The network over the picture at the size it has; the number of tiles it took."""
     height, width = picture.shape[:2]
-    side = (style.thumbnail_px, style.thumbnail_px)
-    thumbnail = cv2.resize(picture, side, interpolation=cv2.INTER_AREA)
-    code = code_engine.run({"thumbnail": _to_planes(thumbnail, style.input_range)})
+    inputs: dict[str, NDArray[np.float32]] = {}
+    if code_engine is not None:
+        side = (style.thumbnail_px, style.thumbnail_px)
+        thumbnail = cv2.resize(picture, side, interpolation=cv2.INTER_AREA)
+        code = code_engine.run({"thumbnail": _to_planes(thumbnail, style.input_range)})
+        inputs["code"] = code
     multiple = style.multiple_of_px
-    below, right = -height % multiple, -width % multiple
+    # twice at least: padding by reflection takes two pixels at a network's smallest scale
+    below = max(2 * multiple - height, -height % multiple)
+    right = max(2 * multiple - width, -width % multiple)
     padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
     drawn = np.empty_like(padded)
     tiles = 0
     for tile in plan(height + below, width + right, tile_px, style.overlap_px, multiple):
         planes = _to_planes(padded[tile.inputs], style.input_range)
-        output = picture_engine.run({"picture": planes, "code": code})
+        output = picture_engine.run({"picture": planes, **inputs})
         drawn[tile.core] = _to_picture(output, style.input_range)[tile.kept]
         tiles += 1
     return drawn[:height, :width], tiles

@@ -1,4 +1,38 @@
 """The networks as torch modules, shared by training, export and the torch engine.
 
-Importing this package imports nothing; each module in it imports torch.
+Importing this package imports nothing; each module in it imports torch, and ``build`` does when
+it is called.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, str]:
+    """A torch module (random parameters) and the prefix of its tensors in the float file.
+
+    ``architecture``, ``role`` (of the served file: "picture", "code") and ``shape`` are those of
+    a WeightSpec. The prefix is what one file needs that holds the networks of several roles;
+    it is empty for an architecture with only one. Raises KeyError for an architecture or role
+    that is not known, ValueError or TypeError for a shape that does not fit.
+    """
+    match architecture, role:
+        case "student", "picture":
+            from pipeline.nets.student import StudentGenerator, StudentShape
+
+            return StudentGenerator(StudentShape.from_dict(shape)), "generator."
+        case "student", "code":
+            from pipeline.nets.student import StudentShape, ThumbnailEncoder
+
+            return ThumbnailEncoder(StudentShape.from_dict(shape)), "encoder."
+        case "animeganv2", "picture":
+            from pipeline.nets.animeganv2 import AnimeGANv2Generator
+
+            return AnimeGANv2Generator(**shape), ""
+        case "animegan", "picture":
+            from pipeline.nets.animegan import AnimeGANGenerator
+
+            return AnimeGANGenerator(**shape), ""
+    raise KeyError(f"no network {architecture!r} for {role!r}")
