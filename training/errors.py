@@ -1,0 +1,38 @@
+"""What stops a training, as one line for the person who started it.
+
+TrainingError
+  UnreadablePicture   a file of a data folder cannot be decoded
+  NoPictures          a data folder is absent or holds no picture
+  WeightsMismatch     a file of weights is not of the network that it is for
+  ResumeMismatch      a checkpoint is of another training than the one asked for
+  LossNotFinite       a loss or a weight is NaN or infinite; the last checkpoint is good
+  CheckpointNotSaved  the disk refused it; the checkpoint before it is good
+"""
+
+
+class TrainingError(Exception):
+    """The message says what is wrong and where; the command line prints it and exits with 1."""
+
+
+class UnreadablePicture(TrainingError):
+    pass
+
+
+class NoPictures(TrainingError):
+    pass
+
+
+class WeightsMismatch(TrainingError):
+    pass
+
+
+class ResumeMismatch(TrainingError):
+    pass
+
+
+class LossNotFinite(TrainingError):
+    pass
+
+
+class CheckpointNotSaved(TrainingError):
+    pass
