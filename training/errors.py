@@ -4,6 +4,9 @@ TrainingError
   UnreadablePicture   a file of a data folder cannot be decoded
   NoPictures          a data folder is absent or holds no picture
   WeightsMismatch     a file of weights is not of the network that it is for
+  UnsafeCheckpoint    a checkpoint would run code when it is opened
+  AnotherFile         a file has the name of published weights, but not their content
+  StyleRefused        the name, the licence or the parity keeps weights out of the layer
   ResumeMismatch      a checkpoint is of another training than the one asked for
   LossNotFinite       a loss or a weight is NaN or infinite; the last checkpoint is good
   CheckpointNotSaved  the disk refused it; the checkpoint before it is good
@@ -23,6 +26,18 @@ class NoPictures(TrainingError):
 
 
 class WeightsMismatch(TrainingError):
+    pass
+
+
+class UnsafeCheckpoint(TrainingError):
+    pass
+
+
+class AnotherFile(TrainingError):
+    pass
+
+
+class StyleRefused(TrainingError):
     pass
 
 

@@ -22,9 +22,9 @@ import safetensors.torch
 import torch
 
 from pipeline.domain import Picture
-from pipeline.errors import WeightsInvalid
 from pipeline.nets.student import StudentShape
 from training.distil import Pairs, Student, to_picture, to_tensor
+from training.errors import StyleRefused
 from training.figures import figures
 from training.layer import (
     CHECKPOINTS,
@@ -121,7 +121,7 @@ def add_student(
 
     The int8 graph is calibrated on the first windows and measured on the others: against the
     torch module, and against the ``targets`` where there are any. ``recipe`` is kept in the
-    manifest beside the checkpoint's own history. Raises WeightsInvalid, and writes nothing,
+    manifest beside the checkpoint's own history. Raises StyleRefused, and writes nothing,
     when int8 is under LEAST_PARITY_DB of float.
     """
     student, saved = load_student(checkpoint)
@@ -137,10 +137,9 @@ def add_student(
         measured |= figures(list(zip(drawn, targets, strict=True)))
     print(f"int8 graph: {measured}")
     if measured["parity_psnr_db"] < LEAST_PARITY_DB:
-        raise WeightsInvalid(
-            f"int8 is under {LEAST_PARITY_DB} dB of float: nothing written",
-            measured=measured["parity_psnr_db"],
-            limit=LEAST_PARITY_DB,
+        raise StyleRefused(
+            f"{checkpoint}: int8 is {measured['parity_psnr_db']:.1f} dB from float, "
+            f"under {LEAST_PARITY_DB}: nothing written"
         )
     entry = {
         "name": label.name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from pipeline.domain import Picture
 from pipeline.measure import psnr_db
 from pipeline.weights import MANIFEST_VERSION
 from training.distil import to_picture
+from training.errors import StyleRefused
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYER = ROOT / "layers" / "weights"
@@ -128,6 +130,21 @@ class Place:
 
     def folder(self, role: str) -> Path:
         return self.checkpoints if role == "float" else self.layer
+
+
+def check_label(label: Label, place: Place, replace: bool) -> None:
+    """Raises StyleRefused for a name that is not of letters, digits and hyphens, one that the
+    layer already has (unless it is a style and ``replace``), an empty title or licence.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*", label.name):
+        raise StyleRefused(f"the name {label.name!r}: letters and digits, joined by hyphens")
+    if not (label.title.strip() and label.licence.strip()):
+        raise StyleRefused(f"{label.name} needs a title and a licence")
+    kinds = {old["name"]: old["kind"] for old in read_manifest(place.layer)["weights"]}
+    if kinds.get(label.name, "style") != "style":
+        raise StyleRefused(f"{label.name} is in the layer as {kinds[label.name]}, not as a style")
+    if label.name in kinds and not replace:
+        raise StyleRefused(f"the layer has a style {label.name}: --replace, or another --name")
 
 
 def read_manifest(layer: Path) -> dict[str, Any]:
