@@ -1,4 +1,6 @@
-"""The command line: ``kirei stylise``, ``kirei styles``, ``kirei weights verify``."""
+"""The command line: ``kirei stylise``, ``kirei styles``, ``kirei weights verify``, and what other
+packages add to it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from pipeline import VERSION
+from pipeline.commands import ExtensibleGroup
 from pipeline.errors import InvalidOption, KireiError, ObjectNotFound
 from pipeline.settings import Options, Settings
 
@@ -56,7 +59,11 @@ def _option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=ExtensibleGroup,
+    commands_of="kirei.commands",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(VERSION, prog_name="kirei")
 def main() -> None:
     """Photographs into anime pictures.
@@ -209,7 +216,7 @@ def styles() -> None:
     Console().print(table)
 
 
-@main.group()
+@main.group(cls=ExtensibleGroup, commands_of="kirei.weights")
 def weights() -> None:
     """The layer of weights."""
 

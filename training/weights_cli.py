@@ -1,0 +1,153 @@
+"""``kirei weights import`` and ``kirei weights add``; what they need is imported when they run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import KireiError
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training.generators import Added
+
+ROOT = Path(__file__).resolve().parent.parent
+UPSAMPLINGS = ("half_pixel", "align_corners", "legacy")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+LEAST_SIDE_PX, MOST_SIDE_PX = 64, 8192
+
+
+def _places(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that both commands share."""
+    for option in (
+        click.option(
+            "--photos",
+            type=FOLDER,
+            default=ROOT / "samples",
+            help="photographs that calibrate and measure  [default: samples]",
+        ),
+        click.option(
+            "--layer",
+            type=FOLDER,
+            default=ROOT / "layers" / "weights",
+            help="folder of manifest.json  [default: layers/weights]",
+        ),
+        click.option(
+            "--checkpoints",
+            type=FOLDER,
+            default=ROOT / "training" / "checkpoints",
+            help="folder of the float weights  [default: training/checkpoints]",
+        ),
+        click.option("--replace", is_flag=True, help="in place of a style of the same name"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("import")
+@click.argument("file", type=FILE)
+@click.option("--name", help="of the style  [default: from the file's name]")
+@click.option("--title", help="for people  [default: as published, or the file's name]")
+@click.option("--licence", help="of the weights; needed unless the file is a known one")
+@click.option(
+    "--upsampling",
+    type=click.Choice(UPSAMPLINGS),
+    default="half_pixel",
+    show_default=True,
+    help="how the network doubles sides; weights from TensorFlow 1 want legacy",
+)
+@click.option(
+    "--working-px",
+    type=click.IntRange(LEAST_SIDE_PX, MOST_SIDE_PX),
+    help="longer side to draw at  [default: 512 for face_paint, else 384]",
+)
+@_places
+def import_(
+    file: Path, photos: Path, layer: Path, checkpoints: Path, replace: bool, **given: Any
+) -> None:
+    """Make a style of published AnimeGANv2 weights (a PyTorch state dict).
+
+    Known files (face_paint_512_v2.pt, face_paint_512_v1.pt, celeba_distill.pt, paprika.pt) are
+    checked against the published content.
+    """
+    with _named_errors("import"):
+        from training.importers import import_generator
+        from training.layer import Place
+
+        added = import_generator(
+            file, photos=photos, place=Place(layer, checkpoints), replace=replace, **given
+        )
+        _report(added)
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.option("--name", required=True, help="of the style: letters, digits, hyphens")
+@click.option("--title", required=True, help="for people")
+@click.option("--licence", required=True, help="of the weights")
+@click.option(
+    "--working-px",
+    type=click.IntRange(LEAST_SIDE_PX, MOST_SIDE_PX),
+    default=384,
+    show_default=True,
+    help="longer side to draw at",
+)
+@_places
+def add(
+    checkpoint: Path,
+    name: str,
+    title: str,
+    licence: str,
+    working_px: int,
+    photos: Path,
+    layer: Path,
+    checkpoints: Path,
+    replace: bool,
+) -> None:
+    """Make a style of a checkpoint of `kirei train`."""
+    with _named_errors("add"):
+        from training.importers import add_checkpoint
+        from training.layer import Label, Place
+
+        added = add_checkpoint(
+            checkpoint,
+            label=Label(name, title, licence),
+            working_px=working_px,
+            photos=photos,
+            place=Place(layer, checkpoints),
+            replace=replace,
+        )
+        _report(added)
+
+
+def _report(added: Added) -> None:
+    measured = ", ".join(f"{name} {value:.1f} dB" for name, value in added.tried.items())
+    click.echo(
+        f"served: {added.quantisation}" + (f" (against torch: {measured})" if measured else "")
+    )
+    for path in added.written:
+        click.echo(f"{path}  {path.stat().st_size} bytes")
+
+
+@contextmanager
+def _named_errors(command: str) -> Iterator[None]:
+    """What is wrong, as one line and exit code 1."""
+    try:
+        yield
+    except KireiError as error:
+        _stop(f"{error.code}: {error.message}")
+    except (TrainingError, OSError) as error:
+        _stop(str(error))
+    except ImportError as error:
+        _stop(f"weights {command} needs what training needs (make setup): {error}")
+
+
+def _stop(message: str) -> None:
+    click.echo(f"kirei: {message}", err=True)
+    sys.exit(1)
