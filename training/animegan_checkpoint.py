@@ -1,0 +1,64 @@
+"""Checkpoints of ``kirei train animegan``: whole or not at all, and never of a broken state."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.errors import CheckpointNotSaved, LossNotFinite, ResumeMismatch
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes ``content`` so that ``path`` is, at any moment, the old file or the new one.
+
+    Raises LossNotFinite when a tensor has a NaN or an infinity, CheckpointNotSaved when the
+    disk is full or refuses; either way the file that was there stays.
+    """
+    for name, tensor in _tensors(content):
+        if not torch.isfinite(tensor).all():
+            raise LossNotFinite(f"step {content['step']}: {name} is not finite; nothing saved")
+    buffer = io.BytesIO()  # written by ourselves: torch's writer has no error for a full disk
+    torch.save(dict(content), buffer)
+    part = path.with_suffix(".part")
+    try:
+        with part.open("wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())  # the content before the name, or a power cut leaves neither
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        kept = f"; {path} of an earlier step is good" if path.exists() else ""
+        raise CheckpointNotSaved(
+            f"step {content['step']} was not saved to {path}: {error.strerror}{kept}"
+        ) from error
+
+
+def load(path: Path, architecture: str) -> dict[str, Any]:
+    """The checkpoint at ``path``, on the CPU. Raises ResumeMismatch for any other file, and for
+    one of another architecture.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        found = saved["architecture"]
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        raise ResumeMismatch(f"{path}: not a checkpoint of this training: {error!r}") from error
+    if found != architecture:
+        raise ResumeMismatch(f"{path}: holds {found}; {architecture} was asked for")
+    return saved
+
+
+def _tensors(content: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor in nested mappings, with its path as name."""
+    if isinstance(content, Tensor):
+        yield name, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _tensors(value, f"{name}.{key}" if name else str(key))
