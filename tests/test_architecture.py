@@ -22,6 +22,7 @@ MAY = {
     "settings": {"errors"},
     "domain": set(),
     "tiling": set(),
+    "commands": set(),
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "nets"},
     "sidecar": {"domain", "errors", "settings"},

@@ -34,6 +34,7 @@ from training.layer import (
     Inputs,
     Label,
     Place,
+    export_onnx,
     graph_bytes,
     install,
     parity,
@@ -66,28 +67,13 @@ def load_student(checkpoint: Path) -> tuple[Student, dict[str, Any]]:
 def export_float(student: Student, folder: Path) -> tuple[Path, Path]:
     """The generator (free height and width) and the encoder as float32 ONNX graphs."""
     shape = student.generator.shape
-    picture, code = folder / "picture.onnx", folder / "code.onnx"
-    free = {2: "height", 3: "width"}
-    torch.onnx.export(
-        student.generator,
-        (torch.zeros(1, 3, 64, 96), torch.ones(1, shape.code_length, 1, 1)),
-        picture,
-        input_names=["picture", "code"],
-        output_names=["drawing"],
-        dynamic_axes={"picture": free, "drawing": free},
-        opset_version=17,
-        dynamo=False,
-    )
-    side = shape.thumbnail_px
-    torch.onnx.export(
-        student.encoder,
-        (torch.zeros(1, 3, side, side),),
-        code,
-        input_names=["thumbnail"],
-        output_names=["code"],
-        opset_version=17,
-        dynamo=False,
-    )
+    example = {
+        "picture": torch.zeros(1, 3, 64, 96),
+        "code": torch.ones(1, shape.code_length, 1, 1),
+    }
+    picture = export_onnx(student.generator, example, "drawing", folder / "picture.onnx", True)
+    thumbnail = {"thumbnail": torch.zeros(1, 3, shape.thumbnail_px, shape.thumbnail_px)}
+    code = export_onnx(student.encoder, thumbnail, "code", folder / "code.onnx", False)
     return picture, code
 
 

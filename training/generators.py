@@ -28,6 +28,7 @@ from training.layer import (
     Inputs,
     Label,
     Place,
+    export_onnx,
     graph_bytes,
     install,
     parity,
@@ -76,7 +77,8 @@ def add_generator(
     tried: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        in_float = export_generator(net, folder / "float.onnx")
+        example = {"picture": torch.zeros(1, 3, 64, 96)}
+        in_float = export_onnx(net, example, "drawing", folder / "float.onnx", free_sides=True)
         for quantisation, suffix, least in (
             (INT8, "int8", LEAST_PARITY_DB),
             (HALF, "fp16", LEAST_CONVERSION_DB),
@@ -121,22 +123,6 @@ def add_generator(
         "float": (f"{label.name}.safetensors", safetensors.torch.save(tensors)),
     }
     return Added(install(place, entry, files), quantisation, tried)
-
-
-def export_generator(net: nn.Module, path: Path) -> Path:
-    """A float32 ONNX graph at ``path``, "picture" to "drawing", with free height and width."""
-    free = {2: "height", 3: "width"}
-    torch.onnx.export(
-        net,
-        (torch.zeros(1, 3, 64, 96),),
-        path,
-        input_names=["picture"],
-        output_names=["drawing"],
-        dynamic_axes={"picture": free, "drawing": free},
-        opset_version=17,
-        dynamo=False,
-    )
-    return path
 
 
 def halve_weights(graph: Path, path: Path) -> Path:

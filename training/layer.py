@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import subprocess
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
 
 from pipeline.domain import Picture
 from pipeline.measure import psnr_db
@@ -42,6 +44,31 @@ INT8 = "int8 per channel, 7-bit weights, 8-bit activations (QDQ)"
 QUANTISED_OPERATORS = ("Conv", "Add", "Relu", "DepthToSpace", "SpaceToDepth")
 
 Inputs = dict[str, NDArray[np.float32]]  # a graph's inputs by name
+
+
+def export_onnx(
+    net: nn.Module, inputs: Mapping[str, Tensor], output: str, path: Path, free_sides: bool
+) -> Path:
+    """A float32 ONNX graph of ``net`` at ``path``; ``inputs`` are examples by name, in order.
+
+    With ``free_sides`` the first input and the output take any height and width.
+    """
+    first = next(iter(inputs))
+    sides = {2: "height", 3: "width"}
+    with warnings.catch_warnings():
+        # of constants that stay unfolded, and the like: whether the graph is right, parity tells
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            tuple(inputs.values()),
+            path,
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_axes={first: sides, output: sides} if free_sides else {},
+            opset_version=17,
+            dynamo=False,
+        )
+    return path
 
 
 class Calibration(CalibrationDataReader):
