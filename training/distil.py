@@ -1,9 +1,9 @@
 """Distils a teacher's drawings into a small student.
 
-    python -m training.distil --targets .cache/targets/hayao \\
+    kirei train distil --targets .cache/targets/hayao \\
         --validation .cache/targets/hayao-validation \\
-        --teacher ../shared/teachers/animeganv2_hayao_int8.tflite \\
-        --out .cache/runs/hayao --set steps=9000 --set seed=1
+        --style hayao --teachers ../shared/teachers \\
+        -o .cache/runs/hayao --set steps=9000 --set seed=1
 
 Run it again with the same --out to continue from the last checkpoint; the random numbers of
 a step depend on the seed and the step alone, so a resumed run draws what the first would have.
@@ -24,6 +24,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -34,32 +35,34 @@ from training.losses import (
     PatchDiscriminator,
     TeacherFeatures,
     contour_weight,
+    energy_loss,
     feature_loss,
     fourier_loss,
     gradient_loss,
 )
-from training.teachers import load_animeganv2_tflite
+from training.styles import STYLES
 
 
 @dataclass(frozen=True)
 class Recipe:
     """The settings of a run, kept in its checkpoint."""
 
-    steps: int = 9000
-    decay_from: int = 6500  # constant learning rate before, cosine to zero after
+    steps: int = 6000
+    decay_from: int = 4000  # constant learning rate before, cosine to zero after
     batch: int = 5
     crop_px: int = 256
     learning_rate: float = 5e-4
     warmup_steps: int = 100
     average_decay: float = 0.998  # of the exponential moving average that is exported
     contour_emphasis: float = 2.0
-    gradient_weight: float = 1.5
+    gradient_weight: float = 0.3
+    energy_weight: float = 1.0
     fourier_weight: float = 0.2
-    feature_weight: float = 0.5
+    feature_weight: float = 1.5
     feature_crops: int = 2  # of the batch: the feature net costs more than the student
     adversarial_from: int = 1250
     adversarial_weight: float = 0.05
-    matching_weight: float = 1.0
+    matching_weight: float = 2.0
     discriminator_rate: float = 2e-4
     seed: int = 1
 
@@ -156,6 +159,22 @@ def validate(student: Student, pairs: Pairs, sheet: Path | None) -> dict[str, fl
     return figures(made)
 
 
+def open_features(style: str | None, teachers: Path | None) -> TeacherFeatures | None:
+    """The feature net of a style's teacher; None where the teacher is no network."""
+    taught_by = STYLES[style] if style else None
+    if taught_by is None or taught_by.file is None or taught_by.load is None:
+        return None
+    if teachers is None:
+        raise ValueError(f"the features of {style} are of {taught_by.file}: give its folder")
+    teacher = taught_by.load(teachers / taught_by.file)
+    return TeacherFeatures(teacher.to(memory_format=torch.channels_last))
+
+
+def read_student(path: Path) -> dict[str, Tensor]:
+    """The tensors of a float student, to fine-tune from."""
+    return {name: tensor.float() for name, tensor in safetensors.torch.load_file(path).items()}
+
+
 def train(recipe: Recipe, options: argparse.Namespace) -> None:
     """The loop. Writes OUT/last.pt, OUT/log.jsonl and OUT/sheet-STEP.png."""
     torch.manual_seed(recipe.seed)
@@ -163,8 +182,7 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
     student = Student(shape).to(memory_format=torch.channels_last)
     average = deepcopy(student).requires_grad_(False)
     judge = PatchDiscriminator().to(memory_format=torch.channels_last)
-    teacher = load_animeganv2_tflite(options.teacher).to(memory_format=torch.channels_last)
-    features = TeacherFeatures(teacher)
+    features = open_features(options.style, options.teachers)
     optimiser = torch.optim.Adam(student.parameters(), recipe.learning_rate, (0.9, 0.99))
     judge_optimiser = torch.optim.Adam(judge.parameters(), recipe.discriminator_rate, (0.5, 0.99))
     parts = {
@@ -174,6 +192,9 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
         "optimiser": optimiser,
         "judge_optimiser": judge_optimiser,
     }
+    if options.start_from:
+        for part in (student, average):
+            part.load_state_dict(read_student(options.start_from))
     pairs = Pairs(options.targets, shape.thumbnail_px, recipe.crop_px)
     held_out = Pairs(options.validation, shape.thumbnail_px, recipe.crop_px)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -198,15 +219,18 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
         adversarial = step >= recipe.adversarial_from
         with torch.autocast("cpu", torch.bfloat16):
             drawing = student(photo, thumbnail).float()
-            of_target = [f.float() for f in features(target[: recipe.feature_crops])]
-            of_drawing = [f.float() for f in features(drawing[: recipe.feature_crops])]
         emphasis = contour_weight(target, recipe.contour_emphasis)
         losses = {
             "l1": ((drawing - target).abs() * emphasis).mean(),
             "gradient": recipe.gradient_weight * gradient_loss(drawing, target),
+            "energy": recipe.energy_weight * energy_loss(drawing, target),
             "fourier": recipe.fourier_weight * fourier_loss(drawing, target),
-            "feature": recipe.feature_weight * feature_loss(of_drawing, of_target),
         }
+        if features:
+            with torch.autocast("cpu", torch.bfloat16):
+                of_target = [f.float() for f in features(target[: recipe.feature_crops])]
+                of_drawing = [f.float() for f in features(drawing[: recipe.feature_crops])]
+            losses["feature"] = recipe.feature_weight * feature_loss(of_drawing, of_target)
         if adversarial:
             judge.requires_grad_(False)
             with torch.autocast("cpu", torch.bfloat16):
@@ -273,7 +297,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--targets", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--style", choices=STYLES, help="whose teacher gives the features")
+    parser.add_argument("--teachers", type=Path, help="folder of the published networks")
+    parser.add_argument("--from", dest="start_from", type=Path, help="a float student")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
 
 
 def contour_weight(target: Tensor, emphasis: float) -> Tensor:
@@ -34,16 +35,36 @@ def fourier_loss(drawing: Tensor, target: Tensor) -> Tensor:
     return torch.view_as_real(spectrum).abs().mean()
 
 
-class TeacherFeatures(nn.Module):
-    """The teacher's own first blocks as a feature net: it knows which edges become lines."""
+def energy_loss(drawing: Tensor, target: Tensor, patch_px: int = 8) -> Tensor:
+    """L1 between the mean gradients of patches: as crisp as the target, wherever in the patch.
 
-    def __init__(self, teacher: AnimeGANv2Generator) -> None:
+    L1 losses draw a line whose place is uncertain by a pixel as a soft one; this one asks for
+    a line of the right contrast in the patch and leaves its place to the others.
+    """
+    pairs = [(drawing.diff(dim=side), target.diff(dim=side)) for side in (2, 3)]
+    energies = [[F.avg_pool2d(x.abs(), patch_px, patch_px // 2) for x in pair] for pair in pairs]
+    return torch.stack([(made - wanted).abs().mean() for made, wanted in energies]).sum()
+
+
+class TeacherFeatures(nn.Module):
+    """The teacher's own first blocks as a feature net: it knows which edges become lines.
+
+    (N, 3, H, W) in [-1, 1] to its activations at half and at a quarter of the size.
+    """
+
+    def __init__(self, teacher: nn.Module) -> None:
         super().__init__()
-        self.block_a, self.block_b = teacher.block_a, teacher.block_b
+        if isinstance(teacher, AnimeGANv2Generator):
+            half, quarter = [teacher.block_a], [teacher.block_b]
+        elif isinstance(teacher, WhiteBoxCartoonGenerator):
+            half, quarter = [teacher.first, teacher.to_half], [teacher.to_quarter]
+        else:
+            raise TypeError(f"no features are known of {type(teacher).__name__}")
+        self.to_half, self.to_quarter = nn.Sequential(*half), nn.Sequential(*quarter)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        a = self.block_a(x)  # (N, 64, H/2, W/2)
-        return [a, self.block_b(a)]  # and (N, 128, H/4, W/4)
+        half = self.to_half(x)
+        return [half, self.to_quarter(half)]
 
 
 def feature_loss(of_drawing: list[Tensor], of_target: list[Tensor]) -> Tensor:

@@ -6,6 +6,7 @@ function here takes the path of one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
@@ -27,25 +29,13 @@ def load_animeganv2_tflite(path: Path, upsampling: str = "legacy") -> AnimeGANv2
 
     Raises ValueError when the graph does not have the generator's operators and shapes.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path))
-    tensors = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
-
-    def constant(index: int) -> NDArray[np.float32] | None:
-        try:
-            raw = interpreter.get_tensor(index)
-        except ValueError:  # an activation, not a constant
-            return None
-        return _dequantise(raw, tensors[index]["quantization_parameters"])
-
+    operators, constant = _open_graph(path)
     kernels: list[NDArray[np.float32]] = []
     biases: list[NDArray[np.float32]] = []
     gammas: list[NDArray[np.float32]] = []
     betas: list[NDArray[np.float32]] = []
     wait_for_gamma = False
-    for operator in interpreter._get_ops_details():
-        name, inputs = operator["op_name"], [int(index) for index in operator["inputs"]]
+    for name, inputs in operators:
         if name in CONVOLUTIONS:
             kernel, bias = constant(inputs[1]), constant(inputs[2])
             if kernel is None or bias is None:
@@ -64,6 +54,64 @@ def load_animeganv2_tflite(path: Path, upsampling: str = "legacy") -> AnimeGANv2
     return _fill(AnimeGANv2Generator(upsampling), kernels, biases, gammas, betas, path)
 
 
+def load_whitebox_tflite(path: Path) -> WhiteBoxCartoonGenerator:
+    """The half-precision TensorFlow Lite graph of White-box CartoonGAN as a float torch module.
+
+    Raises ValueError when the graph does not have the generator's operators and shapes.
+    """
+    operators, constant = _open_graph(path)
+    found = [(constant(i[1]), constant(i[2])) for name, i in operators if name == "CONV_2D"]
+    net = WhiteBoxCartoonGenerator()
+    convolutions = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
+    if len(found) != len(convolutions):
+        raise ValueError(f"{path}: not a White-box CartoonGAN: {len(found)} convolutions")
+    with torch.no_grad():
+        for convolution, (kernel, bias) in zip(convolutions, found, strict=True):
+            if kernel is None or bias is None or convolution.bias is None:
+                raise ValueError(f"{path}: a convolution without constant weights")
+            planes = torch.from_numpy(kernel.transpose(0, 3, 1, 2).copy())
+            if convolution.weight.shape != planes.shape:
+                raise ValueError(f"{path}: kernel {tuple(planes.shape)} for {convolution}")
+            convolution.weight.copy_(planes)
+            convolution.bias.copy_(torch.from_numpy(bias.copy()))
+    return net.eval().requires_grad_(False)
+
+
+Constants = Callable[[int], NDArray[np.float32] | None]
+
+
+def _open_graph(path: Path) -> tuple[list[tuple[str, list[int]]], Constants]:
+    """The operators of a TensorFlow Lite graph, in order of execution, as (name, tensors that
+    go in); and what gives a constant tensor as float32, or None for an activation.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_path=str(path),
+        # with the default delegate, half-precision constants are not to be had
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    tensors = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+    details = interpreter._get_ops_details()
+    operators = [(op["op_name"], [int(index) for index in op["inputs"]]) for op in details]
+    made = {int(index) for op in details for index in op["outputs"]}
+    # half-precision weights reach their operator through a DEQUANTIZE
+    source = {
+        int(op["outputs"][0]): int(op["inputs"][0])
+        for op in details
+        if op["op_name"] == "DEQUANTIZE"
+    }
+
+    def constant(index: int) -> NDArray[np.float32] | None:
+        index = source.get(index, index)
+        if index in made:
+            return None
+        return _dequantise(interpreter.get_tensor(index), tensors[index]["quantization_parameters"])
+
+    return operators, constant
+
+
 def _dequantise(raw: NDArray[Any], parameters: dict[str, Any]) -> NDArray[np.float32]:
     scales, zeros = parameters["scales"], parameters["zero_points"]
     if scales.size == 0:
@@ -75,7 +123,7 @@ def _dequantise(raw: NDArray[Any], parameters: dict[str, Any]) -> NDArray[np.flo
     return centred * scales.reshape(shape).astype(np.float32)
 
 
-def _the_constant(constant: Any, inputs: list[int], path: Path) -> NDArray[np.float32]:
+def _the_constant(constant: Constants, inputs: list[int], path: Path) -> NDArray[np.float32]:
     found = [value for value in map(constant, inputs) if value is not None and value.ndim == 1]
     if len(found) != 1:
         raise ValueError(f"{path}: expected one constant operand, found {len(found)}")

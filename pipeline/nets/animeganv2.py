@@ -53,6 +53,15 @@ class _InvertedResidual(nn.Module):
         return x + y if self.use_residual else y
 
 
+def double_legacy(x: Tensor) -> Tensor:
+    """(N, C, h, w) to (N, C, 2h, 2w) as TensorFlow 1 does: every second pixel is an old one,
+    those between are means, and the last is repeated.
+    """
+    between = [2 * side - 1 for side in x.shape[-2:]]
+    x = F.interpolate(x, between, mode="bilinear", align_corners=True)
+    return F.pad(x, (0, 1, 0, 1), mode="replicate")
+
+
 class AnimeGANv2Generator(nn.Module):
     """float32 (N, 3, H, W) RGB in [-1, 1] to the same shape and range.
 
@@ -91,10 +100,7 @@ class AnimeGANv2Generator(nn.Module):
     def _resize(self, x: Tensor, size: torch.Size) -> Tensor:
         """(N, C, h, w) to (N, C, 2h, 2w)."""
         if self.upsampling == "legacy":
-            # every second pixel is an old one, those between are means, the last is repeated
-            between = [2 * side - 1 for side in x.shape[-2:]]
-            x = F.interpolate(x, between, mode="bilinear", align_corners=True)
-            return F.pad(x, (0, 1, 0, 1), mode="replicate")
+            return double_legacy(x)
         align_corners = self.upsampling == "align_corners"
         return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
 
