@@ -18,7 +18,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # its own venv, for its pins conflict with ours
 SAM := .venv-sam/bin/sam
 
-.PHONY: help setup run test check format bench test-container local-s3 schema clean
+.PHONY: help setup run test check format bench compare test-container local-s3 schema clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -66,6 +66,10 @@ format: $(VENV)/.development
 ## make bench            the table of the README, measured on this machine
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks.bench
+
+## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these
+compare: $(VENV)/.development
+	$(BIN)/python -m benchmarks.compare $(if $(TEACHERS),--teachers $(TEACHERS))
 
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam
