@@ -118,14 +118,14 @@ class WeightSpec:
 
     ``architecture`` is the name of its torch modules in pipeline/nets, ``shape`` their settings.
     ``files`` by role: ``picture`` (the ONNX graph), ``code`` (the ONNX graph that turns a
-    thumbnail of ``thumbnail_px`` into the picture graph's second input; absent where it has no
-    such input) and ``float`` (the float weights, for the torch engine). ``input_range`` is what
-    the pixels 0..255 are mapped to; ``scale`` is output size over input size; sides must be
-    multiples of ``multiple_of_px``; an output pixel depends on inputs at most ``overlap_px``
-    away, so tiles that overlap by that are exact; ``tileable`` is false where a layer looks at
-    the whole picture, which must then be drawn in one go. ``working_px`` is the longer side at
-    which the style is drawn when detail is 0. ``recipe`` says how it was made, ``figures`` what
-    was measured when it was.
+    thumbnail of ``thumbnail_px`` into the picture graph's second input; absent, and
+    ``thumbnail_px`` 0, where it has no such input) and ``float`` (the float weights, for the
+    torch engine). ``input_range`` is what the pixels 0..255 are mapped to; ``scale`` is output
+    size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
+    on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``
+    is false where a layer looks at the whole picture, which must then be drawn in one go.
+    ``working_px`` is the longer side at which the style is drawn when detail is 0. ``recipe``
+    says how it was made, ``figures`` what was measured when it was.
     """
 
     name: str

@@ -49,7 +49,12 @@ class Pipeline:
         """The package's version, and eight digits that stand for the weights and the settings
         that change a picture. Equal versions give equal pictures.
         """
-        chosen = f"{self._layer.digest} {self.settings.engine} {self.settings.blur_variance_min}"
+        settings = self.settings
+        # tile_px: the limit of a style that is drawn whole
+        chosen = (
+            f"{self._layer.digest} {settings.engine} {settings.blur_variance_min} "
+            f"{settings.tile_px}"
+        )
         return f"{VERSION}+{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
 
     def styles(self) -> tuple[WeightSpec, ...]:

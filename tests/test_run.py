@@ -151,8 +151,9 @@ def test_the_version_changes_with_what_changes_a_picture(pipeline: Pipeline) -> 
         pipeline.version,
         Pipeline(Settings(engine="torch")).version,
         Pipeline(Settings(blur_variance_min=50)).version,
+        Pipeline(Settings(tile_px=512)).version,
     }
-    assert len(versions) == 3
+    assert len(versions) == 4
     assert Pipeline(Settings(threads=1)).version == pipeline.version
 
 

@@ -115,7 +115,7 @@ def add_generator(
         "thumbnail_px": 0,
         "licence": label.licence,
         "shape": dict(shape),
-        "recipe": {**recipe, "commit": source_commit()},
+        "recipe": {**recipe, "commit": source_commit(), "photographs": len(photos)},
         "figures": {name: round(value, 4) for name, value in figures.items()},
     }
     files = {

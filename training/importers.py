@@ -137,7 +137,7 @@ def _add_student(file: Path, label: Label, photos: list[Picture], place: Place) 
         windows(calibration),
         windows(held_out),
         [],
-        {"calibrated_on": len(calibration)},
+        {"photographs": len(photos)},
         place,
     )
     return Added(written, INT8, {})

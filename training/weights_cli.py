@@ -30,7 +30,8 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
             "--photos",
             type=FOLDER,
             default=ROOT / "samples",
-            help="photographs that calibrate and measure  [default: samples]",
+            help="photographs that calibrate and measure; from four on, half of them each  "
+            "[default: samples]",
         ),
         click.option(
             "--layer",
