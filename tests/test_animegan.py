@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from rich.console import Console
 from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training.animegan import Recipe, changed, networks, published, resume  # noqa: E402
+from training.animegan import Recipe, Run, changed, networks, published, resume  # noqa: E402
+from training.animegan import train as train_animegan  # noqa: E402
 from training.animegan_checkpoint import load, save  # noqa: E402
 from training.cli import train  # noqa: E402
 from training.errors import CheckpointNotSaved, LossNotFinite, ResumeMismatch  # noqa: E402
@@ -111,6 +114,16 @@ def test_initialisation_brings_the_drawing_to_the_photo(folders: Path) -> None:
     log = (folders / "out" / "log.jsonl").read_text().splitlines()
     content = [json.loads(row)["content"] for row in log]
     assert np.mean(content[-5:]) < 0.6 * np.mean(content[:3])
+
+
+def test_a_terminal_gets_a_progress_bar(folders: Path) -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=160)
+    recipe = changed(Recipe(), [*TINY.split(), "steps=2"])
+    folder = Run(folders / "photos", folders / "style", folders / "out", None, "cpu")
+    train_animegan(recipe, folder, console)
+    for text in ("drawing", "2/2", "adversarial", "last.pt"):
+        assert text in shown.getvalue(), text
 
 
 def test_few_pictures_and_small_ones_are_warned_of_and_trained_on(folders: Path) -> None:

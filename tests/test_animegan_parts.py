@@ -26,7 +26,7 @@ from training.animegan_losses import (  # noqa: E402
     total_variation_loss,
 )
 from training.errors import UnreadablePicture, WeightsMismatch  # noqa: E402
-from training.vgg import FEATURE_SCALE, Vgg19Features, load_vgg19  # noqa: E402
+from training.vgg import Vgg19Features, load_vgg19  # noqa: E402
 
 
 def test_adversarial_losses_by_hand() -> None:
@@ -88,7 +88,7 @@ def test_vgg19_is_that_of_torchvision_up_to_conv4_4() -> None:
 
 
 def test_vgg19_sees_levels_less_the_mean() -> None:
-    """With one tap in every layer the net gives its input back, at the scale of [0, 255]."""
+    """With one tap in every layer the net gives its input back, scaled to [0, 255] less mean."""
     net = Vgg19Features()
     with torch.no_grad():
         for name, tensor in net.named_parameters():
@@ -96,8 +96,9 @@ def test_vgg19_sees_levels_less_the_mean() -> None:
             if name.endswith("weight"):
                 tensor[0, 0, 1, 1] = 1
         white = net(torch.ones(1, 3, 16, 16))[0, 0, 0, 0].item()
-    assert white == pytest.approx((1 - 0.485) / 0.229 * FEATURE_SCALE)
-    assert white == pytest.approx(255 * (1 - 0.485), rel=0.02)
+    assert white == pytest.approx((1 - 0.485) / 0.229)
+    assert white * net.content_scale == pytest.approx(255 * (1 - 0.485), rel=0.02)
+    assert net.style_scale == pytest.approx(net.content_scale**2)
 
 
 def test_vgg19_loads_by_path_and_names_what_does_not_fit(tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_the_students_features_are_what_the_student_computes() -> None:
     with torch.inference_mode():
         student(photo, torch.ones(1, StudentShape().code_length, 1, 1))
         features = open_features(None)[0](photo)
-    assert torch.allclose(features, 100 * seen[0], atol=1e-3)
+    assert torch.allclose(features, seen[0], atol=1e-5)
 
 
 def test_edge_smoothing_touches_pixels_near_edges_only() -> None:

@@ -234,12 +234,12 @@ def train(recipe: Recipe, run: Run, console: Console) -> None:
                 of_grey = None if initialising else features(batch.grey)
             of_drawing = of_drawing.float()
             content = losses_of.content_loss(of_photo.float(), of_drawing)
-            losses["content"] = recipe.content_weight * content
+            losses["content"] = recipe.content_weight * features.content_scale * content
             if of_grey is not None:
                 style = losses_of.grey_style_loss(of_grey.float(), of_drawing)
                 colour = losses_of.colour_loss(batch.photo, drawing)
                 variation = losses_of.total_variation_loss(drawing)
-                losses["style"] = recipe.style_weight * style
+                losses["style"] = recipe.style_weight * features.style_scale * style
                 losses["colour"] = recipe.colour_weight * colour
                 losses["variation"] = recipe.variation_weight * variation
             of_generator = [loss for name, loss in losses.items() if name != "discriminator"]

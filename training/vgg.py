@@ -22,7 +22,7 @@ DEVIATION = (0.229, 0.224, 0.225)
 # The published weights of the losses were balanced for a VGG19 that takes [0, 255] less the
 # mean. Torchvision's takes a 57th of that. A net of convolutions and ReLU scales through, so
 # its features times 57 are those of the same net with biases for [0, 255].
-FEATURE_SCALE = 255 * sum(DEVIATION) / 3
+LEVELS = 255 * sum(DEVIATION) / 3
 
 
 class Vgg19Features(nn.Module):
@@ -30,6 +30,9 @@ class Vgg19Features(nn.Module):
 
     ``features`` is numbered as torchvision's, so its tensors load by their names.
     """
+
+    content_scale = LEVELS
+    style_scale = LEVELS**2  # a Gram matrix has products of two features
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +51,7 @@ class Vgg19Features(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         normal = ((picture + 1) / 2 - self.mean) / self.deviation
-        features: Tensor = self.features(normal) * FEATURE_SCALE
+        features: Tensor = self.features(normal)
         return features
 
 
