@@ -161,7 +161,8 @@ def shipped(spec: WeightSpec, layer: Layer) -> Contestant:
         else:
             parts.append(Part(modules[role], graph, "drawing", partial(_picture, code=code)))
     size = sum(spec.files[role].bytes for role in roles)
-    return Contestant(f"Kirei {spec.name}", parts, size, spec.quantisation.split(" ")[0])
+    kind = re.split(",| per ", spec.quantisation)[0]
+    return Contestant(f"Kirei {spec.name}", parts, size, kind)
 
 
 def _picture(
@@ -184,7 +185,7 @@ def table(contestants: Sequence[Contestant], time_px: int, rounds: int) -> list[
     ]
     for one, eager, served in zip(contestants, seconds[:count], seconds[count:], strict=True):
         lines.append(
-            f"| {one.name} | {one.parameters():,} | {one.bytes / 1e6:.2f} MB {one.kind} | "
+            f"| {one.name} | {one.parameters():,} | {one.bytes / 1e6:.2f} MB, {one.kind} | "
             f"{one.flop(FLOP_PX) / 1e9:.1f} | {1000 * eager:.0f} ms | {1000 * served:.0f} ms | "
             f"{one.peak_mb(time_px):.0f} MB |"
         )

@@ -46,14 +46,14 @@ def test_the_table_has_a_row_for_each_network(tmp_path: Path) -> None:
     lines = compare.table([theirs, ours], 64, rounds=1)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
     assert {len(row) for row in rows} == {7}
-    assert rows[2][:3] == ["White-box CartoonGAN (2020)", "1,467,075", "5.87 MB float32"]
+    assert rows[2][:3] == ["White-box CartoonGAN (2020)", "1,467,075", "5.87 MB, float32"]
     bytes_shipped = sum(
         (SETTINGS.weights_dir / file.file).stat().st_size
         for role, file in LAYER.specs[first].files.items()
         if role != "float"
     )
     assert rows[3][0] == f"Kirei {first}"
-    assert rows[3][2] == f"{bytes_shipped / 1e6:.2f} MB int8"
+    assert rows[3][2] == f"{bytes_shipped / 1e6:.2f} MB, int8"
     for row in rows[2:]:
         assert float(row[3]) > 1 and all(int(cell.split()[0]) > 0 for cell in row[4:])
 
