@@ -1,4 +1,4 @@
-"""The repair after the drawing. This version sharpens; faces are pasted back here later."""
+"""The repair after the drawing: mixed with the photo and sharpened, as far as asked for."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from pipeline.settings import Options
 
 
 def repair(
-    drawn: Picture, faces: tuple[Face, ...], options: Options
+    drawn: Picture, photo: Picture, faces: tuple[Face, ...], options: Options
 ) -> tuple[Picture, tuple[Decision, ...]]:
-    """in: the drawing, uint8 (H, W, 3), the faces found in it and the options; out: the repaired
-    drawing of the same size and one Decision a step. ``drawn`` itself is not written to.
+    """in: the drawing and the photo, both uint8 (H, W, 3), the faces found in it and the options;
+    out: the repaired drawing of the same size and one Decision a step. Nothing given is written to.
 
-    Sharpening is the published kernel of ``enhance`` mixed in by ``post_sharpen_weight``, and
-    by ``strength`` too, so that strength 0 gives the photo back.
+    ``strength`` mixes the drawing with the photo: 0 gives the photo's pixels. Sharpening is the
+    published kernel of ``enhance`` mixed in by ``post_sharpen_weight``, and by ``strength`` too,
+    so that strength 0 gives the photo back.
     """
+    if options.strength < 1:
+        drawn = cv2.addWeighted(drawn, options.strength, photo, 1 - options.strength, 0)
     weight = options.post_sharpen_weight * options.strength
     if weight == 0:
         return drawn, (Decision("post_sharpen", False, "its weight is 0", 0.0, 0.0),)

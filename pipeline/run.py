@@ -23,6 +23,7 @@ from pipeline.domain import (
 from pipeline.encode import encode
 from pipeline.engines import open_engine
 from pipeline.enhance import enhance
+from pipeline.enlarge import enlarge
 from pipeline.faces import find_faces
 from pipeline.measure import measure
 from pipeline.quality import assess
@@ -103,15 +104,24 @@ class Pipeline:
             drawn, drawing = stylise(
                 enhanced, style, picture_engine, code_engine, options, self.settings.tile_px
             )
+        with _timed(timings, "enlarge"):
+            size = (enhanced.width_px, enhanced.height_px)
+            upsampler = self._layer.upsampler
+            full, enlarged = enlarge(
+                drawn,
+                size,
+                upsampler,
+                lambda: self._engine(upsampler, "picture"),
+                self.settings.tile_px,
+            )
         with _timed(timings, "repair"):
-            finished, repairs = repair(drawn, faces, options)
+            finished, repairs = repair(full, enhanced.pixels, faces, options)
         with _timed(timings, "measure"):
             metrics = measure(photo.pixels, finished)
         with _timed(timings, "encode"):
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
 
-        size = (enhanced.width_px, enhanced.height_px)
         wanted = working_size(*size, style.working_px, options.detail)
         used = (drawing.working_width_px, drawing.working_height_px)
         if used != wanted:
@@ -132,13 +142,13 @@ class Pipeline:
             ),
             source=source,
             quality=quality,
-            decisions=(*decisions, decision, *repairs),
+            decisions=(*decisions, decision, enlarged, *repairs),
             faces=faces,
             style=style.name,
             strength=options.strength,
             detail=options.detail,
             engine=self.settings.engine,
-            weights=self._used(style),
+            weights=self._used([style, upsampler] if enlarged.ran else [style]),
             drawing=drawing,
             output=Output(
                 format={"jpg": "jpeg"}.get(extension, extension),
@@ -159,10 +169,14 @@ class Pipeline:
             self._engines[name] = open_engine(self._layer, spec, role, self.settings)
         return self._engines[name]
 
-    def _used(self, spec: WeightSpec) -> tuple[WeightUse, ...]:
+    def _used(self, specs: list[WeightSpec]) -> tuple[WeightUse, ...]:
         torch = self.settings.engine == "torch"
-        files = [file for role, file in spec.files.items() if (role == "float") == torch]
-        return tuple(WeightUse(file.file, file.sha256) for file in files)
+        return tuple(
+            WeightUse(file.file, file.sha256)
+            for spec in specs
+            for role, file in spec.files.items()
+            if (role == "float") == torch
+        )
 
 
 @contextmanager

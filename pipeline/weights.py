@@ -53,6 +53,14 @@ class Layer:
             raise UnknownStyle(f"no style {name!r}; there is {known}", measured=name, limit=known)
         return styles[name]
 
+    @property
+    def upsampler(self) -> WeightSpec:
+        """The network that enlarges drawings. Raises WeightsInvalid when there is none."""
+        for spec in self.specs.values():
+            if spec.kind == "upsampler":
+                return spec
+        raise WeightsInvalid("the layer has no upsampler")
+
     def read(self, spec: WeightSpec, role: str) -> bytes:
         """The bytes of one file, checked against size and SHA-256; there is no way around it."""
         if role not in spec.files:

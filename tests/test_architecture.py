@@ -13,8 +13,18 @@ import pipeline
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("adapters", "pipeline", "training", "benchmarks", "tests")
-STAGES = ("decode", "quality", "enhance", "stylise", "repair", "measure", "encode", "faces")
-STAGE_MAY = {"domain", "errors", "settings", "tiling"}
+STAGES = (
+    "decode",
+    "quality",
+    "enhance",
+    "stylise",
+    "enlarge",
+    "repair",
+    "measure",
+    "encode",
+    "faces",
+)
+STAGE_MAY = {"domain", "errors", "settings", "tiling", "networks"}
 # module of pipeline -> modules of pipeline that it may import
 MAY = {
     **dict.fromkeys(STAGES, STAGE_MAY),
@@ -22,6 +32,7 @@ MAY = {
     "settings": {"errors"},
     "domain": set(),
     "tiling": set(),
+    "networks": {"domain", "tiling"},
     "commands": set(),
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "nets"},

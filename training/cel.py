@@ -144,7 +144,7 @@ def smooth_l0(picture: Plane, strength: float, growth: float = 2.5) -> Plane:
     """
     height, width = picture.shape[:2]
     border = 16
-    around = cv2.copyMakeBorder(picture, *[border] * 4, cv2.BORDER_REFLECT_101)
+    around = np.pad(picture, ((border, border), (border, border), (0, 0)), "reflect")
     rows, columns = around.shape[:2]
     fx = 2 - 2 * np.cos(2 * np.pi * np.arange(columns // 2 + 1) / columns)
     fy = 2 - 2 * np.cos(2 * np.pi * np.arange(rows) / rows)

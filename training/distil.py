@@ -13,14 +13,13 @@ checkpoint keeps all recipes with the steps they held from.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -30,6 +29,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
+from training.animegan_checkpoint import save
+from training.errors import LossNotFinite
 from training.figures import figures
 from training.losses import (
     PatchDiscriminator,
@@ -41,6 +42,12 @@ from training.losses import (
     gradient_loss,
 )
 from training.styles import STYLES
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -175,14 +182,34 @@ def read_student(path: Path) -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in safetensors.torch.load_file(path).items()}
 
 
-def train(recipe: Recipe, options: argparse.Namespace) -> None:
-    """The loop. Writes OUT/last.pt, OUT/log.jsonl and OUT/sheet-STEP.png."""
+@dataclass(frozen=True)
+class Run:
+    """What a run reads and writes.
+
+    ``targets`` and ``validation``: folders that training.targets made. ``style``: whose teacher
+    gives the feature loss, out of the folder ``teachers``; without it there is none.
+    ``start_from``: a float student to fine-tune.
+    """
+
+    targets: Path
+    validation: Path
+    output: Path
+    style: str | None = None
+    teachers: Path | None = None
+    start_from: Path | None = None
+
+
+def train(recipe: Recipe, run: Run) -> None:
+    """The loop. Writes OUTPUT/last.pt, OUTPUT/log.jsonl and OUTPUT/sheet-STEP.png.
+
+    Raises LossNotFinite and CheckpointNotSaved, with the last checkpoint good.
+    """
     torch.manual_seed(recipe.seed)
     shape = StudentShape()
     student = Student(shape).to(memory_format=torch.channels_last)
     average = deepcopy(student).requires_grad_(False)
     judge = PatchDiscriminator().to(memory_format=torch.channels_last)
-    features = open_features(options.style, options.teachers)
+    features = open_features(run.style, run.teachers)
     optimiser = torch.optim.Adam(student.parameters(), recipe.learning_rate, (0.9, 0.99))
     judge_optimiser = torch.optim.Adam(judge.parameters(), recipe.discriminator_rate, (0.5, 0.99))
     parts = {
@@ -192,13 +219,13 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
         "optimiser": optimiser,
         "judge_optimiser": judge_optimiser,
     }
-    if options.start_from:
+    if run.start_from:
         for part in (student, average):
-            part.load_state_dict(read_student(options.start_from))
-    pairs = Pairs(options.targets, shape.thumbnail_px, recipe.crop_px)
-    held_out = Pairs(options.validation, shape.thumbnail_px, recipe.crop_px)
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = options.out / "last.pt", 0
+            part.load_state_dict(read_student(run.start_from))
+    pairs = Pairs(run.targets, shape.thumbnail_px, recipe.crop_px)
+    held_out = Pairs(run.validation, shape.thumbnail_px, recipe.crop_px)
+    run.output.mkdir(parents=True, exist_ok=True)
+    checkpoint, first = run.output / "last.pt", 0
     history: list[dict[str, Any]] = []
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
@@ -242,7 +269,7 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
             )
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
-            raise FloatingPointError(f"step {step}: the loss is {total.item()}; last.pt is good")
+            raise LossNotFinite(f"step {step}: the loss is {total.item()}; {checkpoint} is good")
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -271,51 +298,23 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
             print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
             sums = {}
         if done % 250 == 0 or done == recipe.steps:
-            save(checkpoint, {n: p.state_dict() for n, p in parts.items()}, done, history, shape)
+            states = {name: part.state_dict() for name, part in parts.items()}
+            about = {"step": done, "history": history, "shape": shape.as_dict()}
+            save(checkpoint, states | about)
         if done % 500 == 0 or done == recipe.steps:
-            row = validate(average, held_out, options.out / f"sheet-{done:05d}.png")
+            row = validate(average, held_out, run.output / f"sheet-{done:05d}.png")
             print(f"step {done} | held out: {row}", flush=True)
-            with (options.out / "log.jsonl").open("a") as log:
+            with (run.output / "log.jsonl").open("a") as log:
                 log.write(json.dumps({"step": done, **row}) + "\n")
 
 
-def save(
-    path: Path,
-    states: dict[str, object],
-    step: int,
-    history: list[dict[str, Any]],
-    shape: StudentShape,
-) -> None:
-    """Whole or not at all: a kill in mid-save leaves the last checkpoint as it was."""
-    temporary = path.with_suffix(".part")
-    settings = {"step": step, "history": history, "shape": shape.as_dict()}
-    torch.save(states | settings, temporary)
-    temporary.replace(path)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--targets", type=Path, required=True)
-    parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--style", choices=STYLES, help="whose teacher gives the features")
-    parser.add_argument("--teachers", type=Path, help="folder of the published networks")
-    parser.add_argument("--from", dest="start_from", type=Path, help="a float student")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    options = parser.parse_args()
-    train(recipe_from(options.set), options)
-
-
-def recipe_from(changes: list[str]) -> Recipe:
-    """A Recipe with NAME=VALUE changes. Raises ValueError for a name that it has not."""
+def recipe_from(kind: type[AnyRecipe], changes: list[str]) -> AnyRecipe:
+    """A recipe with NAME=VALUE changes. Raises ValueError for a name that it has not."""
+    plain = asdict(kind())
     values: dict[str, Any] = {}
     for change in changes:
         name, _, value = change.partition("=")
-        if name not in asdict(Recipe()):
-            raise ValueError(f"no setting {name!r}; there are {', '.join(asdict(Recipe()))}")
-        values[name] = type(getattr(Recipe(), name))(value)
-    return Recipe(**values)
-
-
-if __name__ == "__main__":
-    main()
+        if name not in plain:
+            raise ValueError(f"no setting {name!r}; there are {', '.join(plain)}")
+        values[name] = type(plain[name])(value)
+    return kind(**values)

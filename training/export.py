@@ -1,7 +1,7 @@
 """Turns a student's checkpoint into files of the layer: ONNX, int8, parity, manifest.
 
     python -m training.export --checkpoint .cache/runs/hayao/last.pt --name hayao \\
-        --title "Hayao" --targets .cache/targets/hayao \\
+        --targets .cache/targets/hayao \\
         --validation .cache/targets/hayao-validation
 
 Writes layers/weights/NAME.int8.onnx, NAME.code.onnx, their entry in manifest.json, and the
@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,12 @@ from training.layer import (
     quantise,
     run_graph,
     source_commit,
+    widened,
 )
+from training.styles import STYLES
 
 WORKING_PX = 384
 CALIBRATION_WINDOWS = 64
-LICENCE = (
-    "non-commercial (academic) use: distilled from AnimeGANv2's Hayao weights, whose terms say "
-    "so; see MODEL_CARD.md"
-)
 
 Window = tuple[Picture, Picture]  # a part of a photograph, and the thumbnail of the whole
 
@@ -67,11 +66,13 @@ def load_student(checkpoint: Path) -> tuple[Student, dict[str, Any]]:
 def export_float(student: Student, folder: Path) -> tuple[Path, Path]:
     """The generator (free height and width) and the encoder as float32 ONNX graphs."""
     shape = student.generator.shape
+    served = deepcopy(student.generator)
+    served.head = widened(served.head)
     example = {
         "picture": torch.zeros(1, 3, 64, 96),
         "code": torch.ones(1, shape.code_length, 1, 1),
     }
-    picture = export_onnx(student.generator, example, "drawing", folder / "picture.onnx", True)
+    picture = export_onnx(served, example, "drawing", folder / "picture.onnx", True)
     thumbnail = {"thumbnail": torch.zeros(1, 3, shape.thumbnail_px, shape.thumbnail_px)}
     code = export_onnx(student.encoder, thumbnail, "code", folder / "code.onnx", False)
     return picture, code
@@ -163,14 +164,14 @@ def add_student(
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--title", required=True)
+    parser.add_argument("--name", choices=STYLES, required=True)
     parser.add_argument("--targets", type=Path, required=True, help="training windows")
     parser.add_argument("--validation", type=Path, required=True, help="held-out windows")
     parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
 
+    style = STYLES[options.name]
     student, saved = load_student(options.checkpoint)
     crop_px = saved["history"][-1]["recipe"]["crop_px"]
     thumbnail_px = student.generator.shape.thumbnail_px
@@ -180,7 +181,7 @@ def main() -> None:
     names = "\n".join(pairs.names).encode()
     written = add_student(
         options.checkpoint,
-        Label(options.name, options.title, LICENCE),
+        Label(options.name, style.title, style.licence),
         windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)],
         list(zip(held_out.photos, held_out.thumbnails, strict=True)),
         held_out.targets,

@@ -35,4 +35,8 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
             from pipeline.nets.animegan import AnimeGANGenerator
 
             return AnimeGANGenerator(**shape), ""
+        case "upsampler", "picture":
+            from pipeline.nets.upsampler import Upsampler, UpsamplerShape
+
+            return Upsampler(UpsamplerShape(**shape)), ""
     raise KeyError(f"no network {architecture!r} for {role!r}")

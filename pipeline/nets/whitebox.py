@@ -6,7 +6,6 @@ CVPR 2020, sections 3.4 and 3.5; github.com/SystemErrorWang/White-box-Cartooniza
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

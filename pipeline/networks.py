@@ -1,0 +1,73 @@
+"""A network over a picture: to planes and back, whole or in tiles that match the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain import Engine, Picture, WeightSpec
+from pipeline.tiling import plan
+
+
+def run_on_picture(
+    picture: Picture,
+    spec: WeightSpec,
+    engine: Engine,
+    tile_px: int,
+    more: Mapping[str, NDArray[np.float32]] | None = None,
+) -> tuple[Picture, int]:
+    """in: uint8 (H, W, 3) RGB and what else the network takes; out: uint8 (H, W, 3) times
+    ``spec.scale``, and the number of tiles it took.
+
+    The picture is padded to the sides that the network takes, by its last row and column, and
+    the padding is cut off again. The network's first input is named "picture".
+    """
+    height, width = picture.shape[:2]
+    multiple, scale = spec.multiple_of_px, spec.scale
+    # twice at least: padding by reflection takes two pixels at a network's smallest scale
+    below = max(2 * multiple - height, -height % multiple)
+    right = max(2 * multiple - width, -width % multiple)
+    padded = picture
+    if below or right:
+        padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    rows, columns = padded.shape[:2]
+    made = np.empty((rows * scale, columns * scale, 3), np.uint8)
+    tiles = 0
+    for tile in plan(rows, columns, tile_px, spec.overlap_px, multiple):
+        planes = to_planes(padded[tile.inputs], spec.input_range)
+        output = engine.run({"picture": planes, **(more or {})})
+        made[_times(tile.core, scale)] = _to_picture(output, spec.input_range)[
+            _times(tile.kept, scale)
+        ]
+        tiles += 1
+    return made[: height * scale, : width * scale], tiles
+
+
+def to_planes(picture: Picture, span: tuple[float, float]) -> NDArray[np.float32]:
+    """uint8 (H, W, 3) to float32 (1, 3, H, W), 0..255 mapped to ``span``."""
+    gain = (span[1] - span[0]) / 255
+    planes = np.empty((1, 3, *picture.shape[:2]), np.float32)
+    for number, channel in enumerate(cv2.split(picture)):
+        np.multiply(channel, np.float32(gain), out=planes[0, number])
+    planes += np.float32(span[0])
+    return planes
+
+
+def _to_picture(planes: NDArray[np.float32], span: tuple[float, float]) -> Picture:
+    """The inverse of ``to_planes``, rounded and clipped."""
+    gain = 255 / (span[1] - span[0])
+    merged = cv2.merge([np.ascontiguousarray(plane) for plane in planes[0]])
+    # |x| would fold values under the range back up, so it is clipped there first
+    np.maximum(merged, span[0], out=merged)
+    return cv2.convertScaleAbs(merged, alpha=gain, beta=-span[0] * gain)
+
+
+def _times(part: tuple[slice, slice], scale: int) -> tuple[slice, slice]:
+    rows, columns = part
+    return (
+        slice(rows.start * scale, rows.stop * scale),
+        slice(columns.start * scale, columns.stop * scale),
+    )

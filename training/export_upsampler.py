@@ -1,0 +1,145 @@
+"""Turns an upsampler's checkpoint into files of the layer.
+
+    python -m training.export_upsampler --checkpoint .cache/runs/upsampler/last.pt \\
+        --targets .cache/targets/cel --validation .cache/targets/cel-validation
+
+The convolutions are int8; the picture they add to stays in float, so that flat areas come
+through unchanged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from pipeline.domain import Picture
+from pipeline.nets.upsampler import Upsampler, UpsamplerShape
+from training.distil import to_picture, to_tensor
+from training.errors import StyleRefused
+from training.layer import (
+    CHECKPOINTS,
+    INT8,
+    LAYER,
+    LEAST_PARITY_DB,
+    Inputs,
+    Place,
+    export_onnx,
+    graph_bytes,
+    install,
+    parity,
+    quantise,
+    run_graph,
+    source_commit,
+    widened,
+)
+from training.upsampler import Recipe, degrade, drawings, measure
+
+NAME = "upsampler"
+IN_FLOAT = ("/Add", "/DepthToSpace")
+CALIBRATION_DRAWINGS = 64
+LICENCE = "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md"
+
+
+def inputs_of(small: list[Picture]) -> Iterator[Inputs]:
+    """What the graph takes for each picture."""
+    for picture in small:
+        yield {"picture": to_tensor([picture]).contiguous().numpy()}
+
+
+def add_upsampler(
+    checkpoint: Path,
+    calibration: list[Picture],
+    held_out: list[Picture],
+    recipe: dict[str, Any],
+    place: Place,
+) -> list[Path]:
+    """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
+
+    Calibrated and measured on drawings (see training/upsampler.py). Raises StyleRefused, and
+    writes nothing, when int8 is under LEAST_PARITY_DB of float.
+    """
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    shape = UpsamplerShape(**saved["shape"])
+    net = Upsampler(shape).eval()
+    net.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
+    served = deepcopy(net)
+    served.head = widened(served.head)
+    settings = Recipe(**saved["history"][-1]["recipe"])
+    small = [degrade(p, settings.middle_blur, 1.0, (n,)) for n, p in enumerate(held_out)]
+    to_calibrate = [degrade(p, settings.middle_blur, 1.0, (n,)) for n, p in enumerate(calibration)]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        example = {"picture": torch.zeros(1, 3, 64, 96)}
+        graph = export_onnx(served, example, "drawing", folder / "upsampler.onnx", True)
+        quantised = quantise(graph, folder, inputs_of(to_calibrate), IN_FLOAT)
+        made = run_graph(quantised, inputs_of(small))
+        content = graph_bytes(quantised)
+    with torch.inference_mode():
+        wanted = [to_picture(net(to_tensor([picture]))) for picture in small]
+    measured = parity(wanted, made) | measure(small, made, held_out)
+    print(f"int8 graph: {measured}")
+    if measured["parity_psnr_db"] < LEAST_PARITY_DB:
+        raise StyleRefused(
+            f"{checkpoint}: int8 is {measured['parity_psnr_db']:.1f} dB from float, "
+            f"under {LEAST_PARITY_DB}: nothing written"
+        )
+    entry = {
+        "name": NAME,
+        "title": "Upsampler of drawings",
+        "kind": "upsampler",
+        "architecture": "upsampler",
+        "files": {},
+        "quantisation": INT8,
+        "input_range": [-1, 1],
+        "scale": 2,
+        "multiple_of_px": 1,
+        "overlap_px": shape.receptive_radius_px,
+        "tileable": True,
+        "working_px": 0,
+        "thumbnail_px": 0,
+        "licence": LICENCE,
+        "shape": shape.as_dict(),
+        "recipe": {
+            "history": saved["history"],
+            "steps_done": saved["step"],
+            "commit": source_commit(),
+            **recipe,
+        },
+        "figures": {name: round(value, 4) for name, value in measured.items()},
+    }
+    tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}
+    files = {
+        "picture": (f"{NAME}.int8.onnx", content),
+        "float": (f"{NAME}.safetensors", safetensors.torch.save(tensors)),
+    }
+    return install(place, entry, files)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--targets", type=Path, required=True)
+    parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--layer", type=Path, default=LAYER)
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
+    options = parser.parse_args()
+    pictures = drawings(options.targets)
+    written = add_upsampler(
+        options.checkpoint,
+        pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)],
+        drawings(options.validation),
+        {"windows": len(pictures)},
+        Place(options.layer, options.checkpoints),
+    )
+    print("wrote", *written)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Trains the upsampler on drawn pictures.
+
+    python -m training.upsampler --targets .cache/targets/cel \\
+        --validation .cache/targets/cel-validation --out .cache/runs/upsampler
+
+Drawings reduced by a third, so that their edges are crisp to the pixel, are what is wanted;
+reduced by half again and blurred until their edges are as wide in pixels as a drawing's,
+they are what is given. Grain and 8-bit rounding are added, since students have both.
+Run again with the same --out, it continues from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pipeline.nets.upsampler import Upsampler, UpsamplerShape
+from training.animegan_checkpoint import save
+from training.data import read_rgb
+from training.distil import recipe_from, to_picture, to_tensor
+from training.errors import LossNotFinite
+from training.figures import edge_width_px, figures
+from training.losses import energy_loss, gradient_loss
+
+CRISP = 2 / 3  # scale at which a drawing's edges are as narrow as wanted
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a run, kept in its checkpoint."""
+
+    steps: int = 4000
+    batch: int = 12
+    crop_px: int = 96  # of the large picture
+    learning_rate: float = 2e-3
+    energy_weight: float = 0.5
+    gradient_weight: float = 0.5
+    blur_least: float = 0.3  # sigma in pixels of the small picture
+    blur_most: float = 0.9
+    grain: float = 2.0  # sigma in grey levels, at most
+    average_decay: float = 0.998
+    seed: int = 1
+
+    @property
+    def middle_blur(self) -> float:
+        return (self.blur_least + self.blur_most) / 2
+
+
+def drawings(folder: Path) -> list[Picture]:
+    """The crisp drawings of a folder of targets: the right half of each file, reduced."""
+    found = []
+    for path in sorted(folder.glob("?????-*.png")):
+        target = np.split(read_rgb(path), 2, axis=1)[1]
+        size = [round(side * CRISP) // 2 * 2 for side in target.shape[1::-1]]
+        small = cv2.resize(target, size, interpolation=cv2.INTER_AREA)
+        found.append(small)
+    if not found:
+        raise FileNotFoundError(f"{folder}: no targets; run training.targets first")
+    return found
+
+
+def degrade(drawing: Picture, sigma_px: float, grain: float, seed: tuple[int, ...]) -> Picture:
+    """(2h, 2w, 3) to (h, w, 3): half the size, blurred, with smooth grain of ``grain`` levels."""
+    height, width = drawing.shape[0] // 2, drawing.shape[1] // 2
+    small = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = cv2.GaussianBlur(small, (0, 0), sigma_px)
+    noise = np.random.default_rng(seed).normal(0, 1, (height, width, 1)).astype(np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), 0.7)
+    noise *= grain / max(1e-6, float(noise.std()))
+    return np.clip(small + noise[..., None] + 0.5, 0, 255).astype(np.uint8)
+
+
+def batch(pictures: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
+    """Small and large crops of one step, the same for the same seed and step."""
+    random = np.random.default_rng((recipe.seed, step))
+    large, small = [], []
+    for number in range(recipe.batch):
+        picture = pictures[random.integers(len(pictures))]
+        side = recipe.crop_px
+        y, x = (int(random.integers(size - side + 1)) for size in picture.shape[:2])
+        crop = np.rot90(picture[y : y + side, x : x + side], int(random.integers(4)))
+        crop = np.ascontiguousarray(crop[:, :: 1 if random.random() < 0.5 else -1])
+        sigma = float(random.uniform(recipe.blur_least, recipe.blur_most))
+        grain = float(random.uniform(0, recipe.grain))
+        large.append(crop)
+        small.append(degrade(crop, sigma, grain, (recipe.seed, step, number)))
+    return to_tensor(small), to_tensor(large)
+
+
+def measure(small: list[Picture], made: list[Picture], wanted: list[Picture]) -> dict[str, float]:
+    """Figures of what was made against what was wanted, and mean edge widths of all three, in
+    pixels of each.
+    """
+    result = figures(list(zip(made, wanted, strict=True)))
+    for name, pictures in (("given", small), ("made", made), ("wanted", wanted)):
+        widths = [edge_width_px(picture) for picture in pictures]
+        result[f"edge_width_{name}_px"] = float(np.nanmean(widths))
+    return result
+
+
+def validate(net: Upsampler, pictures: list[Picture], recipe: Recipe) -> dict[str, float]:
+    """Figures on held-out drawings."""
+    small = [degrade(p, recipe.middle_blur, 1.0, (n,)) for n, p in enumerate(pictures)]
+    with torch.inference_mode():
+        made = [to_picture(net(to_tensor([picture]))) for picture in small]
+    return measure(small, made, pictures)
+
+
+def train(recipe: Recipe, options: argparse.Namespace) -> None:
+    """The loop. Writes OUT/last.pt and OUT/log.jsonl."""
+    torch.manual_seed(recipe.seed)
+    shape = UpsamplerShape()
+    net, average = Upsampler(shape), Upsampler(shape)
+    average.load_state_dict(net.state_dict())
+    average.requires_grad_(False)
+    optimiser = torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.9, 0.99))
+    parts: dict[str, nn.Module | torch.optim.Optimizer] = {
+        "net": net,
+        "average": average,
+        "optimiser": optimiser,
+    }
+    pictures, held_out = drawings(options.targets), drawings(options.validation)
+    pictures = [p for p in pictures if min(p.shape[:2]) >= recipe.crop_px]
+    options.out.mkdir(parents=True, exist_ok=True)
+    checkpoint, first = options.out / "last.pt", 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
+        first = saved["step"]
+        print(f"resumed at step {first}")
+    print(f"{len(pictures)} drawings, {len(held_out)} held out", flush=True)
+    for step in range(first, recipe.steps):
+        for group in optimiser.param_groups:
+            falling = 0.5 * (1 + np.cos(np.pi * step / recipe.steps))
+            group["lr"] = recipe.learning_rate * min(falling, (step + 1) / 100)
+        small, large = batch(pictures, recipe, step)
+        made = net(small)
+        loss = (made - large).abs().mean()
+        loss = loss + recipe.gradient_weight * gradient_loss(made, large)
+        loss = loss + recipe.energy_weight * energy_loss(made, large, 4)
+        if not torch.isfinite(loss):
+            raise LossNotFinite(f"step {step}: the loss is {loss.item()}; {checkpoint} is good")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        with torch.no_grad():
+            decay = min(recipe.average_decay, (step + 1) / (step + 10))
+            for mean, now in zip(average.parameters(), net.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+        done = step + 1
+        if done % 100 == 0:
+            print(f"step {done} | loss {loss.item():.4f}", flush=True)
+        if done % 500 == 0 or done == recipe.steps:
+            states = {name: part.state_dict() for name, part in parts.items()}
+            history = [{"from_step": 0, "recipe": asdict(recipe)}]
+            save(checkpoint, states | {"step": done, "history": history, "shape": shape.as_dict()})
+            row = validate(average, held_out, recipe)
+            print(f"step {done} | held out: {row}", flush=True)
+            with (options.out / "log.jsonl").open("a") as log:
+                log.write(json.dumps({"step": done, **row}) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--targets", type=Path, required=True)
+    parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args()
+    train(recipe_from(Recipe, options.set), options)
+
+
+if __name__ == "__main__":
+    main()
