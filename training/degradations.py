@@ -89,8 +89,10 @@ class Blur:
         if self.kind == "gaussian":
             line = cv2.getGaussianKernel(2 * math.ceil(3 * self.sigma_px) + 1, self.sigma_px)
             return (line @ line.T).astype(np.float32)
+        # what falls on a pixel is spread over it already: a variance of 1/12
+        sigma = math.sqrt(max(0.01, self.sigma_px**2 - 1 / 12))
         # the mean of a line's variances along and across it, and a disc's along any axis
-        length, radius = math.sqrt(24) * self.sigma_px, 2 * self.sigma_px
+        length, radius = math.sqrt(24) * sigma, 2 * sigma
         reach = math.ceil(max(length / 2, radius)) + 1
         fine = (np.arange(-reach * 5 - 2, reach * 5 + 3) / 5).astype(np.float32)
         x, y = np.meshgrid(fine, fine)
