@@ -47,12 +47,30 @@ class Photo:
 
 
 @dataclass(frozen=True)
+class QualityEstimate:
+    """What the quality model makes of a photo.
+
+    ``blur_px``: the sigma of a Gaussian that blurs as much; ``noise``: standard deviation in grey
+    levels; ``jpeg_quality``: 100 where it never was a JPEG, or looks like it; ``exposure_stops``:
+    how much too bright it is, negative for a dark one; ``score``: 1 for a photo that lacks
+    nothing, down to 0.
+    """
+
+    blur_px: float
+    noise: float
+    jpeg_quality: float
+    exposure_stops: float
+    score: float
+
+
+@dataclass(frozen=True)
 class QualityReport:
     """What the gate measured on the photo as the generator would see it.
 
     ``blur_variance``: variance of the Laplacian of the grey picture (grey levels squared);
     ``noise_sigma``: estimated standard deviation of Gaussian noise (grey levels);
-    ``brightness``: mean lightness L* (0..100); ``contrast``: standard deviation of L*.
+    ``brightness``: mean lightness L* (0..100); ``contrast``: standard deviation of L*;
+    ``estimate``: what the quality model says, where it was asked.
     """
 
     blur_variance: float
@@ -62,6 +80,7 @@ class QualityReport:
     contrast: float
     width_px: int
     height_px: int
+    estimate: QualityEstimate | None = None
 
 
 @dataclass(frozen=True)
@@ -117,13 +136,15 @@ class WeightSpec:
     """A network as the manifest describes it.
 
     ``architecture`` is the name of its torch modules in pipeline/nets, ``shape`` their settings.
-    ``files`` by role: ``picture`` (the ONNX graph), ``code`` (the ONNX graph that turns a
+    ``files`` by role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for
+    twice the size), ``report`` (of a quality model), ``code`` (the ONNX graph that turns a
     thumbnail of ``thumbnail_px`` into the picture graph's second input; absent, and
     ``thumbnail_px`` 0, where it has no such input) and ``float`` (the float weights, for the
     torch engine). ``input_range`` is what the pixels 0..255 are mapped to; ``scale`` is output
     size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
     on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``
     is false where a layer looks at the whole picture, which must then be drawn in one go.
+    ``thresholds``: for a quality model, from what on the gate acts, by measure.
     ``working_px`` is the longer side at which the style is drawn when detail is 0. ``recipe``
     says how it was made, ``figures`` what was measured when it was.
     """
@@ -145,6 +166,7 @@ class WeightSpec:
     shape: Mapping[str, object] = field(default_factory=dict)
     recipe: Mapping[str, object] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 class Engine(Protocol):

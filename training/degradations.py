@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -161,8 +161,8 @@ class Jpeg:
     def apply(self, film: Film, random: np.random.Generator) -> None:
         pixels = develop(film)[..., ::-1]
         _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-        decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32)
-        film.picture[:] = decoded - film.noise
+        decoded: Any = cv2.imdecode(content, cv2.IMREAD_COLOR)
+        film.picture[:] = decoded[..., ::-1].astype(np.float32) - film.noise
         film.jpeg_quality = min(film.jpeg_quality, float(self.quality))
 
 

@@ -62,6 +62,21 @@ class _Residual(nn.Module):
         return x + self.second(F.relu(self.first(x) + self.shift(level)))
 
 
+class _Gate(nn.Module):
+    """Levels (N, 3, 1, 1) to a factor for each channel (N, C, 1, 1): zero for levels of zero,
+    and in proportion as they grow together.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(LEVELS, 16, 1, bias=False)
+        self.second = nn.Conv2d(16, channels, 1, bias=False)
+
+    def forward(self, level: Tensor) -> Tensor:
+        factor: Tensor = self.second(F.relu(self.first(level)))
+        return factor
+
+
 class Restorer(nn.Module):
     """float32 (N, 3, H, W) RGB in [-1, 1] and levels (N, 3, 1, 1) to (N, 3, sH, sW).
 
@@ -82,51 +97,61 @@ class Restorer(nn.Module):
         self.up = nn.Conv2d(quarter, 4 * half, 3, padding=1)
         self.merge = nn.Conv2d(half, half, 3, padding=1)
         self.head = nn.Conv2d(half, 12, 3, padding=1)
+        self.gate = _Gate(12)
         self.widen = nn.Conv2d(half, wide, 3, padding=1)
         self.doubling_head = nn.Conv2d(wide, 48, 3, padding=1)
+        self.doubling_gate = _Gate(48)
         spans = torch.tensor(LEVEL_SPANS).reshape(1, LEVELS, 1, 1)
         self.register_buffer("spans", spans, persistent=False)
         self.register_buffer("cubic", _cubic_kernels(), persistent=False)
         self._start()
 
     def _start(self) -> None:
-        """Weights that keep the scale of what passes. The heads begin at zero: from random ones
-        the net learns to be silent first, and its ReLUs die of it.
+        """Weights that keep the scale of what passes. The stem sees contrasts alone and the heads
+        begin at zero: otherwise what the net learns first is to be silent, and its ReLUs die.
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+        colours = self.stem.weight.data.reshape(-1, 3, 4, 3, 3)
+        colours -= colours.mean((2, 3, 4), keepdim=True)
+        colours *= 3  # contrasts are small
         for block in self.blocks:
+            nn.init.normal_(block.shift.weight, std=0.1)
             nn.init.normal_(block.second.weight, std=0.005)
-        for head in (self.head, self.doubling_head):
+        for head, gate in ((self.head, self.gate), (self.doubling_head, self.doubling_gate)):
             nn.init.zeros_(head.weight)
+            nn.init.uniform_(gate.first.weight, 0, 1)
+            nn.init.constant_(gate.second.weight, 1 / 8)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         features = self.features(x, level)
-        return self.restored(x, features) if self.scale == 1 else self.doubled(x, features)
+        make = self.restored if self.scale == 1 else self.doubled
+        return make(x, features, level)
 
     def features(self, x: Tensor, level: Tensor) -> Tensor:
         """What both scales share: (N, half, H/2, W/2)."""
-        level = level / self.spans
+        told = level / self.spans
         y = F.relu(self.stem(F.pixel_unshuffle(x, 2)))
         edges = F.relu(self.edges(y))
         y = F.relu(self.down(edges))  # (N, quarter, H/4, W/4)
         for block in self.blocks:
-            y = block(y, level)
+            y = block(y, told)
         y = F.relu(F.pixel_shuffle(self.up(y), 2) + edges)
         return F.relu(self.merge(y))
 
-    def restored(self, x: Tensor, features: Tensor) -> Tensor:
-        """(N, 3, H, W)."""
+    def restored(self, x: Tensor, features: Tensor, level: Tensor) -> Tensor:
+        """(N, 3, H, W); ``x`` itself where the levels are zero."""
         change = self.head(features)[:, :12]  # what is served has more, for speed; see export
-        return x + F.pixel_shuffle(change, 2).float()
+        return x + F.pixel_shuffle(change.float() * self.gate(level / self.spans).float(), 2)
 
-    def doubled(self, x: Tensor, features: Tensor) -> Tensor:
+    def doubled(self, x: Tensor, features: Tensor, level: Tensor) -> Tensor:
         """(N, 3, 2H, 2W)."""
         change = self.doubling_head(F.relu(self.widen(features)))
-        return self.interpolated(x) + F.pixel_shuffle(change, 4).float()
+        gain = 1 + self.doubling_gate(level / self.spans)
+        return self.interpolated(x) + F.pixel_shuffle(change.float() * gain.float(), 4)
 
     def interpolated(self, x: Tensor) -> Tensor:
         """The bicubic interpolation, (N, 3, 2H, 2W), as one convolution: so tiles agree with

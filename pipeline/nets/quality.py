@@ -1,0 +1,131 @@
+"""The quality model: what a photo suffers from, told from a thumbnail and a few patches.
+
+Blur, noise and JPEG artefacts are seen in native pixels and nowhere else; exposure is seen in
+the whole. So one branch looks at patches, chosen where the photo has the most contrast (there
+blur shows) and where it has its usual contrast (there noise does), and one at a thumbnail. What
+passes between the convolutions and the last layers is the logarithm of mean activations: a
+photo twice as noisy is as far from the first as that one from one half as noisy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MEASURES = ("blur_px", "noise", "jpeg_quality", "exposure_stops", "score")
+BLUR_SPAN_PX, NOISE_SPAN, ARTEFACT_SPAN, STOPS_SPAN = 4.0, math.log(51), 75.0, 4.0
+
+
+@dataclass(frozen=True)
+class QualityShape:
+    """Channels of the patches' three stages, of the last layer but one, and the inputs' sizes;
+    ``patches`` are half of them of the highest and half of the median variance.
+    """
+
+    channels: tuple[int, int, int] = (32, 48, 64)
+    hidden: int = 32
+    patches: int = 8
+    patch_px: int = 64
+    thumbnail_px: int = 64
+
+    def as_dict(self) -> dict[str, object]:
+        """As it stands in checkpoints and in the manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of ``as_dict``, lists read as tuples."""
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**fields)
+
+
+class QualityModel(nn.Module):
+    """float32 RGB in [-1, 1], thumbnails (N, 3, T, T) and patches (N * K, 3, P, P), those of the
+    highest variance first, to (N, 5): MEASURES in their units, as training/degradations.py
+    has them, and a score from 0 to 1, the structural similarity to what the photo should be.
+    """
+
+    def __init__(self, shape: QualityShape) -> None:
+        super().__init__()
+        self.shape = shape
+        first, second, third = shape.channels
+        self.fine = nn.Conv2d(12, first, 3, padding=1)
+        self.middle = nn.Conv2d(first, second, 3, stride=2, padding=1)
+        self.coarse = nn.Conv2d(second, third, 3, stride=2, padding=1)
+        self.last = nn.Conv2d(third, third, 3, padding=1)
+        self.whole = nn.Sequential(
+            nn.Conv2d(3, 16, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 48, 3, stride=2, padding=1),
+            nn.ReLU(),
+        )
+        self.mix = nn.Linear(4 * (first + second + third) + 2 * 48, shape.hidden)
+        self.out = nn.Linear(shape.hidden, len(MEASURES))
+
+    def forward(self, thumbnail: Tensor, patches: Tensor) -> Tensor:
+        return in_units(self.normalised(thumbnail, patches))
+
+    def normalised(self, thumbnail: Tensor, patches: Tensor) -> Tensor:
+        """(N, 5), each of about 0 to 1: what the loss is taken of."""
+        y = F.relu(self.fine(F.pixel_unshuffle(patches, 2)))
+        means = [_log_mean(y)]
+        y = F.relu(self.middle(y))
+        means.append(_log_mean(y))
+        y = F.relu(self.last(F.relu(self.coarse(y))))
+        means.append(_log_mean(y))
+        of_patches = torch.cat(means, 1)  # (N * K, first + second + third)
+        length = of_patches.shape[1]
+        of_patches = of_patches.reshape(-1, 2, self.shape.patches // 2, length)
+        whole = self.whole(thumbnail)
+        mean = whole.mean((2, 3), keepdim=True)
+        spread = (whole - mean).square().mean((2, 3))
+        known = [of_patches.mean(2).flatten(1), of_patches.amax(2).flatten(1)]
+        known += [(mean.flatten(1) + 0.01).log(), (spread + 1e-4).log() / 2]
+        result: Tensor = self.out(F.relu(self.mix(torch.cat(known, 1))))
+        return result
+
+
+def _log_mean(activations: Tensor) -> Tensor:
+    """(N, C, H, W), none negative, to (N, C)."""
+    return (activations.float().mean((2, 3)) + 0.01).log()
+
+
+def in_units(normalised: Tensor) -> Tensor:
+    """(N, 5) of about 0 to 1 to MEASURES in their units and ranges."""
+    blur, noise, artefacts, stops, score = normalised.split(1, 1)
+    return torch.cat(
+        [
+            blur.clamp(0, 2) * BLUR_SPAN_PX,
+            (noise.clamp(0, 1.25) * NOISE_SPAN).exp() - 1,
+            100 - artefacts.clamp(0, 1) * ARTEFACT_SPAN,
+            stops.clamp(-1.25, 1.25) * STOPS_SPAN,
+            score.clamp(0, 1),
+        ],
+        1,
+    )
+
+
+def normalise(measures: Tensor) -> Tensor:
+    """The inverse of ``in_units`` within its ranges."""
+    blur, noise, quality, stops, score = measures.split(1, 1)
+    return torch.cat(
+        [
+            blur / BLUR_SPAN_PX,
+            noise.log1p() / NOISE_SPAN,
+            (100 - quality) / ARTEFACT_SPAN,
+            stops / STOPS_SPAN,
+            score,
+        ],
+        1,
+    )
