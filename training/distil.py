@@ -19,7 +19,7 @@ import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -139,7 +139,18 @@ def to_picture(drawing: Tensor) -> NDArray[np.uint8]:
     return scaled.clamp(0, 255).to(torch.uint8).numpy()
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
+class Schedule(Protocol):
+    """The settings of a recipe that its learning rate follows."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def warmup_steps(self) -> int: ...
+    @property
+    def decay_from(self) -> int: ...
+
+
+def learning_rate(recipe: Schedule, step: int) -> float:
     """The factor of the base rate: linear warm-up, constant, cosine to zero."""
     if step < recipe.warmup_steps:
         return (step + 1) / recipe.warmup_steps

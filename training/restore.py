@@ -41,7 +41,7 @@ from training.degradations import (
     draw_kind,
     draw_steps,
 )
-from training.distil import recipe_from, to_picture, to_tensor
+from training.distil import learning_rate, recipe_from, to_picture, to_tensor
 from training.errors import LossNotFinite, NoPictures
 from training.losses import fourier_loss, gradient_loss
 
@@ -237,13 +237,6 @@ def sheet(net: Restorer, held_out: dict[str, list[Pair]]) -> Picture:
     return np.vstack(rows)
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, constant, cosine to zero."""
-    done = (step - recipe.decay_from) / max(1, recipe.steps - recipe.decay_from)
-    falling = 0.5 * (1 + np.cos(np.pi * np.clip(done, 0, 1)))
-    return recipe.learning_rate * min(float(falling), (step + 1) / recipe.warmup_steps)
-
-
 def loss_of(made: Tensor, wanted: Tensor, recipe: Recipe) -> Tensor:
     """Charbonnier's, nearly the square for errors of a few grey levels, and a little of the
     edges' and the spectrum's: sharper, and nothing invented.
@@ -291,7 +284,7 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
     for step in range(first, recipe.steps):
         given, told, wanted, large = batch(lists, recipe, step)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, step)
+            group["lr"] = recipe.learning_rate * learning_rate(recipe, step)
         with torch.autocast("cpu", torch.bfloat16):
             features = net.features(given, told)
             restored = net.restored(given, features, told)

@@ -13,8 +13,8 @@ from typing import Any
 def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, str]:
     """A torch module (random parameters) and the prefix of its tensors in the float file.
 
-    ``architecture``, ``role`` (of the served file: "picture", "code") and ``shape`` are those of
-    a WeightSpec. The prefix is what one file needs that holds the networks of several roles;
+    ``architecture``, ``role`` (of the served file: "picture", "code", "double", "report") and
+    ``shape`` are those of a WeightSpec. The prefix is what one file needs that holds the networks of several roles;
     it is empty for an architecture with only one. Raises KeyError for an architecture or role
     that is not known, ValueError or TypeError for a shape that does not fit.
     """
@@ -39,4 +39,12 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
             from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 
             return Upsampler(UpsamplerShape(**shape)), ""
+        case "restorer", "picture" | "double":
+            from pipeline.nets.restorer import Restorer, RestorerShape
+
+            return Restorer(RestorerShape.from_dict(shape), {"picture": 1, "double": 2}[role]), ""
+        case "quality", "report":
+            from pipeline.nets.quality import QualityModel, QualityShape
+
+            return QualityModel(QualityShape.from_dict(shape)), ""
     raise KeyError(f"no network {architecture!r} for {role!r}")

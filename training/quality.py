@@ -1,0 +1,259 @@
+"""Trains the quality model: what a photo suffers from, in the units of what was done to it.
+
+    python -m training.quality --data ../shared/data --out .cache/runs/quality --set steps=4000
+
+Photographs are spoilt as for the restorer (training/degradations.py), and shown as the pipeline
+shows them (``look`` in pipeline/quality.py). Run again with the same --out, it continues from
+the last checkpoint and ends where one run would have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import smooth_l1_loss
+
+from pipeline.domain import Picture
+from pipeline.measure import ssim
+from pipeline.nets.quality import MEASURES, QualityModel, QualityShape, normalise
+from pipeline.quality import look
+from training.animegan_checkpoint import save
+from training.degradations import (
+    KINDS,
+    Brighten,
+    Damage,
+    Darken,
+    degrade,
+    draw_kind,
+    draw_steps,
+)
+from training.distil import learning_rate, recipe_from, to_tensor
+from training.errors import LossNotFinite
+from training.restore import draw_window, photographs
+
+HELD_OUT_PHOTOS = 12  # for each kind of damage
+SIDES_PX = (160, 384)  # of the windows; at least two of the patches
+# From what on a photo counts as spoilt, where the gate's two kinds of error are counted.
+CLEARLY = {"blur_px": 1.5, "noise": 10.0, "artefacts": 45.0, "darkness": 1.5}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a run, kept in its checkpoint."""
+
+    steps: int = 4000
+    batch: int = 12
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    decay_from: int = 1500  # constant learning rate before, cosine to zero after
+    average_decay: float = 0.998  # of the exponential moving average that is exported
+    brightened: float = 0.4  # share of the dark photos that are shown after the brightening
+    round: float = 0.1  # of the loss: errors up to this count by their square
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """A spoilt photo and what the model is to say of it, in the order of MEASURES."""
+
+    photo: Picture
+    truth: NDArray[np.float32]
+
+
+def draw_case(
+    lists: dict[str, list[Path]], kind: str | None, brightened: float, seed: tuple[int, ...]
+) -> Case:
+    """A photo spoilt in a way of that kind, or of any; the same for the same seed."""
+    random = np.random.default_rng(seed)
+    clean = draw_window(lists, int(random.integers(*SIDES_PX)), random)
+    steps = draw_steps(kind or draw_kind(random), np.random.default_rng(seed))
+    stops = sum(step.stops for step in steps if isinstance(step, Darken))
+    if stops and random.random() < brightened:
+        steps.append(Brighten(stops))
+    photo, damage = degrade(clean, steps, seed)
+    return Case(photo, truth_of(damage, ssim(clean, photo)))
+
+
+def truth_of(damage: Damage, score: float) -> NDArray[np.float32]:
+    """MEASURES of a photo, each within the model's range."""
+    measures = (
+        min(damage.blur_px, 8.0),
+        min(damage.noise, 100.0),
+        max(damage.jpeg_quality, 25.0),
+        float(np.clip(damage.exposure_stops, -5, 5)),
+        max(score, 0.0),
+    )
+    return np.array(measures, np.float32)
+
+
+def shown(photos: Sequence[Picture], shape: QualityShape) -> tuple[Tensor, Tensor]:
+    """Thumbnails (N, 3, T, T) and patches (N * K, 3, P, P)."""
+    looks = [look(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos]
+    patches = [patch for _, patches in looks for patch in patches]
+    return to_tensor([thumbnail for thumbnail, _ in looks]), to_tensor(patches)
+
+
+def batch(
+    lists: dict[str, list[Path]], recipe: Recipe, shape: QualityShape, step: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Thumbnails, patches and what is true of them, (N, 5), of one step."""
+    cases = [
+        draw_case(lists, None, recipe.brightened, (recipe.seed, step, n))
+        for n in range(recipe.batch)
+    ]
+    truth = torch.from_numpy(np.stack([case.truth for case in cases]))
+    return *shown([case.photo for case in cases], shape), truth
+
+
+def held_out_cases(folder: Path) -> dict[str, list[Case]]:
+    """Cases of photographs that are never trained on, by kind of damage, always the same."""
+    lists = photographs(folder, validation=True)
+    return {
+        kind: [draw_case(lists, kind, 0.0, (2000 + n, photo)) for photo in range(HELD_OUT_PHOTOS)]
+        for n, kind in enumerate(KINDS)
+    }
+
+
+def faults(measures: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """(N, 5) in the order of MEASURES to what the gate has thresholds for: more is worse."""
+    blur, noise, jpeg_quality, stops, _ = measures.T
+    return {"blur_px": blur, "noise": noise, "artefacts": 100 - jpeg_quality, "darkness": -stops}
+
+
+def thresholds_of(on_clean: NDArray[np.float32], share: float) -> dict[str, float]:
+    """The thresholds that ``share`` of clean photos stay under in each measure.
+
+    ``on_clean``: (N, 5), what the model says of them.
+    """
+    quantiles = {name: np.quantile(values, share) for name, values in faults(on_clean).items()}
+    return {name: round(float(value), 3) for name, value in quantiles.items()}
+
+
+def figures(
+    said: dict[str, NDArray[np.float32]],
+    true: dict[str, NDArray[np.float32]],
+    thresholds: dict[str, float],
+) -> dict[str, float]:
+    """By kind of damage (N, 5) both: mean absolute errors over all kinds; the share of clean
+    photos in which no measure is over its threshold; and of those with a fault that is clearly
+    there, the share in which one is.
+    """
+    all_said, all_true = (np.concatenate(list(rows.values())) for rows in (said, true))
+    errors = np.abs(all_said - all_true).mean(0)
+    result = {f"{name}_error": float(error) for name, error in zip(MEASURES, errors, strict=True)}
+
+    def acts(measures: NDArray[np.float32], limits: dict[str, float]) -> NDArray[np.bool_]:
+        found = faults(measures)
+        over = np.stack([found[name] > limit for name, limit in limits.items()])
+        return np.asarray(over.any(0))
+
+    spoilt = acts(all_true, CLEARLY)
+    result["clean_left_alone"] = float(1 - acts(said["clean"], thresholds).mean())
+    result["spoilt_found"] = float(acts(all_said[spoilt], thresholds).mean())
+    return result
+
+
+def judge(model: QualityModel, photos: Sequence[Picture]) -> NDArray[np.float32]:
+    """(N, 5): what the torch module says."""
+    with torch.inference_mode():
+        said: NDArray[np.float32] = model(*shown(photos, model.shape)).numpy()
+    return said
+
+
+def validate(model: QualityModel, held_out: dict[str, list[Case]]) -> dict[str, float]:
+    """``figures`` on held-out photos, with thresholds such as these give themselves."""
+    said = {kind: judge(model, [c.photo for c in cases]) for kind, cases in held_out.items()}
+    true = {kind: np.stack([c.truth for c in cases]) for kind, cases in held_out.items()}
+    return figures(said, true, thresholds_of(said["clean"], 0.95))
+
+
+def train(recipe: Recipe, data: Path, output: Path) -> None:
+    """The loop. Writes OUTPUT/last.pt and OUTPUT/log.jsonl.
+
+    Raises NoPictures, LossNotFinite and CheckpointNotSaved, with the last checkpoint good.
+    """
+    torch.manual_seed(recipe.seed)
+    shape = QualityShape()
+    model = QualityModel(shape).to(memory_format=torch.channels_last)
+    average = QualityModel(shape).to(memory_format=torch.channels_last)
+    average.load_state_dict(model.state_dict())
+    average.requires_grad_(False)
+    optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, (0.9, 0.99))
+    parts: dict[str, nn.Module | torch.optim.Optimizer] = {
+        "net": model,
+        "average": average,
+        "optimiser": optimiser,
+    }
+    lists, held_out = photographs(data, validation=False), held_out_cases(data)
+    output.mkdir(parents=True, exist_ok=True)
+    checkpoint, first = output / "last.pt", 0
+    history: list[dict[str, Any]] = []
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
+        first, history = saved["step"], saved["history"]
+        print(f"resumed at step {first}")
+    if not history or history[-1]["recipe"] != asdict(recipe):
+        history.append({"from_step": first, "recipe": asdict(recipe)})
+    print(f"{sum(map(len, lists.values()))} photographs", flush=True)
+
+    start, sums = time.monotonic(), torch.zeros(len(MEASURES))
+    for step in range(first, recipe.steps):
+        thumbnails, patches, truth = batch(lists, recipe, shape, step)
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * learning_rate(recipe, step)
+        with torch.autocast("cpu", torch.bfloat16):
+            said = model.normalised(thumbnails, patches).float()
+        losses = smooth_l1_loss(said, normalise(truth), beta=recipe.round, reduction="none").mean(0)
+        loss = losses.sum()
+        if not torch.isfinite(loss):
+            raise LossNotFinite(f"step {step}: the loss is {loss.item()}; {checkpoint} is good")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            decay = min(recipe.average_decay, (step + 1) / (step + 10))
+            for mean, now in zip(average.parameters(), model.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+        sums += losses.detach()
+
+        done = step + 1
+        if done % 50 == 0 or done == recipe.steps:
+            seconds = (time.monotonic() - start) / (done - first)
+            means = " ".join(f"{n} {v / 50:.4f}" for n, v in zip(MEASURES, sums, strict=True))
+            print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
+            sums.zero_()
+        if done % 250 == 0 or done == recipe.steps:
+            states = {name: part.state_dict() for name, part in parts.items()}
+            about = {"architecture": "quality", "step": done, "history": history}
+            save(checkpoint, states | about | {"shape": shape.as_dict()})
+        if done % 500 == 0 or done == recipe.steps:
+            row = validate(average, held_out)
+            print(f"step {done} | held out: {row}", flush=True)
+            with (output / "log.jsonl").open("a") as log:
+                log.write(json.dumps({"step": done, **row}) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of photos/, portraits/")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args()
+    train(recipe_from(Recipe, options.set), options.data, options.out)
+
+
+if __name__ == "__main__":
+    main()
