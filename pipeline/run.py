@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from pipeline import VERSION
 from pipeline.decode import decode, fit
 from pipeline.domain import (
+    Decision,
     Engine,
     Output,
     Photo,
+    Picture,
+    QualityEstimate,
     Result,
     Sidecar,
     WeightFile,
@@ -22,11 +25,11 @@ from pipeline.domain import (
 )
 from pipeline.encode import encode
 from pipeline.engines import open_engine
-from pipeline.enhance import enhance
+from pipeline.enhance import Tools, enhance
 from pipeline.enlarge import enlarge
 from pipeline.faces import find_faces
 from pipeline.measure import measure
-from pipeline.quality import assess
+from pipeline.quality import assess, estimate
 from pipeline.repair import repair
 from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
@@ -64,8 +67,15 @@ class Pipeline:
         return tuple(spec for spec in specs if spec.kind == "style")
 
     def check(self, options: Options) -> None:
-        """Raises UnknownStyle for a style that the layer does not hold, before any photo."""
+        """Before any photo: raises UnknownStyle for a style that the layer does not hold, and
+        WeightsInvalid when a network that repairs photos is not in the layer or not as listed.
+        """
         self._layer.style(options.style)
+        tools = self._tools(options)
+        if tools.mode == "auto":
+            tools.open_restorer("picture")
+        if needs_estimate(tools):
+            self._engine(self._layer.the("quality"), "report")
 
     def verify(self) -> list[tuple[WeightSpec, str, WeightFile]]:
         """Hashes every served file. Raises WeightsInvalid for the first that differs."""
@@ -92,9 +102,12 @@ class Pipeline:
             photo, source = decode(data, self.settings)
             photo = fit(photo, options.max_side_px)  # the full size is let go of here
         with _timed(timings, "quality"):
+            tools = self._tools(options)
             quality = assess(photo, self.settings)
+            if needs_estimate(tools):
+                quality = replace(quality, estimate=tools.estimate(photo.pixels))
         with _timed(timings, "enhance"):
-            enhanced, decisions = enhance(photo, quality, options)
+            enhanced, decisions = enhance(photo, quality, options, tools)
         with _timed(timings, "faces"):
             faces, decision = find_faces(enhanced, None, None)
         with _timed(timings, "open_weights"):
@@ -122,6 +135,10 @@ class Pipeline:
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
 
+        networks = [*self._repairing(tools, decisions)]
+        networks += [(style, role) for role in style.files if role != "float"]
+        if enlarged.ran:
+            networks.append((upsampler, "picture"))
         wanted = working_size(*size, style.working_px, options.detail)
         used = (drawing.working_width_px, drawing.working_height_px)
         if used != wanted:
@@ -148,7 +165,7 @@ class Pipeline:
             strength=options.strength,
             detail=options.detail,
             engine=self.settings.engine,
-            weights=self._used([style, upsampler] if enlarged.ran else [style]),
+            weights=self._used(networks),
             drawing=drawing,
             output=Output(
                 format={"jpg": "jpeg"}.get(extension, extension),
@@ -163,20 +180,67 @@ class Pipeline:
         )
         return Result(image, extension, sidecar)
 
+    def _tools(self, options: Options) -> Tools:
+        """What the options' repair takes. By default the restorer repairs where the layer has
+        it, or the quality model; with one of them alone the layer is not whole.
+
+        Raises WeightsInvalid when a network that is needed is not in the layer.
+        """
+        layer = self._layer
+        restorer, quality = layer.find("restorer"), layer.find("quality")
+        mode, gate = options.enhance, options.gate
+        if mode == "default":
+            mode = "auto" if restorer or quality else "classic"
+        if gate == "default":
+            gate = "learned" if mode == "auto" else "laplacian"
+        if mode == "auto":
+            restorer = layer.the("restorer")
+        if mode == "auto" or gate == "learned":
+            quality = layer.the("quality")
+        return Tools(
+            mode=mode,
+            gate=gate,
+            tile_px=self.settings.tile_px,
+            thresholds=dict(quality.thresholds) if quality else {},
+            restorer=restorer,
+            open_restorer=lambda role: self._engine(layer.the("restorer"), role),
+            esrgan=layer.find("esrgan"),
+            open_esrgan=lambda: self._engine(layer.the("esrgan"), "picture"),
+            estimate=self._estimate,
+        )
+
+    def _repairing(
+        self, tools: Tools, decisions: Iterable[Decision]
+    ) -> Iterator[tuple[WeightSpec, str]]:
+        """The networks that looked at a photo and repaired it, each with its role."""
+        ran = {decision.step for decision in decisions if decision.ran}
+        if needs_estimate(tools):
+            yield self._layer.the("quality"), "report"
+        if tools.mode == "auto" and ran & {"upscale", "denoise", "sharpen"}:
+            yield self._layer.the("restorer"), "double" if "upscale" in ran else "picture"
+        if tools.mode != "auto" and tools.esrgan and "upscale" in ran:
+            yield tools.esrgan, "picture"
+
+    def _estimate(self, pixels: Picture) -> QualityEstimate:
+        spec = self._layer.the("quality")
+        return estimate(pixels, spec, self._engine(spec, "report"))
+
     def _engine(self, spec: WeightSpec, role: str) -> Engine:
         name = (spec.name, role)
         if name not in self._engines:
             self._engines[name] = open_engine(self._layer, spec, role, self.settings)
         return self._engines[name]
 
-    def _used(self, specs: list[WeightSpec]) -> tuple[WeightUse, ...]:
+    def _used(self, networks: Iterable[tuple[WeightSpec, str]]) -> tuple[WeightUse, ...]:
+        """The files of networks, each with its role, in the engine that ran them."""
         torch = self.settings.engine == "torch"
-        return tuple(
-            WeightUse(file.file, file.sha256)
-            for spec in specs
-            for role, file in spec.files.items()
-            if (role == "float") == torch
-        )
+        files = [spec.files["float" if torch else role] for spec, role in networks]
+        return tuple(dict.fromkeys(WeightUse(file.file, file.sha256) for file in files))
+
+
+def needs_estimate(tools: Tools) -> bool:
+    """Whether the quality model is asked about a photo."""
+    return tools.mode == "auto" or tools.gate == "learned"
 
 
 @contextmanager

@@ -99,11 +99,20 @@ class Options(_Checked):
     style: str = _text("hayao", "the style's name, as listed by `kirei styles`")
     strength: float = _number(1.0, 0, 1, "0 gives the photo back, 1 the drawing")
     detail: float = _number(0.25, 0, 1, "0 drawn (few, bold shapes) to 1 photographic")
-    enhance: str = _choice("classic", ("classic", "off"), "repair of bad photos before the drawing")
+    enhance: str = _choice(
+        "default",
+        ("default", "auto", "classic", "off"),
+        "repair of bad photos before the drawing; default: auto where the layer has its nets",
+    )
+    gate: str = _choice(
+        "default",
+        ("default", "learned", "laplacian"),
+        "what decides on it; default: learned with auto, laplacian with classic",
+    )
     upscale: str = _choice("auto", SWITCH, "double the size of the photo before the drawing")
-    denoise: str = _choice("auto", SWITCH, "non-local means before the drawing")
-    clahe: str = _choice("auto", SWITCH, "local contrast of the lightness before the drawing")
-    sharpen: str = _choice("auto", SWITCH, "sharpening before the drawing")
+    denoise: str = _choice("auto", SWITCH, "take noise and artefacts away before the drawing")
+    clahe: str = _choice("auto", SWITCH, "bring light into a dark photo before the drawing")
+    sharpen: str = _choice("auto", SWITCH, "sharpen before the drawing")
     post_sharpen_weight: float = _number(0.3, 0, 1, "sharpening after the drawing")
     max_side_px: int = _number(1920, 64, MAX_SIDE_PX, "longest side of the result in pixels")
     format: str = _choice(

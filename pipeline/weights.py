@@ -56,10 +56,19 @@ class Layer:
     @property
     def upsampler(self) -> WeightSpec:
         """The network that enlarges drawings. Raises WeightsInvalid when there is none."""
-        for spec in self.specs.values():
-            if spec.kind == "upsampler":
-                return spec
-        raise WeightsInvalid("the layer has no upsampler")
+        return self.the("upsampler")
+
+    def the(self, kind: str) -> WeightSpec:
+        """The first network of that kind, by name. Raises WeightsInvalid when there is none."""
+        spec = self.find(kind)
+        if spec is None:
+            raise WeightsInvalid(f"the layer has no network of the kind {kind}")
+        return spec
+
+    def find(self, kind: str) -> WeightSpec | None:
+        """The first network of that kind, by name; None when there is none."""
+        specs = sorted(self.specs.values(), key=lambda spec: spec.name)
+        return next((spec for spec in specs if spec.kind == kind), None)
 
     def read(self, spec: WeightSpec, role: str) -> bytes:
         """The bytes of one file, checked against size and SHA-256; there is no way around it."""

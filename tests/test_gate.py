@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from pipeline.domain import Photo
-from pipeline.enhance import STEPS, double, enhance, equalise, sharpen
+from pipeline.domain import Decision, Photo
+from pipeline.enhance import STEPS, Tools, enhance
+from pipeline.enhance.classic import double, equalise, sharpen
 from pipeline.quality import assess
 from pipeline.settings import Options, Settings
 
@@ -16,10 +17,32 @@ SHARP = data.chelsea()  # 300x451
 BLURRED = cv2.GaussianBlur(SHARP, (0, 0), 3.0)
 
 
+DARK = cv2.LUT(BLURRED, (np.arange(256) * 0.3).astype(np.uint8))
+
+
+def nothing(*_: object) -> object:
+    raise AssertionError("the classic chain by the published rule needs no network")
+
+
+def repaired(photo: Photo, **given: str) -> tuple[Photo, tuple[Decision, ...]]:
+    """As the classic chain repairs it, by the published rule."""
+    options = Options.from_mapping({"enhance": "classic", "max_side_px": "8192"} | given)
+    tools = Tools(
+        mode=options.enhance,
+        gate="laplacian",
+        tile_px=1024,
+        thresholds={},
+        restorer=None,
+        open_restorer=nothing,
+        esrgan=None,
+        open_esrgan=nothing,
+        estimate=nothing,
+    )
+    return enhance(photo, assess(photo, Settings()), options, tools)
+
+
 def decided(photo: np.ndarray, **given: str) -> dict[str, bool]:
-    whole = Photo(photo)
-    _, decisions = enhance(whole, assess(whole, Settings()), Options.from_mapping(given))
-    return {decision.step: decision.ran for decision in decisions}
+    return {decision.step: decision.ran for decision in repaired(Photo(photo), **given)[1]}
 
 
 def test_blur_variance_is_the_published_measure() -> None:
@@ -51,27 +74,34 @@ def test_tiny_and_thin_photos_pass_through_gate_and_repair(size: tuple[int, int]
     photo = Photo(np.full((*size, 3), 128, np.uint8))
     report = assess(photo, Settings())
     assert report.noise_sigma == 0
-    repaired, _ = enhance(photo, report, Options(max_side_px=8192))
-    assert repaired.pixels.shape == (2 * size[0], 2 * size[1], 3)
+    better, _ = repaired(photo)
+    assert better.pixels.shape == (2 * size[0], 2 * size[1], 3)
 
 
 def test_a_sharp_photo_is_left_alone() -> None:
     photo = Photo(SHARP)
-    repaired, decisions = enhance(photo, assess(photo, Settings()), Options())
-    assert repaired is photo
+    better, decisions = repaired(photo)
+    assert better is photo
     assert [d.step for d in decisions] == list(STEPS)
     assert {d.why for d in decisions} == {"sharp enough"}
     assert all(d.measured is not None and d.threshold == 100 for d in decisions)
 
 
-def test_a_blurred_photo_gets_the_whole_published_chain() -> None:
-    assert decided(BLURRED) == dict.fromkeys(STEPS, True)
-    photo = Photo(BLURRED, alpha=np.full(BLURRED.shape[:2], 7, np.uint8))
-    repaired, _ = enhance(photo, assess(photo, Settings()), Options())
-    assert repaired.pixels.shape == (600, 902, 3)
-    assert repaired.alpha is not None and repaired.alpha.shape == (600, 902)
-    after = assess(repaired, Settings())
-    assert after.contrast > assess(photo, Settings()).contrast
+def test_a_blurred_dark_photo_gets_the_whole_published_chain() -> None:
+    assert decided(DARK) == dict.fromkeys(STEPS, True)
+    photo = Photo(DARK, alpha=np.full(DARK.shape[:2], 7, np.uint8))
+    better, _ = repaired(photo)
+    assert better.pixels.shape == (600, 902, 3)
+    assert better.alpha is not None and better.alpha.shape == (600, 902)
+    assert assess(better, Settings()).contrast > assess(photo, Settings()).contrast
+
+
+def test_a_photo_that_is_not_dark_gets_no_clahe() -> None:
+    assert decided(BLURRED) == dict.fromkeys(STEPS, True) | {"clahe": False}
+    reasons = {one.step: one for one in repaired(Photo(BLURRED))[1]}
+    assert reasons["clahe"].why == "not dark"
+    assert reasons["clahe"].measured > reasons["clahe"].threshold == 40
+    assert decided(BLURRED, clahe="on")["clahe"]  # but a caller may ask for it
 
 
 def test_each_step_can_be_switched() -> None:
@@ -79,7 +109,9 @@ def test_each_step_can_be_switched() -> None:
     for step in STEPS:
         assert decided(SHARP, **{step: "on"}) == {name: name == step for name in STEPS}
         assert decided(SHARP, enhance="off", **{step: "on"})[step]
-        assert decided(BLURRED, **{step: "off"}) == {name: name != step for name in STEPS}
+        assert decided(BLURRED, **{step: "off"}) == {
+            name: name not in (step, "clahe") for name in STEPS
+        }
 
 
 def test_doubling_never_exceeds_the_side_asked_for() -> None:

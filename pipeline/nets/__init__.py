@@ -14,9 +14,9 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
     """A torch module (random parameters) and the prefix of its tensors in the float file.
 
     ``architecture``, ``role`` (of the served file: "picture", "code", "double", "report") and
-    ``shape`` are those of a WeightSpec. The prefix is what one file needs that holds the networks of several roles;
-    it is empty for an architecture with only one. Raises KeyError for an architecture or role
-    that is not known, ValueError or TypeError for a shape that does not fit.
+    ``shape`` are those of a WeightSpec. The prefix is what one file needs that holds the networks
+    of several roles; it is empty for an architecture with only one. Raises KeyError for an
+    architecture or role that is not known, ValueError or TypeError for a shape that does not fit.
     """
     match architecture, role:
         case "student", "picture":
