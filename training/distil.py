@@ -19,7 +19,7 @@ import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
-from training.animegan_checkpoint import save
+from training.checkpoint import save
 from training.errors import LossNotFinite
 from training.figures import figures
 from training.losses import (
@@ -41,13 +41,8 @@ from training.losses import (
     fourier_loss,
     gradient_loss,
 )
+from training.recipe import InvalidSetting
 from training.styles import STYLES
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-
-AnyRecipe = TypeVar("AnyRecipe", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -167,12 +162,17 @@ def validate(student: Student, pairs: Pairs, sheet: Path | None) -> dict[str, fl
 
 
 def open_features(style: str | None, teachers: Path | None) -> TeacherFeatures | None:
-    """The feature net of a style's teacher; None where the teacher is no network."""
+    """The feature net of a style's teacher; None where the teacher is no network.
+
+    Raises InvalidSetting for a style that is not known, or without the folder that it needs.
+    """
+    if style is not None and style not in STYLES:
+        raise InvalidSetting(f"no style {style!r}; there are {', '.join(STYLES)}")
     taught_by = STYLES[style] if style else None
     if taught_by is None or taught_by.file is None or taught_by.load is None:
         return None
     if teachers is None:
-        raise ValueError(f"the features of {style} are of {taught_by.file}: give its folder")
+        raise InvalidSetting(f"the features of {style} are of {taught_by.file}: give its folder")
     teacher = taught_by.load(teachers / taught_by.file)
     return TeacherFeatures(teacher.to(memory_format=torch.channels_last))
 
@@ -306,15 +306,3 @@ def train(recipe: Recipe, run: Run) -> None:
             print(f"step {done} | held out: {row}", flush=True)
             with (run.output / "log.jsonl").open("a") as log:
                 log.write(json.dumps({"step": done, **row}) + "\n")
-
-
-def recipe_from(kind: type[AnyRecipe], changes: list[str]) -> AnyRecipe:
-    """A recipe with NAME=VALUE changes. Raises ValueError for a name that it has not."""
-    plain = asdict(kind())
-    values: dict[str, Any] = {}
-    for change in changes:
-        name, _, value = change.partition("=")
-        if name not in plain:
-            raise ValueError(f"no setting {name!r}; there are {', '.join(plain)}")
-        values[name] = type(plain[name])(value)
-    return kind(**values)

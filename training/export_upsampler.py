@@ -39,7 +39,7 @@ from training.layer import (
     source_commit,
     widened,
 )
-from training.upsampler import Recipe, degrade, drawings, measure
+from training.upsampler import Recipe, drawings, measure
 
 NAME = "upsampler"
 IN_FLOAT = ("/Add", "/DepthToSpace")
@@ -72,8 +72,8 @@ def add_upsampler(
     served = deepcopy(net)
     served.head = widened(served.head)
     settings = Recipe(**saved["history"][-1]["recipe"])
-    small = [degrade(p, settings.middle_blur, 1.0, (n,)) for n, p in enumerate(held_out)]
-    to_calibrate = [degrade(p, settings.middle_blur, 1.0, (n,)) for n, p in enumerate(calibration)]
+    small = [settings.middling(drawing, n) for n, drawing in enumerate(held_out)]
+    to_calibrate = [settings.middling(drawing, n) for n, drawing in enumerate(calibration)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         example = {"picture": torch.zeros(1, 3, 64, 96)}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,12 +24,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
-from training.animegan_checkpoint import save
+from training.checkpoint import save
 from training.data import read_rgb
-from training.distil import recipe_from, to_picture, to_tensor
+from training.distil import to_picture, to_tensor
 from training.errors import LossNotFinite
 from training.figures import edge_width_px, figures
 from training.losses import energy_loss, gradient_loss
+from training.recipe import changed
 
 CRISP = 2 / 3  # scale at which a drawing's edges are as narrow as wanted
 
@@ -47,13 +49,15 @@ class Recipe:
     gradient_weight: float = 0.5
     blur_least: float = 0.3  # sigma in pixels of the small picture
     blur_most: float = 0.9
-    grain: float = 2.0  # sigma in grey levels, at most
+    grain: float = 3.0  # sigma in grey levels, at most
+    beads: float = 0.1  # sigma as a share of an edge's contrast, at most
     average_decay: float = 0.998
     seed: int = 1
 
-    @property
-    def middle_blur(self) -> float:
-        return (self.blur_least + self.blur_most) / 2
+    def middling(self, drawing: Picture, number: int) -> Picture:
+        """``drawing`` degraded halfway, the same for the same number."""
+        sigma = (self.blur_least + self.blur_most) / 2
+        return degrade(drawing, sigma, self.grain / 2, self.beads / 2, (self.seed, number))
 
 
 def drawings(folder: Path) -> list[Picture]:
@@ -69,15 +73,25 @@ def drawings(folder: Path) -> list[Picture]:
     return found
 
 
-def degrade(drawing: Picture, sigma_px: float, grain: float, seed: tuple[int, ...]) -> Picture:
-    """(2h, 2w, 3) to (h, w, 3): half the size, blurred, with smooth grain of ``grain`` levels."""
+def degrade(
+    drawing: Picture, sigma_px: float, grain: float, beads: float, seed: tuple[int, ...]
+) -> Picture:
+    """(2h, 2w, 3) to (h, w, 3): half the size, blurred, with the faults of a student.
+
+    ``grain``: sigma of smooth noise in grey levels. ``beads``: sigma of noise along edges, as a
+    share of their contrast: lines of one or two pixels come out of a student uneven.
+    """
     height, width = drawing.shape[0] // 2, drawing.shape[1] // 2
     small = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     small = cv2.GaussianBlur(small, (0, 0), sigma_px)
-    noise = np.random.default_rng(seed).normal(0, 1, (height, width, 1)).astype(np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), 0.7)
-    noise *= grain / max(1e-6, float(noise.std()))
-    return np.clip(small + noise[..., None] + 0.5, 0, 255).astype(np.uint8)
+    around = np.ones((3, 3), np.uint8)
+    contrast = (cv2.dilate(small, around) - cv2.erode(small, around)).max(2, keepdims=True)
+    random = np.random.default_rng(seed)
+    smooth = cv2.GaussianBlur(random.normal(0, 1, (height, width)).astype(np.float32), (0, 0), 0.7)
+    smooth /= max(1e-6, float(smooth.std()))
+    uneven = random.normal(0, beads, (height, width, 1)).astype(np.float32)
+    noisy = small + grain * smooth[..., None] + contrast * uneven
+    return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
 
 
 def batch(pictures: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
@@ -93,7 +107,8 @@ def batch(pictures: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, T
         sigma = float(random.uniform(recipe.blur_least, recipe.blur_most))
         grain = float(random.uniform(0, recipe.grain))
         large.append(crop)
-        small.append(degrade(crop, sigma, grain, (recipe.seed, step, number)))
+        beads = float(random.uniform(0, recipe.beads))
+        small.append(degrade(crop, sigma, grain, beads, (recipe.seed, step, number)))
     return to_tensor(small), to_tensor(large)
 
 
@@ -110,7 +125,7 @@ def measure(small: list[Picture], made: list[Picture], wanted: list[Picture]) ->
 
 def validate(net: Upsampler, pictures: list[Picture], recipe: Recipe) -> dict[str, float]:
     """Figures on held-out drawings."""
-    small = [degrade(p, recipe.middle_blur, 1.0, (n,)) for n, p in enumerate(pictures)]
+    small = [recipe.middling(picture, number) for number, picture in enumerate(pictures)]
     with torch.inference_mode():
         made = [to_picture(net(to_tensor([picture]))) for picture in small]
     return measure(small, made, pictures)
@@ -133,16 +148,19 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
     pictures = [p for p in pictures if min(p.shape[:2]) >= recipe.crop_px]
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint, first = options.out / "last.pt", 0
+    history: list[dict[str, object]] = []
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         for name, part in parts.items():
             part.load_state_dict(saved[name])
-        first = saved["step"]
+        first, history = saved["step"], saved["history"]
         print(f"resumed at step {first}")
+    if not history or history[-1]["recipe"] != asdict(recipe):
+        history.append({"from_step": first, "recipe": asdict(recipe)})
     print(f"{len(pictures)} drawings, {len(held_out)} held out", flush=True)
     for step in range(first, recipe.steps):
         for group in optimiser.param_groups:
-            falling = 0.5 * (1 + np.cos(np.pi * step / recipe.steps))
+            falling = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
             group["lr"] = recipe.learning_rate * min(falling, (step + 1) / 100)
         small, large = batch(pictures, recipe, step)
         made = net(small)
@@ -163,7 +181,6 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
             print(f"step {done} | loss {loss.item():.4f}", flush=True)
         if done % 500 == 0 or done == recipe.steps:
             states = {name: part.state_dict() for name, part in parts.items()}
-            history = [{"from_step": 0, "recipe": asdict(recipe)}]
             save(checkpoint, states | {"step": done, "history": history, "shape": shape.as_dict()})
             row = validate(average, held_out, recipe)
             print(f"step {done} | held out: {row}", flush=True)
@@ -178,7 +195,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
-    train(recipe_from(Recipe, options.set), options)
+    train(changed(Recipe(), options.set), options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Checkpoints of ``kirei train animegan``: whole or not at all, and never of a broken state."""
+"""Checkpoints of trainings: whole or not at all, and never of a broken state."""
 
 from __future__ import annotations
 
