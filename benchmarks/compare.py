@@ -48,7 +48,7 @@ ROUNDS = 5
 CELL_PX = 400
 GAP_PX = 8
 LABEL_PX = 28
-PHOTOS = ("astronaut.jpg", "chelsea.jpg")
+PHOTOS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg")
 PUBLISHED: dict[str, Callable[[], nn.Module]] = {
     "AnimeGAN (2019)": AnimeGANGenerator,
     "AnimeGANv2 (2020)": AnimeGANv2Generator,

@@ -36,8 +36,8 @@ def train() -> None:
     "--features",
     type=FILE,
     help="feature net of the content and style losses: torchvision's vgg19 checkpoint (as "
-    "published), or a float student (.safetensors)  [default: first layers of the shipped hayao "
-    "student, whose licence is non-commercial]",
+    "published), or a float student (.safetensors)  [default: first layers of the shipped cel "
+    "student]",
 )
 @click.option(
     "--device",

@@ -66,6 +66,8 @@ class Recipe:
     adversarial_weight: float = 0.05
     matching_weight: float = 2.0
     discriminator_rate: float = 2e-4
+    wall_share: float = 0.05  # of the crops: areas of one colour, which have to come out clean
+    wall_noise: float = 3.0  # sigma in grey levels, at most, of the noise on a wall's photo
     seed: int = 1
 
 
@@ -116,10 +118,28 @@ class Pairs:
             x = random.integers(width - recipe.crop_px + 1)
             mirror = -1 if random.random() < 0.5 else 1
             part = (slice(y, y + recipe.crop_px), slice(x, x + recipe.crop_px))
-            photos.append(self.photos[number][part][:, ::mirror])
-            targets.append(self.targets[number][part][:, ::mirror])
+            photo, target = self.photos[number][part], self.targets[number][part]
+            if random.random() < recipe.wall_share:
+                photo, target = wall(recipe, random)
+            photos.append(photo[:, ::mirror])
+            targets.append(target[:, ::mirror])
             thumbnails.append(self.thumbnails[number][:, ::mirror])
         return to_tensor(photos), to_tensor(targets), to_tensor(thumbnails)
+
+
+def wall(
+    recipe: Recipe, random: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A crop of one colour with a camera's noise, and without it.
+
+    No photograph has areas as flat as a drawing's sky; students that never saw one leave grain
+    and the pattern of their pixel-shuffle there.
+    """
+    side = recipe.crop_px
+    clean = np.empty((side, side, 3), np.uint8)
+    clean[:] = random.integers(0, 256, 3)
+    noise = random.normal(0, random.uniform(0, recipe.wall_noise), clean.shape)
+    return np.clip(clean + noise + 0.5, 0, 255).astype(np.uint8), clean
 
 
 def to_tensor(pictures: list[NDArray[np.uint8]]) -> Tensor:

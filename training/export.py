@@ -161,6 +161,31 @@ def add_student(
     return install(place, entry, files)
 
 
+def add_style(
+    name: str, checkpoint: Path, targets: Path, validation: Path, place: Place
+) -> list[Path]:
+    """Adds a style of training/styles.py, measured on its held-out windows."""
+    style = STYLES[name]
+    student, saved = load_student(checkpoint)
+    crop_px = saved["history"][-1]["recipe"]["crop_px"]
+    thumbnail_px = student.generator.shape.thumbnail_px
+    pairs = Pairs(targets, thumbnail_px, crop_px)
+    held_out = Pairs(validation, thumbnail_px, crop_px)
+    windows = list(zip(pairs.photos, pairs.thumbnails, strict=True))
+    names = "\n".join(pairs.names).encode()
+    written = add_student(
+        checkpoint,
+        Label(name, style.title, style.licence),
+        windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)],
+        list(zip(held_out.photos, held_out.thumbnails, strict=True)),
+        held_out.targets,
+        {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()},
+        place,
+    )
+    print("wrote", *written)
+    return written
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -170,25 +195,8 @@ def main() -> None:
     parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
-
-    style = STYLES[options.name]
-    student, saved = load_student(options.checkpoint)
-    crop_px = saved["history"][-1]["recipe"]["crop_px"]
-    thumbnail_px = student.generator.shape.thumbnail_px
-    pairs = Pairs(options.targets, thumbnail_px, crop_px)
-    held_out = Pairs(options.validation, thumbnail_px, crop_px)
-    windows = list(zip(pairs.photos, pairs.thumbnails, strict=True))
-    names = "\n".join(pairs.names).encode()
-    written = add_student(
-        options.checkpoint,
-        Label(options.name, style.title, style.licence),
-        windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)],
-        list(zip(held_out.photos, held_out.thumbnails, strict=True)),
-        held_out.targets,
-        {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()},
-        Place(options.layer, options.checkpoints),
-    )
-    print("wrote", *written)
+    place = Place(options.layer, options.checkpoints)
+    add_style(options.name, options.checkpoint, options.targets, options.validation, place)
 
 
 if __name__ == "__main__":

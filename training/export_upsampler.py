@@ -122,6 +122,19 @@ def add_upsampler(
     return install(place, entry, files)
 
 
+def add(checkpoint: Path, targets: Path, validation: Path, place: Place) -> None:
+    """Adds the upsampler, calibrated on ``targets`` and measured on ``validation``."""
+    pictures = drawings(targets)
+    written = add_upsampler(
+        checkpoint,
+        pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)],
+        drawings(validation),
+        {"windows": len(pictures)},
+        place,
+    )
+    print("wrote", *written)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -130,15 +143,8 @@ def main() -> None:
     parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
-    pictures = drawings(options.targets)
-    written = add_upsampler(
-        options.checkpoint,
-        pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)],
-        drawings(options.validation),
-        {"windows": len(pictures)},
-        Place(options.layer, options.checkpoints),
-    )
-    print("wrote", *written)
+    place = Place(options.layer, options.checkpoints)
+    add(options.checkpoint, options.targets, options.validation, place)
 
 
 if __name__ == "__main__":

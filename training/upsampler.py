@@ -1,12 +1,12 @@
 """Trains the upsampler on drawn pictures.
 
     python -m training.upsampler --targets .cache/targets/cel \\
-        --validation .cache/targets/cel-validation --out .cache/runs/upsampler
+        --validation .cache/targets/cel-validation --output .cache/runs/upsampler
 
 Drawings reduced by a third, so that their edges are crisp to the pixel, are what is wanted;
 reduced by half again and blurred until their edges are as wide in pixels as a drawing's,
 they are what is given. Grain and 8-bit rounding are added, since students have both.
-Run again with the same --out, it continues from the last checkpoint.
+Run again with the same --output, it continues from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ Picture = NDArray[np.uint8]
 class Recipe:
     """The settings of a run, kept in its checkpoint."""
 
-    steps: int = 4000
+    steps: int = 5000
     batch: int = 12
     crop_px: int = 96  # of the large picture
     learning_rate: float = 2e-3
-    energy_weight: float = 0.5
+    energy_weight: float = 1.0
     gradient_weight: float = 0.5
     blur_least: float = 0.3  # sigma in pixels of the small picture
     blur_most: float = 0.9
     grain: float = 3.0  # sigma in grey levels, at most
-    beads: float = 0.1  # sigma as a share of an edge's contrast, at most
+    beads: float = 0.05  # sigma as a share of an edge's contrast, at most
     average_decay: float = 0.998
     seed: int = 1
 
@@ -131,8 +131,20 @@ def validate(net: Upsampler, pictures: list[Picture], recipe: Recipe) -> dict[st
     return measure(small, made, pictures)
 
 
-def train(recipe: Recipe, options: argparse.Namespace) -> None:
-    """The loop. Writes OUT/last.pt and OUT/log.jsonl."""
+@dataclass(frozen=True)
+class Run:
+    """What a run reads (folders that training.targets made) and writes."""
+
+    targets: Path
+    validation: Path
+    output: Path
+
+
+def train(recipe: Recipe, run: Run) -> None:
+    """The loop. Writes OUTPUT/last.pt and OUTPUT/log.jsonl.
+
+    Raises LossNotFinite and CheckpointNotSaved, with the last checkpoint good.
+    """
     torch.manual_seed(recipe.seed)
     shape = UpsamplerShape()
     net, average = Upsampler(shape), Upsampler(shape)
@@ -144,10 +156,10 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
         "average": average,
         "optimiser": optimiser,
     }
-    pictures, held_out = drawings(options.targets), drawings(options.validation)
+    pictures, held_out = drawings(run.targets), drawings(run.validation)
     pictures = [p for p in pictures if min(p.shape[:2]) >= recipe.crop_px]
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = options.out / "last.pt", 0
+    run.output.mkdir(parents=True, exist_ok=True)
+    checkpoint, first = run.output / "last.pt", 0
     history: list[dict[str, object]] = []
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
@@ -184,7 +196,7 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
             save(checkpoint, states | {"step": done, "history": history, "shape": shape.as_dict()})
             row = validate(average, held_out, recipe)
             print(f"step {done} | held out: {row}", flush=True)
-            with (options.out / "log.jsonl").open("a") as log:
+            with (run.output / "log.jsonl").open("a") as log:
                 log.write(json.dumps({"step": done, **row}) + "\n")
 
 
@@ -192,10 +204,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--targets", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
-    train(changed(Recipe(), options.set), options)
+    run = Run(options.targets, options.validation, options.output)
+    train(changed(Recipe(), options.set), run)
 
 
 if __name__ == "__main__":
