@@ -208,7 +208,8 @@ class Run:
 
     ``targets`` and ``validation``: folders that training.targets made. ``style``: whose teacher
     gives the feature loss, out of the folder ``teachers``; without it there is none.
-    ``start_from``: a float student to fine-tune.
+    ``start_from``: a float student to fine-tune. ``until``: the step to stop at, when that is
+    before the recipe's last.
     """
 
     targets: Path
@@ -217,6 +218,7 @@ class Run:
     style: str | None = None
     teachers: Path | None = None
     start_from: Path | None = None
+    until: int | None = None
 
 
 def train(recipe: Recipe, run: Run) -> None:
@@ -259,7 +261,8 @@ def train(recipe: Recipe, run: Run) -> None:
 
     sums: dict[str, float] = {}
     start = time.monotonic()
-    for step in range(first, recipe.steps):
+    last = min(recipe.steps, run.until or recipe.steps)
+    for step in range(first, last):
         photo, target, thumbnail = pairs.batch(recipe, step)
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * learning_rate(recipe, step)
@@ -312,16 +315,16 @@ def train(recipe: Recipe, run: Run) -> None:
             sums[name] = sums.get(name, 0.0) + loss.item()
 
         done = step + 1
-        if done % 50 == 0 or done == recipe.steps:
+        if done % 50 == 0 or done == last:
             seconds = (time.monotonic() - start) / (done - first)
             means = " ".join(f"{name} {value / 50:.4f}" for name, value in sums.items())
             print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
             sums = {}
-        if done % 250 == 0 or done == recipe.steps:
+        if done % 250 == 0 or done == last:
             states = {name: part.state_dict() for name, part in parts.items()}
             about = {"step": done, "history": history, "shape": shape.as_dict()}
             save(checkpoint, states | about)
-        if done % 500 == 0 or done == recipe.steps:
+        if done % 500 == 0 or done == last:
             row = validate(average, held_out, run.output / f"sheet-{done:05d}.png")
             print(f"step {done} | held out: {row}", flush=True)
             with (run.output / "log.jsonl").open("a") as log:

@@ -23,28 +23,43 @@ HELD_OUT_SEED = 2
 
 
 @dataclass(frozen=True)
+class Stage:
+    """NAME=VALUE settings of a recipe, and the step at which the next stage takes over."""
+
+    settings: str
+    until: int | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """``windows`` targets are drawn with ``seed``; then the stages, each a list of NAME=VALUE
-    settings, train one after the other. ``start``: a float student of training/checkpoints that
-    is fine-tuned.
+    """``windows`` targets are drawn with ``seed``; then the stages train one after the other.
+    ``start``: a float student of training/checkpoints that is fine-tuned.
     """
 
     windows: int
     seed: int
-    stages: tuple[str, ...]
+    stages: tuple[Stage, ...]
     start: str | None = None
 
 
-# in this order: a network may start from one before it
+CEL = "steps=4000 decay_from=2400 learning_rate=0.0008 adversarial_from=1500"
+HAYAO = "decay_from=1200 learning_rate=0.0004 adversarial_from=250 adversarial_weight=0.08"
 PLANS = {
-    "cel": Plan(783, 3, ("steps=4000 decay_from=2400 learning_rate=0.0008 energy_weight=2",)),
+    "cel": Plan(
+        783,
+        3,
+        (Stage(f"{CEL} energy_weight=2 wall_share=0", 250), Stage(f"{CEL} energy_weight=3")),
+    ),
     "hayao": Plan(
         1600,
         1,
         (
-            "steps=1000 decay_from=1300 learning_rate=0.0004 adversarial_from=250",
-            "steps=2000 decay_from=1200 learning_rate=0.0004 adversarial_from=250 "
-            "energy_weight=4 adversarial_weight=0.08",
+            Stage(
+                "steps=2800 decay_from=1300 learning_rate=0.0004 adversarial_from=250 wall_share=0",
+                1000,
+            ),
+            Stage(f"{HAYAO} steps=2000 energy_weight=4 wall_share=0", 1500),
+            Stage(f"{HAYAO} steps=2300 energy_weight=5"),
         ),
         "hayao-start.safetensors",
     ),
@@ -62,14 +77,15 @@ def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Pat
 def make_style(name: str, data: Path, teachers: Path | None, folder: Path, place: Place) -> None:
     """Targets, training, export of one style."""
     plan = PLANS[name]
-    targets, run = folder / "targets" / name, folder / "runs" / name
+    targets, out = folder / "targets" / name, folder / "runs" / name
     draw_targets(Targets(name, plan.windows, plan.seed), data, teachers, targets)
     validation = held_out(name, data, teachers, folder)
     start = CHECKPOINTS / plan.start if plan.start else None
-    for settings in plan.stages:
-        recipe = changed(distil.Recipe(), settings.split())
-        distil.train(recipe, distil.Run(targets, validation, run, name, teachers, start))
-    export.add_style(name, run / "last.pt", targets, validation, place)
+    for stage in plan.stages:
+        recipe = changed(distil.Recipe(), stage.settings.split())
+        run = distil.Run(targets, validation, out, name, teachers, start, stage.until)
+        distil.train(recipe, run)
+    export.add_style(name, out / "last.pt", targets, validation, place)
 
 
 def make_upsampler(data: Path, folder: Path, place: Place) -> None:
