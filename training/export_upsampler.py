@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,11 @@ from training.layer import (
     quantise,
     run_graph,
     source_commit,
-    widened,
 )
 from training.upsampler import Recipe, drawings, measure
 
 NAME = "upsampler"
-IN_FLOAT = ("/Add", "/DepthToSpace")
+IN_FLOAT = ("/Add",)
 CALIBRATION_DRAWINGS = 64
 LICENCE = "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md"
 
@@ -69,15 +67,13 @@ def add_upsampler(
     shape = UpsamplerShape(**saved["shape"])
     net = Upsampler(shape).eval()
     net.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
-    served = deepcopy(net)
-    served.head = widened(served.head)
     settings = Recipe(**saved["history"][-1]["recipe"])
     small = [settings.middling(drawing, n) for n, drawing in enumerate(held_out)]
     to_calibrate = [settings.middling(drawing, n) for n, drawing in enumerate(calibration)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         example = {"picture": torch.zeros(1, 3, 64, 96)}
-        graph = export_onnx(served, example, "drawing", folder / "upsampler.onnx", True)
+        graph = export_onnx(net, example, "drawing", folder / "upsampler.onnx", True)
         quantised = quantise(graph, folder, inputs_of(to_calibrate), IN_FLOAT)
         made = run_graph(quantised, inputs_of(small))
         content = graph_bytes(quantised)
@@ -99,7 +95,7 @@ def add_upsampler(
         "quantisation": INT8,
         "input_range": [-1, 1],
         "scale": 2,
-        "multiple_of_px": 1,
+        "multiple_of_px": 2,
         "overlap_px": shape.receptive_radius_px,
         "tileable": True,
         "working_px": 0,

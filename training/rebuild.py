@@ -42,13 +42,28 @@ class Plan:
     start: str | None = None
 
 
-CEL = "steps=4000 decay_from=2400 learning_rate=0.0008 adversarial_from=1500"
+CEL = "learning_rate=0.0008 adversarial_from=1500"
 HAYAO = "decay_from=1200 learning_rate=0.0004 adversarial_from=250 adversarial_weight=0.08"
 PLANS = {
     "cel": Plan(
         783,
         3,
-        (Stage(f"{CEL} energy_weight=2 wall_share=0", 250), Stage(f"{CEL} energy_weight=3")),
+        (
+            Stage(f"{CEL} steps=4000 decay_from=2400 energy_weight=2 wall_share=0", 250),
+            Stage(f"{CEL} steps=4000 decay_from=2400 energy_weight=3", 1500),
+            Stage(f"{CEL} steps=3000 decay_from=1800 energy_weight=3"),
+        ),
+    ),
+    "cartoon": Plan(
+        900,
+        4,
+        (
+            Stage(
+                "steps=2400 decay_from=1300 learning_rate=0.0006 adversarial_from=500 "
+                "energy_weight=3 feature_weight=4"
+            ),
+        ),
+        "cartoon-start.safetensors",
     ),
     "hayao": Plan(
         1600,

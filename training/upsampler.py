@@ -43,7 +43,7 @@ class Recipe:
 
     steps: int = 5000
     batch: int = 12
-    crop_px: int = 96  # of the large picture
+    crop_px: int = 96  # of the large picture; a multiple of 4
     learning_rate: float = 2e-3
     energy_weight: float = 1.0
     gradient_weight: float = 0.5
@@ -65,7 +65,7 @@ def drawings(folder: Path) -> list[Picture]:
     found = []
     for path in sorted(folder.glob("?????-*.png")):
         target = np.split(read_rgb(path), 2, axis=1)[1]
-        size = [round(side * CRISP) // 2 * 2 for side in target.shape[1::-1]]
+        size = [round(side * CRISP) // 4 * 4 for side in target.shape[1::-1]]
         small = cv2.resize(target, size, interpolation=cv2.INTER_AREA)
         found.append(small)
     if not found:
