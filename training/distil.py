@@ -17,9 +17,8 @@ import json
 import math
 import time
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
-from training.checkpoint import save
+from training.checkpoint import follow, resume, save
 from training.errors import LossNotFinite
 from training.figures import figures
 from training.losses import (
@@ -247,17 +246,9 @@ def train(recipe: Recipe, run: Run) -> None:
     pairs = Pairs(run.targets, shape.thumbnail_px, recipe.crop_px)
     held_out = Pairs(run.validation, shape.thumbnail_px, recipe.crop_px)
     run.output.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = run.output / "last.pt", 0
-    history: list[dict[str, Any]] = []
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        first, history = saved["step"], saved["history"]
-        print(f"resumed at step {first}")
-    if not history or history[-1]["recipe"] != asdict(recipe):
-        history.append({"from_step": first, "recipe": asdict(recipe)})
-    print(f"{len(pairs.photos)} windows, {len(held_out.photos)} held out", flush=True)
+    checkpoint = run.output / "last.pt"
+    first, history = resume(checkpoint, parts, recipe)
+    print(f"{len(pairs.photos)} windows, {len(held_out.photos)} held out; from step {first}")
 
     sums: dict[str, float] = {}
     start = time.monotonic()
@@ -307,10 +298,7 @@ def train(recipe: Recipe, run: Run) -> None:
             judged.backward()
             judge_optimiser.step()
             losses["judge"] = judged
-        decay = min(recipe.average_decay, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, now in zip(average.parameters(), student.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+        follow(average, student, recipe.average_decay, step)
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + loss.item()
 

@@ -21,21 +21,20 @@ import torch
 from pipeline.domain import Picture
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.distil import to_picture, to_tensor
-from training.errors import StyleRefused
 from training.layer import (
     CHECKPOINTS,
     INT8,
     LAYER,
-    LEAST_PARITY_DB,
     Inputs,
     Place,
     export_onnx,
     graph_bytes,
     install,
+    made_by,
     parity,
     quantise,
+    refuse_unlike,
     run_graph,
-    source_commit,
 )
 from training.upsampler import Recipe, drawings, measure
 
@@ -61,7 +60,7 @@ def add_upsampler(
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
     Calibrated and measured on drawings (see training/upsampler.py). Raises StyleRefused, and
-    writes nothing, when int8 is under LEAST_PARITY_DB of float.
+    writes nothing, when int8 strays too far from float.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = UpsamplerShape(**saved["shape"])
@@ -80,12 +79,7 @@ def add_upsampler(
     with torch.inference_mode():
         wanted = [to_picture(net(to_tensor([picture]))) for picture in small]
     measured = parity(wanted, made) | measure(small, made, held_out)
-    print(f"int8 graph: {measured}")
-    if measured["parity_psnr_db"] < LEAST_PARITY_DB:
-        raise StyleRefused(
-            f"{checkpoint}: int8 is {measured['parity_psnr_db']:.1f} dB from float, "
-            f"under {LEAST_PARITY_DB}: nothing written"
-        )
+    refuse_unlike(checkpoint, measured)
     entry = {
         "name": NAME,
         "title": "Upsampler of drawings",
@@ -102,12 +96,7 @@ def add_upsampler(
         "thumbnail_px": 0,
         "licence": LICENCE,
         "shape": shape.as_dict(),
-        "recipe": {
-            "history": saved["history"],
-            "steps_done": saved["step"],
-            "commit": source_commit(),
-            **recipe,
-        },
+        "recipe": made_by(saved, recipe),
         "figures": {name: round(value, 4) for name, value in measured.items()},
     }
     tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
-from training.checkpoint import save
+from training.checkpoint import follow, resume, save
 from training.data import read_rgb
 from training.distil import to_picture, to_tensor
 from training.errors import LossNotFinite
@@ -159,17 +159,9 @@ def train(recipe: Recipe, run: Run) -> None:
     pictures, held_out = drawings(run.targets), drawings(run.validation)
     pictures = [p for p in pictures if min(p.shape[:2]) >= recipe.crop_px]
     run.output.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = run.output / "last.pt", 0
-    history: list[dict[str, object]] = []
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        first, history = saved["step"], saved["history"]
-        print(f"resumed at step {first}")
-    if not history or history[-1]["recipe"] != asdict(recipe):
-        history.append({"from_step": first, "recipe": asdict(recipe)})
-    print(f"{len(pictures)} drawings, {len(held_out)} held out", flush=True)
+    checkpoint = run.output / "last.pt"
+    first, history = resume(checkpoint, parts, recipe)
+    print(f"{len(pictures)} drawings, {len(held_out)} held out; from step {first}", flush=True)
     for step in range(first, recipe.steps):
         for group in optimiser.param_groups:
             falling = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
@@ -184,10 +176,7 @@ def train(recipe: Recipe, run: Run) -> None:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        with torch.no_grad():
-            decay = min(recipe.average_decay, (step + 1) / (step + 10))
-            for mean, now in zip(average.parameters(), net.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+        follow(average, net, recipe.average_decay, step)
         done = step + 1
         if done % 100 == 0:
             print(f"step {done} | loss {loss.item():.4f}", flush=True)
