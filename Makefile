@@ -18,7 +18,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # its own venv, for its pins conflict with ours
 SAM := .venv-sam/bin/sam
 
-.PHONY: help setup run test check format bench compare test-container local-s3 schema clean
+.PHONY: help setup run test check format bench compare weights test-container local-s3 schema clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -70,6 +70,10 @@ bench: $(VENV)/.development
 ## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these
 compare: $(VENV)/.development
 	$(BIN)/python -m benchmarks.compare $(if $(TEACHERS),--teachers $(TEACHERS))
+
+## make weights          every file of layers/weights again; DATA=DIR (photographs), TEACHERS=DIR
+weights: $(VENV)/.development
+	$(BIN)/python -m training.rebuild --data "$(DATA)" --teachers "$(TEACHERS)"
 
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam

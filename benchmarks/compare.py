@@ -3,7 +3,7 @@
     make compare        (python -m benchmarks.compare [--teachers DIR])
 
 Writes benchmarks/comparison.md, a table of size, work, time and memory, and
-benchmarks/comparison.jpg, the sample photographs through every network that has weights: the
+docs/comparison.jpg, the sample photographs through every network that has weights: the
 layer's styles always, published networks where DIR holds their files.
 """
 
@@ -48,7 +48,7 @@ ROUNDS = 5
 CELL_PX = 400
 GAP_PX = 8
 LABEL_PX = 28
-PHOTOS = ("astronaut.jpg", "chelsea.jpg")
+PHOTOS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg")
 PUBLISHED: dict[str, Callable[[], nn.Module]] = {
     "AnimeGAN (2019)": AnimeGANGenerator,
     "AnimeGANv2 (2020)": AnimeGANv2Generator,
@@ -270,7 +270,7 @@ def main() -> None:
         "",
         *lines,
         "",
-        "![The sample photographs through the networks](comparison.jpg)",
+        "![The sample photographs through the networks](../docs/comparison.jpg)",
     ]
     if absent:
         lines += [
@@ -282,7 +282,7 @@ def main() -> None:
     folder = ROOT / "benchmarks"
     (folder / "comparison.md").write_text(text)
     picture = cv2.cvtColor(sheet(rows), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(folder / "comparison.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
+    cv2.imwrite(str(ROOT / "docs" / "comparison.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
 if __name__ == "__main__":

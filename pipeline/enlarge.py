@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable
 
 import cv2
+import numpy as np
 
 from pipeline.domain import Decision, Engine, Picture, WeightSpec
 from pipeline.networks import run_on_picture
 
-# What is left after whole doublings is interpolated: up to this factor, else reduced after one
-# doubling more. The interpolation makes edges wider by this factor at most.
+# What whole doublings leave over is interpolated before the last of them, up to this factor.
 INTERPOLATED = 1.25
 
 
@@ -29,19 +29,33 @@ def enlarge(
     """in: uint8 (h, w, 3) RGB and the wanted width and height, no smaller; out: uint8
     (height, width, 3).
 
-    The upsampler, applied until its doublings reach the size or nearly, then an interpolation.
-    It is opened only when it is needed.
+    The upsampler doubles it, as often as needed; it is opened only when it is needed.
     """
     ratio = max(size) / max(drawn.shape[:2])
     if drawn.shape[1::-1] == size:
         return drawn, Decision("enlarge", False, "drawn at full size", ratio, 1.0)
-    for _ in range(doublings(ratio)):
+    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    for number in range(doublings(ratio)):
+        last = number == doublings(ratio) - 1
+        # to the half of what is wanted, so that nothing is interpolated after the last doubling;
+        # but a drawing itself is never reduced
+        if last and (number > 0 or half[0] >= drawn.shape[1]):
+            drawn = _resize(drawn, half)
         drawn, _ = run_on_picture(drawn, spec, open_engine(), tile_px)
-    way = cv2.INTER_CUBIC if drawn.shape[1] < size[0] else cv2.INTER_AREA
-    drawn = cv2.resize(drawn, size, interpolation=way)
+    if drawn.shape[1::-1] == (2 * half[0], 2 * half[1]):
+        drawn = np.ascontiguousarray(drawn[: size[1], : size[0]])
+    else:
+        drawn = _resize(drawn, size)
     return drawn, Decision("enlarge", True, "drawn at a smaller scale", ratio, 1.0)
 
 
 def doublings(ratio: float) -> int:
     """How often to double, once at least, for a picture ``ratio`` times as large."""
     return max(1, math.ceil(math.log2(ratio / INTERPOLATED) - 1e-9))
+
+
+def _resize(picture: Picture, size: tuple[int, int]) -> Picture:
+    if picture.shape[1::-1] == size:
+        return picture
+    way = cv2.INTER_CUBIC if picture.shape[1] < size[0] else cv2.INTER_AREA
+    return cv2.resize(picture, size, interpolation=way)

@@ -154,9 +154,9 @@ def test_the_styles(no_bucket, invoke, load_event):
     event["requestContext"]["http"]["method"] = "GET"
     answer = invoke(event)
     assert answer["statusCode"] == 200
-    (hayao,) = json.loads(answer["body"])["styles"]
-    assert hayao.keys() == {"name", "title", "licence"}
-    assert hayao["name"] == "hayao"
+    styles = json.loads(answer["body"])["styles"]
+    assert [style["name"] for style in styles] == ["cartoon", "cel", "hayao"]
+    assert all(style.keys() == {"name", "title", "licence"} for style in styles)
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
 
     def run(out: str, steps: int) -> dict[str, torch.Tensor]:
         command = [sys.executable, "-m", "training.restore", "--data", str(folder)]
-        command += ["--out", str(tmp_path / out)]
+        command += ["--output", str(tmp_path / out)]
         for setting in (f"steps={steps}", "doubled=1", "same_size=1", "crop_px=32"):
             command += ["--set", setting]
         # one thread: with more, the order of sums depends on who is faster

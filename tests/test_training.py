@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,17 +15,27 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
+import safetensors.torch  # noqa: E402
+
 from pipeline.measure import psnr_db  # noqa: E402
 from pipeline.nets.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
-from training.colours import reconstruct_colours  # noqa: E402
+from training.cel import (  # noqa: E402
+    CelSettings,
+    contours,
+    render,
+    smooth_l0,
+)
+from training.colours import Colours, reconstruct_colours  # noqa: E402
 from training.data import split, windows  # noqa: E402
-from training.distil import Recipe, learning_rate, recipe_from, to_picture, to_tensor  # noqa: E402
-from training.figures import dark_lines, figures, line_f1  # noqa: E402
-from training.losses import contour_weight  # noqa: E402
+from training.distil import Recipe, learning_rate, to_picture, to_tensor  # noqa: E402
+from training.figures import dark_lines, edge_width_px, figures, line_f1  # noqa: E402
+from training.losses import contour_weight, energy_loss, gradient_loss  # noqa: E402
+from training.recipe import InvalidSetting, changed  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-TEACHER = ROOT.parent / "shared" / "teachers" / "animeganv2_hayao_int8.tflite"
+TEACHERS = ROOT.parent / "shared" / "teachers"
+TEACHER = TEACHERS / "animeganv2_hayao_int8.tflite"
 needs_teacher = pytest.mark.skipif(
     not TEACHER.exists(), reason="../shared/teachers is absent: the teacher is not distributed"
 )
@@ -109,7 +120,7 @@ def test_windows_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
 def test_reconstruction_keeps_the_photos_colours_and_lightness() -> None:
     photo = data.chelsea()
     odd = np.clip(photo[..., ::-1] * 0.6, 0, 255).astype(np.uint8)  # dark, red and blue swapped
-    target = reconstruct_colours(photo, odd)
+    target = reconstruct_colours(photo, odd, Colours(teacher_chroma=0.1, tone=1, vividness=1))
     from pipeline.measure import colour_shift
 
     assert colour_shift(photo, target) < 0.5 * colour_shift(photo, odd)
@@ -130,6 +141,55 @@ def test_lines_are_found_and_compared() -> None:
     assert weight[30, 45] > 2.5 and weight[10, 45] == 1
 
 
+def test_an_edge_is_as_wide_as_its_ramp() -> None:
+    def ramp(width: int) -> np.ndarray:
+        row = np.clip((np.arange(60) - 30) * 120 / width, 0, 120).astype(np.uint8) + 60
+        return np.repeat(np.tile(row, (40, 1))[..., None], 3, 2)
+
+    assert [round(edge_width_px(ramp(width)), 1) for width in (1, 4, 8)] == [1, 4, 8]
+    assert edge_width_px(ramp(4).transpose(1, 0, 2)) == pytest.approx(4)
+    assert np.isnan(edge_width_px(np.full((20, 20, 3), 90, np.uint8)))
+
+
+def test_the_energy_of_a_line_counts_and_its_place_hardly() -> None:
+    page = np.full((64, 64, 3), 200, np.uint8)
+    line = cv2.line(page.copy(), (3, 32), (60, 32), (20, 20, 20), 2)
+    moved, soft = np.roll(line, 2, axis=0), cv2.GaussianBlur(line, (0, 0), 3)
+    target = to_tensor([line])
+    losses = {
+        name: (float(energy_loss(x, target)), float(gradient_loss(x, target)))
+        for name, x in (("moved", to_tensor([moved])), ("soft", to_tensor([soft])))
+    }
+    assert losses["moved"][0] < 0.7 * losses["soft"][0]
+    assert losses["moved"][1] > 1.2 * losses["soft"][1]
+    assert float(energy_loss(target, target)) == 0
+
+
+def test_l0_smoothing_keeps_edges_and_removes_texture() -> None:
+    random = np.random.default_rng(1)
+    wall = np.full((48, 96, 3), 0.3, np.float32)
+    wall[:, 48:] = 0.7
+    smooth = smooth_l0(wall + random.normal(0, 0.02, wall.shape).astype(np.float32), 0.01)
+    assert smooth[:, :46].std() < 0.006 and smooth[:, 50:].std() < 0.006
+    assert (smooth[:, 50] - smooth[:, 45]).mean() == pytest.approx(0.4, abs=0.03)
+
+
+def test_cel_pictures_are_flat_with_ink_on_edges() -> None:
+    photo = np.ascontiguousarray(data.astronaut()[:256, 64:384])
+    drawn = render(photo)
+    assert drawn.shape == photo.shape and drawn.dtype == np.uint8
+
+    def in_flat_areas(picture: np.ndarray) -> float:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(int)
+        return float((np.abs(np.diff(grey, axis=1)) <= 1).mean())
+
+    assert in_flat_areas(drawn) > 1.3 * in_flat_areas(photo)
+    ink = contours(photo.astype(np.float32) / 255, CelSettings())
+    assert ink.min() >= 0 and ink.max() <= 1 and 0.005 < (ink > 0.5).mean() < 0.2
+    dark = contours(np.full((64, 64, 3), 0.02, np.float32), CelSettings())
+    assert dark.max() == 0  # dark areas do not fill with ink
+
+
 def test_pictures_survive_the_way_through_tensors() -> None:
     picture = data.chelsea()
     np.testing.assert_array_equal(to_picture(to_tensor([picture])), picture)
@@ -143,9 +203,24 @@ def test_the_learning_rate_warms_up_holds_and_falls() -> None:
 
 
 def test_a_recipe_takes_its_own_settings_only() -> None:
-    assert recipe_from(["steps=7", "gradient_weight=0.5"]) == Recipe(steps=7, gradient_weight=0.5)
-    with pytest.raises(ValueError, match="colour"):
-        recipe_from(["colour=red"])
+    asked = changed(Recipe(), ["steps=7", "gradient_weight=0.5"])
+    assert asked == Recipe(steps=7, gradient_weight=0.5)
+    for wrong, named in (("colour=red", "colour"), ("steps=many", "steps")):
+        with pytest.raises(InvalidSetting, match=named):
+            changed(Recipe(), [wrong])
+
+
+def of_graph(path: Path, photo: np.ndarray) -> np.ndarray:
+    """What a published TensorFlow Lite graph draws of a photo of the size it takes."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    graph = Interpreter(model_path=str(path))
+    graph.allocate_tensors()
+    planes = (photo[None] / 127.5 - 1).astype(np.float32)
+    graph.set_tensor(graph.get_input_details()[0]["index"], planes)
+    graph.invoke()
+    output = graph.get_tensor(graph.get_output_details()[0]["index"])[0]
+    return np.clip((output + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
 
 
 def make_targets(folder: Path) -> None:
@@ -157,26 +232,32 @@ def make_targets(folder: Path) -> None:
         cv2.imwrite(str(folder / f"{number:05d}-astronaut.png"), pair[..., ::-1])
 
 
+def distil(targets: Path, out: Path, steps: int, *more: str) -> subprocess.CompletedProcess[str]:
+    settings = "batch=2 crop_px=64 feature_crops=1 adversarial_from=1 warmup_steps=1"
+    command = [sys.executable, "-m", "pipeline", "train", "distil", "-o", str(out)]
+    command += ["--targets", str(targets), "--validation", str(targets), *more]
+    for setting in [*settings.split(), f"steps={steps}", "decay_from=100"]:
+        command += ["--set", setting]
+    # one thread: with more, the order of sums depends on who is faster
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+
+
+def distilled(targets: Path, out: Path, steps: int, *more: str) -> dict[str, Any]:
+    run = distil(targets, out, steps, *more)
+    assert run.returncode == 0, run.stderr
+    saved: dict[str, Any] = torch.load(out / "last.pt", weights_only=True)
+    return saved
+
+
 @needs_teacher
 def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
     targets = tmp_path / "targets"
     make_targets(targets)
-
-    def run(out: str, steps: int) -> dict[str, torch.Tensor]:
-        settings = "batch=2 crop_px=64 feature_crops=1 adversarial_from=1 warmup_steps=1"
-        command = [sys.executable, "-m", "training.distil", "--out", str(tmp_path / out)]
-        command += ["--targets", str(targets), "--validation", str(targets)]
-        command += ["--teacher", str(TEACHER)]
-        for setting in [*settings.split(), f"steps={steps}", "decay_from=100"]:
-            command += ["--set", setting]
-        # one thread: with more, the order of sums depends on who is faster
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=environment)
-        return torch.load(tmp_path / out / "last.pt", weights_only=True)
-
-    whole = run("whole", 4)
-    run("halves", 2)
-    halves = run("halves", 4)
+    features = ("--style", "hayao", "--teachers", str(TEACHERS))
+    whole = distilled(targets, tmp_path / "whole", 4, *features)
+    distilled(targets, tmp_path / "halves", 2, *features)
+    halves = distilled(targets, tmp_path / "halves", 4, *features)
     assert whole["step"] == halves["step"] == 4
     assert [entry["from_step"] for entry in halves["history"]] == [0, 2]
     for part in ("student", "average", "judge"):
@@ -184,24 +265,39 @@ def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
             assert torch.equal(tensor, halves[part][name]), f"{part} {name}"
 
 
+def test_a_student_can_be_fine_tuned_without_any_teacher(tmp_path: Path) -> None:
+    targets = tmp_path / "targets"
+    make_targets(targets)
+    start = ROOT / "training" / "checkpoints" / "hayao.safetensors"
+    saved = distilled(targets, tmp_path / "out", 1, "--from", str(start), "--style", "cel")
+    given = safetensors.torch.load_file(start)
+    for name in ("generator.stem.weight", "encoder.to_code.weight"):
+        assert torch.allclose(saved["student"][name], given[name].float(), atol=2e-3)
+        assert not torch.equal(saved["student"][name], given[name].float())
+
+
+def test_bad_calls_of_distil_are_said_in_one_line(tmp_path: Path) -> None:
+    targets = tmp_path / "targets"
+    make_targets(targets)
+    for more, named in (
+        (("--style", "rembrandt"), "rembrandt"),
+        (("--style", "cartoon"), "whitebox_cartoongan_fp16.tflite"),
+        (("--set", "colour=red"), "colour"),
+    ):
+        run = distil(targets, tmp_path / "out", 1, *more)
+        assert run.returncode == 2 and named in run.stderr and "Traceback" not in run.stderr
+    run = distil(tmp_path, tmp_path / "out", 1)
+    assert run.returncode == 1 and "no targets" in run.stderr and "Traceback" not in run.stderr
+
+
 @needs_teacher
 def test_the_dequantised_teacher_draws_what_its_graph_draws() -> None:
     """Real weights prove the architecture; the graph's int8 activations set how close it gets."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    from training.targets import draw
+    from training.styles import draw
     from training.teachers import load_animeganv2_tflite
 
     photo = cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
-    graph = Interpreter(model_path=str(TEACHER))
-    graph.allocate_tensors()
-    graph.set_tensor(
-        graph.get_input_details()[0]["index"], (photo[None] / 127.5 - 1).astype(np.float32)
-    )
-    graph.invoke()
-    output = graph.get_tensor(graph.get_output_details()[0]["index"])[0]
-    published = np.clip((output + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
-
+    published = of_graph(TEACHER, photo)
     agreement = {
         way: psnr_db(draw(load_animeganv2_tflite(TEACHER, way), photo), published)
         for way in UPSAMPLINGS
@@ -211,3 +307,17 @@ def test_the_dequantised_teacher_draws_what_its_graph_draws() -> None:
     assert agreement["legacy"] > 3 + max(agreement["half_pixel"], agreement["align_corners"])
     stranger = draw(AnimeGANv2Generator().eval(), photo)
     assert agreement["legacy"] > 10 + psnr_db(stranger, published)
+
+
+@needs_teacher
+def test_white_box_cartoongan_draws_what_its_graph_draws() -> None:
+    """No int8 here, so the two agree to the rounding of half precision."""
+    from training.teachers import load_whitebox_tflite
+
+    path = TEACHERS / "whitebox_cartoongan_fp16.tflite"
+    photo = cv2.resize(data.astronaut(), (224, 224), interpolation=cv2.INTER_AREA)
+    with torch.inference_mode():
+        drawn = to_picture(load_whitebox_tflite(path)(to_tensor([photo])))
+    assert psnr_db(drawn, of_graph(path, photo)) > 60
+    with pytest.raises(ValueError, match="White-box"):
+        load_whitebox_tflite(TEACHER)

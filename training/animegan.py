@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,9 @@ from pipeline.nets.animegan import AnimeGANGenerator
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
 from pipeline.nets.discriminators import AnimeDiscriminator
 from training import animegan_losses as losses_of
-from training.animegan_checkpoint import load, save
 from training.animegan_data import AnimeData
 from training.animegan_features import open_features
+from training.checkpoint import load, save
 from training.distil import to_picture, to_tensor
 from training.errors import LossNotFinite, ResumeMismatch
 
@@ -115,20 +114,6 @@ def published(version: str, preset: str) -> Recipe:
         generator_rate=8e-5,
         discriminator_rate=1.6e-4,
     )
-
-
-def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """The recipe with NAME=VALUE changes. Raises ValueError naming what cannot be."""
-    values: dict[str, Any] = {}
-    for change in changes:
-        name, _, value = change.partition("=")
-        if name not in asdict(recipe):
-            raise ValueError(f"no setting {name!r}; there are {', '.join(asdict(recipe))}")
-        try:
-            values[name] = type(getattr(recipe, name))(value)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-    return replace(recipe, **values)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from training.errors import WeightsMismatch
 from training.vgg import load_vgg19
 
-FEATURE_STUDENT = Path(__file__).parent / "checkpoints" / "hayao.safetensors"
+FEATURE_STUDENT = Path(__file__).parent / "checkpoints" / "cel.safetensors"
 LAYERS = ("stem", "edges", "down")
 
 
@@ -77,7 +77,7 @@ def open_features(path: Path | None) -> tuple[nn.Module, str]:
     if path is None:
         return load_student_features(FEATURE_STUDENT), (
             f"features: first layers of the shipped student {FEATURE_STUDENT.stem}, in place of "
-            "VGG19 (--features). Its licence is non-commercial"
+            "VGG19 (--features)"
         )
     if path.suffix == ".safetensors":
         return load_student_features(path), f"features: first layers of the student {path}"

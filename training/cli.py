@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -34,8 +36,8 @@ def train() -> None:
     "--features",
     type=FILE,
     help="feature net of the content and style losses: torchvision's vgg19 checkpoint (as "
-    "published), or a float student (.safetensors)  [default: first layers of the shipped hayao "
-    "student, whose licence is non-commercial]",
+    "published), or a float student (.safetensors)  [default: first layers of the shipped cel "
+    "student]",
 )
 @click.option(
     "--device",
@@ -60,25 +62,64 @@ def animegan(
     The same command again continues where it stopped. On two CPU cores the published settings
     are out of reach: try --set batch=2 --set crop_px=128 --set side_px=160.
     """
-    try:
+    with _named_errors():
         import torch
         from rich.console import Console
 
-        from training.animegan import Run, changed, published, train
+        from training.animegan import Run, published, train
+        from training.recipe import changed
+
+        recipe = changed(published(version, preset), changes)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        elif device == "cuda" and not torch.cuda.is_available():
+            raise click.UsageError("--device cuda: torch finds no GPU here")
+        train(recipe, Run(photos, style, output, features, device), Console(stderr=True))
+
+
+@train.command()
+@click.option("--targets", type=FOLDER, required=True, help="made by training.targets")
+@click.option("--validation", type=FOLDER, required=True, help="the same, of held-out photographs")
+@click.option("-o", "--output", type=FOLDER, required=True, help="checkpoint, log and sheets")
+@click.option("--style", metavar="STYLE", help="whose teacher gives the feature loss")
+@click.option("--teachers", type=FOLDER, help="folder of the published networks")
+@click.option("--from", "start_from", type=FILE, help="a float student to fine-tune")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="change a setting")
+def distil(
+    targets: Path,
+    validation: Path,
+    output: Path,
+    style: str | None,
+    teachers: Path | None,
+    start_from: Path | None,
+    changes: tuple[str, ...],
+) -> None:
+    """Teach a small student what a teacher draws.
+
+    The same command again continues where it stopped.
+    """
+    with _named_errors():
+        from training.distil import Recipe, Run, train
+        from training.recipe import changed
+
+        recipe = changed(Recipe(), changes)
+        train(recipe, Run(targets, validation, output, style, teachers, start_from))
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """One line instead of a traceback: exit code 2 for the command line, 1 for the rest."""
+    try:
         from training.errors import TrainingError
+        from training.recipe import InvalidSetting
+
+        try:
+            yield
+        except InvalidSetting as error:
+            raise click.UsageError(str(error)) from error
+        except (TrainingError, OSError) as error:
+            click.echo(f"kirei: {error}", err=True)
+            sys.exit(1)
     except ImportError as error:
         click.echo(f"kirei: training needs {error.name}; see README.md", err=True)
-        sys.exit(1)
-    try:
-        recipe = changed(published(version, preset), changes)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise click.UsageError("--device cuda: torch finds no GPU here")
-    try:
-        train(recipe, Run(photos, style, output, features, device), Console(stderr=True))
-    except (TrainingError, OSError) as error:
-        click.echo(f"kirei: {error}", err=True)
         sys.exit(1)

@@ -17,9 +17,9 @@ import json
 import math
 import time
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
-from training.animegan_checkpoint import save
+from training.checkpoint import follow, resume, save
 from training.errors import LossNotFinite
 from training.figures import figures
 from training.losses import (
@@ -41,13 +41,8 @@ from training.losses import (
     fourier_loss,
     gradient_loss,
 )
+from training.recipe import InvalidSetting
 from training.styles import STYLES
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-
-AnyRecipe = TypeVar("AnyRecipe", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -71,6 +66,8 @@ class Recipe:
     adversarial_weight: float = 0.05
     matching_weight: float = 2.0
     discriminator_rate: float = 2e-4
+    wall_share: float = 0.05  # of the crops: areas of one colour, which have to come out clean
+    wall_noise: float = 3.0  # sigma in grey levels, at most, of the noise on a wall's photo
     seed: int = 1
 
 
@@ -121,10 +118,28 @@ class Pairs:
             x = random.integers(width - recipe.crop_px + 1)
             mirror = -1 if random.random() < 0.5 else 1
             part = (slice(y, y + recipe.crop_px), slice(x, x + recipe.crop_px))
-            photos.append(self.photos[number][part][:, ::mirror])
-            targets.append(self.targets[number][part][:, ::mirror])
+            photo, target = self.photos[number][part], self.targets[number][part]
+            if random.random() < recipe.wall_share:
+                photo, target = wall(recipe, random)
+            photos.append(photo[:, ::mirror])
+            targets.append(target[:, ::mirror])
             thumbnails.append(self.thumbnails[number][:, ::mirror])
         return to_tensor(photos), to_tensor(targets), to_tensor(thumbnails)
+
+
+def wall(
+    recipe: Recipe, random: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A crop of one colour with a camera's noise, and without it.
+
+    No photograph has areas as flat as a drawing's sky; students that never saw one leave grain
+    and the pattern of their pixel-shuffle there.
+    """
+    side = recipe.crop_px
+    clean = np.empty((side, side, 3), np.uint8)
+    clean[:] = random.integers(0, 256, 3)
+    noise = random.normal(0, random.uniform(0, recipe.wall_noise), clean.shape)
+    return np.clip(clean + noise + 0.5, 0, 255).astype(np.uint8), clean
 
 
 def to_tensor(pictures: list[NDArray[np.uint8]]) -> Tensor:
@@ -178,12 +193,17 @@ def validate(student: Student, pairs: Pairs, sheet: Path | None) -> dict[str, fl
 
 
 def open_features(style: str | None, teachers: Path | None) -> TeacherFeatures | None:
-    """The feature net of a style's teacher; None where the teacher is no network."""
+    """The feature net of a style's teacher; None where the teacher is no network.
+
+    Raises InvalidSetting for a style that is not known, or without the folder that it needs.
+    """
+    if style is not None and style not in STYLES:
+        raise InvalidSetting(f"no style {style!r}; there are {', '.join(STYLES)}")
     taught_by = STYLES[style] if style else None
     if taught_by is None or taught_by.file is None or taught_by.load is None:
         return None
     if teachers is None:
-        raise ValueError(f"the features of {style} are of {taught_by.file}: give its folder")
+        raise InvalidSetting(f"the features of {style} are of {taught_by.file}: give its folder")
     teacher = taught_by.load(teachers / taught_by.file)
     return TeacherFeatures(teacher.to(memory_format=torch.channels_last))
 
@@ -199,7 +219,8 @@ class Run:
 
     ``targets`` and ``validation``: folders that training.targets made. ``style``: whose teacher
     gives the feature loss, out of the folder ``teachers``; without it there is none.
-    ``start_from``: a float student to fine-tune.
+    ``start_from``: a float student to fine-tune. ``until``: the step to stop at, when that is
+    before the recipe's last.
     """
 
     targets: Path
@@ -208,6 +229,7 @@ class Run:
     style: str | None = None
     teachers: Path | None = None
     start_from: Path | None = None
+    until: int | None = None
 
 
 def train(recipe: Recipe, run: Run) -> None:
@@ -236,21 +258,14 @@ def train(recipe: Recipe, run: Run) -> None:
     pairs = Pairs(run.targets, shape.thumbnail_px, recipe.crop_px)
     held_out = Pairs(run.validation, shape.thumbnail_px, recipe.crop_px)
     run.output.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = run.output / "last.pt", 0
-    history: list[dict[str, Any]] = []
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        first, history = saved["step"], saved["history"]
-        print(f"resumed at step {first}")
-    if not history or history[-1]["recipe"] != asdict(recipe):
-        history.append({"from_step": first, "recipe": asdict(recipe)})
-    print(f"{len(pairs.photos)} windows, {len(held_out.photos)} held out", flush=True)
+    checkpoint = run.output / "last.pt"
+    first, history = resume(checkpoint, parts, recipe)
+    print(f"{len(pairs.photos)} windows, {len(held_out.photos)} held out; from step {first}")
 
     sums: dict[str, float] = {}
     start = time.monotonic()
-    for step in range(first, recipe.steps):
+    last = min(recipe.steps, run.until or recipe.steps)
+    for step in range(first, last):
         photo, target, thumbnail = pairs.batch(recipe, step)
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * learning_rate(recipe, step)
@@ -295,37 +310,22 @@ def train(recipe: Recipe, run: Run) -> None:
             judged.backward()
             judge_optimiser.step()
             losses["judge"] = judged
-        decay = min(recipe.average_decay, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, now in zip(average.parameters(), student.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+        follow(average, student, recipe.average_decay, step)
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + loss.item()
 
         done = step + 1
-        if done % 50 == 0 or done == recipe.steps:
+        if done % 50 == 0 or done == last:
             seconds = (time.monotonic() - start) / (done - first)
             means = " ".join(f"{name} {value / 50:.4f}" for name, value in sums.items())
             print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
             sums = {}
-        if done % 250 == 0 or done == recipe.steps:
+        if done % 250 == 0 or done == last:
             states = {name: part.state_dict() for name, part in parts.items()}
             about = {"step": done, "history": history, "shape": shape.as_dict()}
             save(checkpoint, states | about)
-        if done % 500 == 0 or done == recipe.steps:
+        if done % 500 == 0 or done == last:
             row = validate(average, held_out, run.output / f"sheet-{done:05d}.png")
             print(f"step {done} | held out: {row}", flush=True)
             with (run.output / "log.jsonl").open("a") as log:
                 log.write(json.dumps({"step": done, **row}) + "\n")
-
-
-def recipe_from(kind: type[AnyRecipe], changes: list[str]) -> AnyRecipe:
-    """A recipe with NAME=VALUE changes. Raises ValueError for a name that it has not."""
-    plain = asdict(kind())
-    values: dict[str, Any] = {}
-    for change in changes:
-        name, _, value = change.partition("=")
-        if name not in plain:
-            raise ValueError(f"no setting {name!r}; there are {', '.join(plain)}")
-        values[name] = type(plain[name])(value)
-    return kind(**values)

@@ -25,23 +25,22 @@ import torch
 from pipeline.domain import Picture
 from pipeline.nets.student import StudentShape
 from training.distil import Pairs, Student, to_picture, to_tensor
-from training.errors import StyleRefused
 from training.figures import figures
 from training.layer import (
     CHECKPOINTS,
     INT8,
     LAYER,
-    LEAST_PARITY_DB,
     Inputs,
     Label,
     Place,
     export_onnx,
     graph_bytes,
     install,
+    made_by,
     parity,
     quantise,
+    refuse_unlike,
     run_graph,
-    source_commit,
     widened,
 )
 from training.styles import STYLES
@@ -109,7 +108,7 @@ def add_student(
     The int8 graph is calibrated on the first windows and measured on the others: against the
     torch module, and against the ``targets`` where there are any. ``recipe`` is kept in the
     manifest beside the checkpoint's own history. Raises StyleRefused, and writes nothing,
-    when int8 is under LEAST_PARITY_DB of float.
+    when int8 strays too far from float.
     """
     student, saved = load_student(checkpoint)
     shape = student.generator.shape
@@ -122,12 +121,7 @@ def add_student(
     measured = parity(draw(student, held_out), drawn)
     if targets:
         measured |= figures(list(zip(drawn, targets, strict=True)))
-    print(f"int8 graph: {measured}")
-    if measured["parity_psnr_db"] < LEAST_PARITY_DB:
-        raise StyleRefused(
-            f"{checkpoint}: int8 is {measured['parity_psnr_db']:.1f} dB from float, "
-            f"under {LEAST_PARITY_DB}: nothing written"
-        )
+    refuse_unlike(checkpoint, measured)
     entry = {
         "name": label.name,
         "title": label.title,
@@ -144,12 +138,7 @@ def add_student(
         "thumbnail_px": shape.thumbnail_px,
         "licence": label.licence,
         "shape": shape.as_dict(),
-        "recipe": {
-            "history": saved["history"],
-            "steps_done": saved["step"],
-            "commit": source_commit(),
-            **recipe,
-        },
+        "recipe": made_by(saved, recipe),
         "figures": {name: round(value, 4) for name, value in measured.items()},
     }
     tensors = {name: t.half().contiguous() for name, t in student.state_dict().items()}
@@ -161,6 +150,31 @@ def add_student(
     return install(place, entry, files)
 
 
+def add_style(
+    name: str, checkpoint: Path, targets: Path, validation: Path, place: Place
+) -> list[Path]:
+    """Adds a style of training/styles.py, measured on its held-out windows."""
+    style = STYLES[name]
+    student, saved = load_student(checkpoint)
+    crop_px = saved["history"][-1]["recipe"]["crop_px"]
+    thumbnail_px = student.generator.shape.thumbnail_px
+    pairs = Pairs(targets, thumbnail_px, crop_px)
+    held_out = Pairs(validation, thumbnail_px, crop_px)
+    windows = list(zip(pairs.photos, pairs.thumbnails, strict=True))
+    names = "\n".join(pairs.names).encode()
+    written = add_student(
+        checkpoint,
+        Label(name, style.title, style.licence),
+        windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)],
+        list(zip(held_out.photos, held_out.thumbnails, strict=True)),
+        held_out.targets,
+        {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()},
+        place,
+    )
+    print("wrote", *written)
+    return written
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -170,25 +184,8 @@ def main() -> None:
     parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
-
-    style = STYLES[options.name]
-    student, saved = load_student(options.checkpoint)
-    crop_px = saved["history"][-1]["recipe"]["crop_px"]
-    thumbnail_px = student.generator.shape.thumbnail_px
-    pairs = Pairs(options.targets, thumbnail_px, crop_px)
-    held_out = Pairs(options.validation, thumbnail_px, crop_px)
-    windows = list(zip(pairs.photos, pairs.thumbnails, strict=True))
-    names = "\n".join(pairs.names).encode()
-    written = add_student(
-        options.checkpoint,
-        Label(options.name, style.title, style.licence),
-        windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)],
-        list(zip(held_out.photos, held_out.thumbnails, strict=True)),
-        held_out.targets,
-        {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()},
-        Place(options.layer, options.checkpoints),
-    )
-    print("wrote", *written)
+    place = Place(options.layer, options.checkpoints)
+    add_style(options.name, options.checkpoint, options.targets, options.validation, place)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ from training.layer import (
     export_onnx,
     graph_bytes,
     install,
+    made_by,
     quantise,
-    source_commit,
 )
 from training.quality import (
     Case,
@@ -143,12 +143,7 @@ def add_quality(
         "thumbnail_px": shape.thumbnail_px,
         "licence": LICENCE,
         "shape": shape.as_dict(),
-        "recipe": {
-            "history": saved["history"],
-            "steps_done": saved["step"],
-            "commit": source_commit(),
-            **recipe,
-        },
+        "recipe": made_by(saved, recipe),
         "figures": {name: round(value, 4) for name, value in measured.items()},
         "thresholds": thresholds,
     }

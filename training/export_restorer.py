@@ -24,21 +24,20 @@ import torch
 from pipeline.domain import Picture
 from pipeline.nets.restorer import Restorer, RestorerShape
 from training.distil import to_tensor
-from training.errors import StyleRefused
 from training.layer import (
     CHECKPOINTS,
     INT8,
     LAYER,
-    LEAST_PARITY_DB,
     Inputs,
     Place,
     export_onnx,
     graph_bytes,
     install,
+    made_by,
     parity,
     quantise,
+    refuse_unlike,
     run_graph,
-    source_commit,
     widened,
 )
 from training.restore import (
@@ -103,7 +102,7 @@ def add_restorer(
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
     Calibrated on the first pairs and measured on the others, by kind of damage. Raises
-    StyleRefused, and writes nothing, when int8 is under LEAST_PARITY_DB of float.
+    StyleRefused, and writes nothing, when int8 strays too far from float.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = RestorerShape.from_dict(saved["shape"])
@@ -130,12 +129,8 @@ def add_restorer(
         measured |= {f"{kind}_{name}": value for name, value in rows.items()}
         first += len(kind_pairs)
     print(f"int8 graphs: {measured}")
-    least = min(measured["parity_psnr_db"], doubled["parity_psnr_db"])
-    if least < LEAST_PARITY_DB:
-        raise StyleRefused(
-            f"{checkpoint}: int8 is {least:.1f} dB from float, under {LEAST_PARITY_DB}: "
-            "nothing written"
-        )
+    for figures in (measured, doubled):
+        refuse_unlike(checkpoint, figures)
     entry = {
         "name": NAME,
         "title": "Restorer of photographs",
@@ -152,12 +147,7 @@ def add_restorer(
         "thumbnail_px": 0,
         "licence": LICENCE,
         "shape": shape.as_dict(),
-        "recipe": {
-            "history": saved["history"],
-            "steps_done": saved["step"],
-            "commit": source_commit(),
-            **recipe,
-        },
+        "recipe": made_by(saved, recipe),
         "figures": {name: round(value, 4) for name, value in measured.items()},
     }
     tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +21,25 @@ import torch
 from pipeline.domain import Picture
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.distil import to_picture, to_tensor
-from training.errors import StyleRefused
 from training.layer import (
     CHECKPOINTS,
     INT8,
     LAYER,
-    LEAST_PARITY_DB,
     Inputs,
     Place,
     export_onnx,
     graph_bytes,
     install,
+    made_by,
     parity,
     quantise,
+    refuse_unlike,
     run_graph,
-    source_commit,
-    widened,
 )
-from training.upsampler import Recipe, degrade, drawings, measure
+from training.upsampler import Recipe, drawings, measure
 
 NAME = "upsampler"
-IN_FLOAT = ("/Add", "/DepthToSpace")
+IN_FLOAT = ("/Add",)
 CALIBRATION_DRAWINGS = 64
 LICENCE = "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md"
 
@@ -63,33 +60,26 @@ def add_upsampler(
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
     Calibrated and measured on drawings (see training/upsampler.py). Raises StyleRefused, and
-    writes nothing, when int8 is under LEAST_PARITY_DB of float.
+    writes nothing, when int8 strays too far from float.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = UpsamplerShape(**saved["shape"])
     net = Upsampler(shape).eval()
     net.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
-    served = deepcopy(net)
-    served.head = widened(served.head)
     settings = Recipe(**saved["history"][-1]["recipe"])
-    small = [degrade(p, settings.middle_blur, 1.0, (n,)) for n, p in enumerate(held_out)]
-    to_calibrate = [degrade(p, settings.middle_blur, 1.0, (n,)) for n, p in enumerate(calibration)]
+    small = [settings.middling(drawing, n) for n, drawing in enumerate(held_out)]
+    to_calibrate = [settings.middling(drawing, n) for n, drawing in enumerate(calibration)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         example = {"picture": torch.zeros(1, 3, 64, 96)}
-        graph = export_onnx(served, example, "drawing", folder / "upsampler.onnx", True)
+        graph = export_onnx(net, example, "drawing", folder / "upsampler.onnx", True)
         quantised = quantise(graph, folder, inputs_of(to_calibrate), IN_FLOAT)
         made = run_graph(quantised, inputs_of(small))
         content = graph_bytes(quantised)
     with torch.inference_mode():
         wanted = [to_picture(net(to_tensor([picture]))) for picture in small]
     measured = parity(wanted, made) | measure(small, made, held_out)
-    print(f"int8 graph: {measured}")
-    if measured["parity_psnr_db"] < LEAST_PARITY_DB:
-        raise StyleRefused(
-            f"{checkpoint}: int8 is {measured['parity_psnr_db']:.1f} dB from float, "
-            f"under {LEAST_PARITY_DB}: nothing written"
-        )
+    refuse_unlike(checkpoint, measured)
     entry = {
         "name": NAME,
         "title": "Upsampler of drawings",
@@ -99,19 +89,14 @@ def add_upsampler(
         "quantisation": INT8,
         "input_range": [-1, 1],
         "scale": 2,
-        "multiple_of_px": 1,
+        "multiple_of_px": 2,
         "overlap_px": shape.receptive_radius_px,
         "tileable": True,
         "working_px": 0,
         "thumbnail_px": 0,
         "licence": LICENCE,
         "shape": shape.as_dict(),
-        "recipe": {
-            "history": saved["history"],
-            "steps_done": saved["step"],
-            "commit": source_commit(),
-            **recipe,
-        },
+        "recipe": made_by(saved, recipe),
         "figures": {name: round(value, 4) for name, value in measured.items()},
     }
     tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}
@@ -122,6 +107,19 @@ def add_upsampler(
     return install(place, entry, files)
 
 
+def add(checkpoint: Path, targets: Path, validation: Path, place: Place) -> None:
+    """Adds the upsampler, calibrated on ``targets`` and measured on ``validation``."""
+    pictures = drawings(targets)
+    written = add_upsampler(
+        checkpoint,
+        pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)],
+        drawings(validation),
+        {"windows": len(pictures)},
+        place,
+    )
+    print("wrote", *written)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -130,15 +128,8 @@ def main() -> None:
     parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
-    pictures = drawings(options.targets)
-    written = add_upsampler(
-        options.checkpoint,
-        pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)],
-        drawings(options.validation),
-        {"windows": len(pictures)},
-        Place(options.layer, options.checkpoints),
-    )
-    print("wrote", *written)
+    place = Place(options.layer, options.checkpoints)
+    add(options.checkpoint, options.targets, options.validation, place)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,26 @@ def parity(wanted: Sequence[Picture], made: Sequence[Picture]) -> dict[str, floa
     }
 
 
+def refuse_unlike(checkpoint: Path, measured: Mapping[str, float]) -> None:
+    """Raises StyleRefused when int8 is under LEAST_PARITY_DB of float."""
+    print(f"int8 graph: {dict(measured)}")
+    if measured["parity_psnr_db"] < LEAST_PARITY_DB:
+        raise StyleRefused(
+            f"{checkpoint}: int8 is {measured['parity_psnr_db']:.1f} dB from float, "
+            f"under {LEAST_PARITY_DB}: nothing written"
+        )
+
+
+def made_by(saved: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """How weights were made, as the manifest tells it, out of a checkpoint."""
+    return {
+        "history": saved["history"],
+        "steps_done": saved["step"],
+        "commit": source_commit(),
+        **more,
+    }
+
+
 def file_entry(name: str, content: bytes) -> dict[str, Any]:
     """A file as the manifest lists it."""
     return {"file": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

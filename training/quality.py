@@ -1,9 +1,9 @@
 """Trains the quality model: what a photo suffers from, in the units of what was done to it.
 
-    python -m training.quality --data ../shared/data --out .cache/runs/quality --set steps=4000
+    python -m training.quality --data ../shared/data --output .cache/runs/quality --set steps=4000
 
 Photographs are spoilt as for the restorer (training/degradations.py), and shown as the pipeline
-shows them (``look`` in pipeline/quality.py). Run again with the same --out, it continues from
+shows them (``look`` in pipeline/quality.py). Run again with the same --output, it continues from
 the last checkpoint and ends where one run would have.
 """
 
@@ -13,9 +13,8 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from pipeline.domain import Picture
 from pipeline.measure import ssim
 from pipeline.nets.quality import MEASURES, QualityModel, QualityShape, normalise
 from pipeline.quality import look
-from training.animegan_checkpoint import save
+from training.checkpoint import follow, resume, save
 from training.degradations import (
     KINDS,
     Brighten,
@@ -37,8 +36,9 @@ from training.degradations import (
     draw_kind,
     draw_steps,
 )
-from training.distil import learning_rate, recipe_from, to_tensor
+from training.distil import learning_rate, to_tensor
 from training.errors import LossNotFinite
+from training.recipe import changed
 from training.restore import draw_window, photographs
 
 HELD_OUT_PHOTOS = 12  # for each kind of damage
@@ -196,17 +196,9 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
     }
     lists, held_out = photographs(data, validation=False), held_out_cases(data)
     output.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = output / "last.pt", 0
-    history: list[dict[str, Any]] = []
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        first, history = saved["step"], saved["history"]
-        print(f"resumed at step {first}")
-    if not history or history[-1]["recipe"] != asdict(recipe):
-        history.append({"from_step": first, "recipe": asdict(recipe)})
-    print(f"{sum(map(len, lists.values()))} photographs", flush=True)
+    checkpoint = output / "last.pt"
+    first, history = resume(checkpoint, parts, recipe)
+    print(f"{sum(map(len, lists.values()))} photographs; from step {first}", flush=True)
 
     start, sums = time.monotonic(), torch.zeros(len(MEASURES))
     for step in range(first, recipe.steps):
@@ -223,10 +215,7 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        with torch.no_grad():
-            decay = min(recipe.average_decay, (step + 1) / (step + 10))
-            for mean, now in zip(average.parameters(), model.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+        follow(average, model, recipe.average_decay, step)
         sums += losses.detach()
 
         done = step + 1
@@ -249,10 +238,10 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photos/, portraits/")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
-    train(recipe_from(Recipe, options.set), options.data, options.out)
+    train(changed(Recipe(), options.set), options.data, options.output)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Trains the restorer: blur, noise and JPEG artefacts out of photographs, at once and doubled.
 
-    python -m training.restore --data ../shared/data --out .cache/runs/restorer --set steps=5000
+    python -m training.restore --data ../shared/data --output .cache/runs/restorer --set steps=5000
 
 Photographs are spoilt on the fly (training/degradations.py); some are left clean, so that good
 photos stay as they are. Reduced by half, a photograph gives a pair for both scales; cut as it
 is, one for the same size alone, so that the net knows photos as cameras give them. Dark ones
-are brightened first, as the pipeline does. Run again with the same --out, it continues from the
+are brightened first, as the pipeline does. Run again with the same --output, it continues from the
 last checkpoint and ends where one run would have; the random numbers of a step depend on the
 seed and the step alone.
 """
@@ -15,10 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from pipeline.domain import Picture
 from pipeline.measure import psnr_db
 from pipeline.nets.restorer import Restorer, RestorerShape
-from training.animegan_checkpoint import save
+from training.checkpoint import follow, resume, save
 from training.data import KINDS as KINDS_OF_PHOTOS
 from training.data import read_rgb, split
 from training.degradations import (
@@ -41,9 +40,10 @@ from training.degradations import (
     draw_kind,
     draw_steps,
 )
-from training.distil import learning_rate, recipe_from, to_picture, to_tensor
+from training.distil import learning_rate, to_picture, to_tensor
 from training.errors import LossNotFinite, NoPictures
 from training.losses import fourier_loss, gradient_loss
+from training.recipe import changed
 
 HELD_OUT_PHOTOS = 8  # for each kind of damage
 HELD_OUT_PX = 192  # of the small picture
@@ -268,17 +268,9 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
     }
     lists, held_out = photographs(data, validation=False), held_out_pairs(data)
     output.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = output / "last.pt", 0
-    history: list[dict[str, Any]] = []
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        first, history = saved["step"], saved["history"]
-        print(f"resumed at step {first}")
-    if not history or history[-1]["recipe"] != asdict(recipe):
-        history.append({"from_step": first, "recipe": asdict(recipe)})
-    print(f"{sum(map(len, lists.values()))} photographs", flush=True)
+    checkpoint = output / "last.pt"
+    first, history = resume(checkpoint, parts, recipe)
+    print(f"{sum(map(len, lists.values()))} photographs; from step {first}", flush=True)
 
     start, sums = time.monotonic(), 0.0
     for step in range(first, recipe.steps):
@@ -298,10 +290,7 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
-        with torch.no_grad():
-            decay = min(recipe.average_decay, (step + 1) / (step + 10))
-            for mean, now in zip(average.parameters(), net.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+        follow(average, net, recipe.average_decay, step)
         sums += loss.item()
 
         done = step + 1
@@ -326,10 +315,10 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photos/, portraits/")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
-    train(recipe_from(Recipe, options.set), options.data, options.out)
+    train(changed(Recipe(), options.set), options.data, options.output)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,24 +21,27 @@ from training.data import windows
 from training.styles import STYLES, open_teacher
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--style", choices=STYLES, required=True)
-    parser.add_argument("--teachers", type=Path, help="folder of the published networks")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=1600)
-    parser.add_argument("--side", type=int, default=448, help="longest side of a window in px")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--validation", action="store_true", help="draw from the held-out files")
-    options = parser.parse_args()
+@dataclass(frozen=True)
+class Targets:
+    """Which windows are drawn: ``count`` of them, at most ``side_px`` a side, of the held-out
+    photographs where ``validation``.
+    """
 
-    teacher = open_teacher(options.style, options.teachers)
-    options.out.mkdir(parents=True, exist_ok=True)
+    style: str
+    count: int
+    seed: int
+    side_px: int = 448
+    validation: bool = False
+
+
+def draw_targets(targets: Targets, data: Path, teachers: Path | None, out: Path) -> None:
+    """Writes a PNG a window into ``out``; those that are there already stay."""
+    teacher = open_teacher(targets.style, teachers)
+    out.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    chosen = windows(options.data, options.count, options.side, options.seed, options.validation)
+    chosen = windows(data, targets.count, targets.side_px, targets.seed, targets.validation)
     for number, window in enumerate(chosen, 1):
-        path = options.out / f"{window.name}.png"
+        path = out / f"{window.name}.png"
         if path.exists():
             continue
         pair = np.concatenate([window.pixels, teacher(window.pixels)], axis=1)
@@ -45,7 +49,21 @@ def main() -> None:
         cv2.imwrite(str(temporary), cv2.cvtColor(pair, cv2.COLOR_RGB2BGR))
         temporary.replace(path)
         if number % 50 == 0:
-            print(f"{number}/{options.count}, {time.monotonic() - start:.0f} s", flush=True)
+            print(f"{number}/{targets.count}, {time.monotonic() - start:.0f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--style", choices=STYLES, required=True)
+    parser.add_argument("--teachers", type=Path, help="folder of the published networks")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=1600)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--validation", action="store_true", help="draw from the held-out files")
+    options = parser.parse_args()
+    asked = Targets(options.style, options.count, options.seed, validation=options.validation)
+    draw_targets(asked, options.data, options.teachers, options.out)
 
 
 if __name__ == "__main__":

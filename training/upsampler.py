@@ -1,19 +1,20 @@
 """Trains the upsampler on drawn pictures.
 
     python -m training.upsampler --targets .cache/targets/cel \\
-        --validation .cache/targets/cel-validation --out .cache/runs/upsampler
+        --validation .cache/targets/cel-validation --output .cache/runs/upsampler
 
 Drawings reduced by a third, so that their edges are crisp to the pixel, are what is wanted;
 reduced by half again and blurred until their edges are as wide in pixels as a drawing's,
 they are what is given. Grain and 8-bit rounding are added, since students have both.
-Run again with the same --out, it continues from the last checkpoint.
+Run again with the same --output, it continues from the last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,12 +24,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
-from training.animegan_checkpoint import save
+from training.checkpoint import follow, resume, save
 from training.data import read_rgb
-from training.distil import recipe_from, to_picture, to_tensor
+from training.distil import to_picture, to_tensor
 from training.errors import LossNotFinite
 from training.figures import edge_width_px, figures
 from training.losses import energy_loss, gradient_loss
+from training.recipe import changed
 
 CRISP = 2 / 3  # scale at which a drawing's edges are as narrow as wanted
 
@@ -39,21 +41,23 @@ Picture = NDArray[np.uint8]
 class Recipe:
     """The settings of a run, kept in its checkpoint."""
 
-    steps: int = 4000
+    steps: int = 5000
     batch: int = 12
-    crop_px: int = 96  # of the large picture
+    crop_px: int = 96  # of the large picture; a multiple of 4
     learning_rate: float = 2e-3
-    energy_weight: float = 0.5
+    energy_weight: float = 1.0
     gradient_weight: float = 0.5
     blur_least: float = 0.3  # sigma in pixels of the small picture
     blur_most: float = 0.9
-    grain: float = 2.0  # sigma in grey levels, at most
+    grain: float = 3.0  # sigma in grey levels, at most
+    beads: float = 0.05  # sigma as a share of an edge's contrast, at most
     average_decay: float = 0.998
     seed: int = 1
 
-    @property
-    def middle_blur(self) -> float:
-        return (self.blur_least + self.blur_most) / 2
+    def middling(self, drawing: Picture, number: int) -> Picture:
+        """``drawing`` degraded halfway, the same for the same number."""
+        sigma = (self.blur_least + self.blur_most) / 2
+        return degrade(drawing, sigma, self.grain / 2, self.beads / 2, (self.seed, number))
 
 
 def drawings(folder: Path) -> list[Picture]:
@@ -61,7 +65,7 @@ def drawings(folder: Path) -> list[Picture]:
     found = []
     for path in sorted(folder.glob("?????-*.png")):
         target = np.split(read_rgb(path), 2, axis=1)[1]
-        size = [round(side * CRISP) // 2 * 2 for side in target.shape[1::-1]]
+        size = [round(side * CRISP) // 4 * 4 for side in target.shape[1::-1]]
         small = cv2.resize(target, size, interpolation=cv2.INTER_AREA)
         found.append(small)
     if not found:
@@ -69,15 +73,25 @@ def drawings(folder: Path) -> list[Picture]:
     return found
 
 
-def degrade(drawing: Picture, sigma_px: float, grain: float, seed: tuple[int, ...]) -> Picture:
-    """(2h, 2w, 3) to (h, w, 3): half the size, blurred, with smooth grain of ``grain`` levels."""
+def degrade(
+    drawing: Picture, sigma_px: float, grain: float, beads: float, seed: tuple[int, ...]
+) -> Picture:
+    """(2h, 2w, 3) to (h, w, 3): half the size, blurred, with the faults of a student.
+
+    ``grain``: sigma of smooth noise in grey levels. ``beads``: sigma of noise along edges, as a
+    share of their contrast: lines of one or two pixels come out of a student uneven.
+    """
     height, width = drawing.shape[0] // 2, drawing.shape[1] // 2
     small = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     small = cv2.GaussianBlur(small, (0, 0), sigma_px)
-    noise = np.random.default_rng(seed).normal(0, 1, (height, width, 1)).astype(np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), 0.7)
-    noise *= grain / max(1e-6, float(noise.std()))
-    return np.clip(small + noise[..., None] + 0.5, 0, 255).astype(np.uint8)
+    around = np.ones((3, 3), np.uint8)
+    contrast = (cv2.dilate(small, around) - cv2.erode(small, around)).max(2, keepdims=True)
+    random = np.random.default_rng(seed)
+    smooth = cv2.GaussianBlur(random.normal(0, 1, (height, width)).astype(np.float32), (0, 0), 0.7)
+    smooth /= max(1e-6, float(smooth.std()))
+    uneven = random.normal(0, beads, (height, width, 1)).astype(np.float32)
+    noisy = small + grain * smooth[..., None] + contrast * uneven
+    return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
 
 
 def batch(pictures: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
@@ -93,7 +107,8 @@ def batch(pictures: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, T
         sigma = float(random.uniform(recipe.blur_least, recipe.blur_most))
         grain = float(random.uniform(0, recipe.grain))
         large.append(crop)
-        small.append(degrade(crop, sigma, grain, (recipe.seed, step, number)))
+        beads = float(random.uniform(0, recipe.beads))
+        small.append(degrade(crop, sigma, grain, beads, (recipe.seed, step, number)))
     return to_tensor(small), to_tensor(large)
 
 
@@ -110,14 +125,26 @@ def measure(small: list[Picture], made: list[Picture], wanted: list[Picture]) ->
 
 def validate(net: Upsampler, pictures: list[Picture], recipe: Recipe) -> dict[str, float]:
     """Figures on held-out drawings."""
-    small = [degrade(p, recipe.middle_blur, 1.0, (n,)) for n, p in enumerate(pictures)]
+    small = [recipe.middling(picture, number) for number, picture in enumerate(pictures)]
     with torch.inference_mode():
         made = [to_picture(net(to_tensor([picture]))) for picture in small]
     return measure(small, made, pictures)
 
 
-def train(recipe: Recipe, options: argparse.Namespace) -> None:
-    """The loop. Writes OUT/last.pt and OUT/log.jsonl."""
+@dataclass(frozen=True)
+class Run:
+    """What a run reads (folders that training.targets made) and writes."""
+
+    targets: Path
+    validation: Path
+    output: Path
+
+
+def train(recipe: Recipe, run: Run) -> None:
+    """The loop. Writes OUTPUT/last.pt and OUTPUT/log.jsonl.
+
+    Raises LossNotFinite and CheckpointNotSaved, with the last checkpoint good.
+    """
     torch.manual_seed(recipe.seed)
     shape = UpsamplerShape()
     net, average = Upsampler(shape), Upsampler(shape)
@@ -129,20 +156,15 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
         "average": average,
         "optimiser": optimiser,
     }
-    pictures, held_out = drawings(options.targets), drawings(options.validation)
+    pictures, held_out = drawings(run.targets), drawings(run.validation)
     pictures = [p for p in pictures if min(p.shape[:2]) >= recipe.crop_px]
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, first = options.out / "last.pt", 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        first = saved["step"]
-        print(f"resumed at step {first}")
-    print(f"{len(pictures)} drawings, {len(held_out)} held out", flush=True)
+    run.output.mkdir(parents=True, exist_ok=True)
+    checkpoint = run.output / "last.pt"
+    first, history = resume(checkpoint, parts, recipe)
+    print(f"{len(pictures)} drawings, {len(held_out)} held out; from step {first}", flush=True)
     for step in range(first, recipe.steps):
         for group in optimiser.param_groups:
-            falling = 0.5 * (1 + np.cos(np.pi * step / recipe.steps))
+            falling = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
             group["lr"] = recipe.learning_rate * min(falling, (step + 1) / 100)
         small, large = batch(pictures, recipe, step)
         made = net(small)
@@ -154,20 +176,16 @@ def train(recipe: Recipe, options: argparse.Namespace) -> None:
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        with torch.no_grad():
-            decay = min(recipe.average_decay, (step + 1) / (step + 10))
-            for mean, now in zip(average.parameters(), net.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+        follow(average, net, recipe.average_decay, step)
         done = step + 1
         if done % 100 == 0:
             print(f"step {done} | loss {loss.item():.4f}", flush=True)
         if done % 500 == 0 or done == recipe.steps:
             states = {name: part.state_dict() for name, part in parts.items()}
-            history = [{"from_step": 0, "recipe": asdict(recipe)}]
             save(checkpoint, states | {"step": done, "history": history, "shape": shape.as_dict()})
             row = validate(average, held_out, recipe)
             print(f"step {done} | held out: {row}", flush=True)
-            with (options.out / "log.jsonl").open("a") as log:
+            with (run.output / "log.jsonl").open("a") as log:
                 log.write(json.dumps({"step": done, **row}) + "\n")
 
 
@@ -175,10 +193,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--targets", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
-    train(recipe_from(Recipe, options.set), options)
+    run = Run(options.targets, options.validation, options.output)
+    train(changed(Recipe(), options.set), run)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Checkpoints of ``kirei train animegan``: whole or not at all, and never of a broken state."""
+"""Checkpoints of trainings: whole or not at all, and never of a broken state."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import io
 import os
 import pickle
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.errors import CheckpointNotSaved, LossNotFinite, ResumeMismatch
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -53,6 +57,39 @@ def load(path: Path, architecture: str) -> dict[str, Any]:
     if found != architecture:
         raise ResumeMismatch(f"{path}: holds {found}; {architecture} was asked for")
     return saved
+
+
+class Resumable(Protocol):
+    """A module or an optimiser."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+
+def resume(
+    path: Path, parts: Mapping[str, Resumable], recipe: DataclassInstance
+) -> tuple[int, list[dict[str, Any]]]:
+    """Fills the parts from the checkpoint at ``path``, if there is one. Returns the step to go on
+    from, and all recipes so far with the steps they held from, today's as the last.
+    """
+    step, history = 0, list[dict[str, Any]]()
+    if path.exists():
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
+        step, history = saved["step"], saved["history"]
+    if not history or history[-1]["recipe"] != asdict(recipe):
+        history.append({"from_step": step, "recipe": asdict(recipe)})
+    return step, history
+
+
+def follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
+    """One step of the exponential moving average; faster at first, or it would long remember
+    the random weights that it began with.
+    """
+    decay = min(decay, (step + 1) / (step + 10))
+    with torch.no_grad():
+        for mean, now in zip(average.parameters(), net.parameters(), strict=True):
+            mean.lerp_(now, 1 - decay)
 
 
 def _tensors(content: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

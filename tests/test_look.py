@@ -1,0 +1,96 @@
+"""What one sees: every style has the same look at every size, crisp lines and true colours."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import Options, Pipeline, Settings
+from pipeline.domain import Picture
+from pipeline.measure import colour_shift, ssim
+
+pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
+
+from training.figures import edge_width_px, line_f1
+
+PIPELINE = Pipeline(Settings())
+STYLES = [spec.name for spec in PIPELINE.styles()]
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+def photo(name: str, side_px: int = 0) -> Picture:
+    """A sample; with ``side_px``, brought to that longer side."""
+    pixels = np.asarray(Image.open(SAMPLES / f"{name}.jpg").convert("RGB"))
+    if not side_px:
+        return pixels
+    scale = side_px / max(pixels.shape[:2])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LANCZOS4
+    return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=way)
+
+
+@cache
+def drawn(name: str, style: str, side_px: int = 0) -> Picture:
+    encoded = io.BytesIO()
+    Image.fromarray(photo(name, side_px)).save(encoded, "PNG")
+    options = Options(style=style, enhance="off", format="png", max_side_px=4096)
+    result = PIPELINE.run(encoded.getvalue(), options)
+    return np.asarray(Image.open(io.BytesIO(result.image)))
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", ["astronaut", "rocket"])
+def test_the_look_is_the_same_at_every_size(name: str, style: str) -> None:
+    base = drawn(name, style, 512)
+    size = (base.shape[1], base.shape[0])
+    for side_px in (1024, 2048):
+        large = drawn(name, style, side_px)
+        reduced = cv2.resize(large, size, interpolation=cv2.INTER_AREA)
+        assert ssim(base, reduced) > 0.85
+        assert line_f1(reduced, base) > 0.7
+        assert edge_width_px(large) < 1.3 * edge_width_px(base)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_colours_stay_the_photos(style: str) -> None:
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+        assert colour_shift(photo(name), drawn(name, style)) < 7
+        tints = [
+            cv2.cvtColor(p, cv2.COLOR_RGB2LAB)[..., 1:] for p in (photo(name), drawn(name, style))
+        ]
+        cast = np.abs(tints[0].mean((0, 1), float) - tints[1].mean((0, 1), float))
+        assert cast.max() < 4
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("colour", [(128, 128, 128), (200, 220, 245), (224, 172, 150)])
+def test_a_wall_of_one_colour_has_no_grain(style: str, colour: tuple[int, int, int]) -> None:
+    """No checkerboard, which a pixel-shuffle can leave."""
+    wall = Image.new("RGB", (384, 256), colour)
+    encoded = io.BytesIO()
+    wall.save(encoded, "PNG")
+    options = Options(style=style, enhance="off", format="png")
+    made = Image.open(io.BytesIO(PIPELINE.run(encoded.getvalue(), options).image))
+    middle = np.asarray(made)[48:-48, 48:-48].astype(float)
+    assert middle.std((0, 1)).max() < 1.5
+    assert np.abs(middle.mean((0, 1)) - colour).max() < 24
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_detail_moves_the_scale_without_steps(style: str) -> None:
+    """A little more detail changes the picture a little, everywhere on the scale."""
+    encoded = io.BytesIO()
+    Image.fromarray(photo("astronaut", 1024)).save(encoded, "PNG")
+    pictures = []
+    for detail in (0.2, 0.22, 0.4, 0.42, 0.6, 0.62):
+        options = Options(style=style, enhance="off", format="png", detail=detail)
+        result = PIPELINE.run(encoded.getvalue(), options)
+        pictures.append(np.asarray(Image.open(io.BytesIO(result.image))))
+    near = [ssim(a, b) for a, b in zip(pictures[::2], pictures[1::2], strict=True)]
+    assert min(near) > 0.8
+    assert ssim(pictures[0], pictures[-1]) < min(near)

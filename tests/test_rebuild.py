@@ -1,0 +1,44 @@
+"""The plans by which the weights are made again are those of the weights that are shipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
+
+from training import distil, upsampler
+from training.layer import CHECKPOINTS
+from training.rebuild import PLANS, UPSAMPLER
+from training.recipe import changed
+
+ROOT = Path(__file__).parent.parent
+ENTRIES = {
+    entry["name"]: entry
+    for entry in json.loads((ROOT / "layers/weights/manifest.json").read_text())["weights"]
+}
+
+
+def test_every_file_of_the_layer_has_a_plan() -> None:
+    assert set(ENTRIES) == {*PLANS, "upsampler"}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_manifest_tells_of_the_plans_stages(name: str) -> None:
+    """Of all settings: those that a plan does not name have the defaults of today's recipe."""
+    history, stages = ENTRIES[name]["recipe"]["history"], PLANS[name].stages
+    planned = [changed(distil.Recipe(), stage.settings.split()) for stage in stages]
+    assert [distil.Recipe(**entry["recipe"]) for entry in history] == planned
+    assert [entry["from_step"] for entry in history] == [0, *(s.until for s in stages[:-1])]
+    assert ENTRIES[name]["recipe"]["steps_done"] == planned[-1].steps
+    start = PLANS[name].start
+    assert start is None or (CHECKPOINTS / start).exists()
+
+
+def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
+    told = ENTRIES["upsampler"]["recipe"]["history"]
+    assert [upsampler.Recipe(**entry["recipe"]) for entry in told] == [
+        changed(upsampler.Recipe(), UPSAMPLER.split())
+    ]

@@ -1,0 +1,136 @@
+"""Makes every file of layers/weights again, from photographs, teachers and seeds.
+
+    make weights DATA=DIR TEACHERS=DIR            (python -m training.rebuild --help)
+
+What was done for each network stands in PLANS: which windows were drawn, and the stages of
+its training with their settings. Interrupted, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from training import distil, export, export_upsampler, upsampler
+from training.layer import CHECKPOINTS, Place
+from training.recipe import changed
+from training.styles import STYLES
+from training.targets import Targets, draw_targets
+
+HELD_OUT = 40  # windows, drawn with seed 2
+HELD_OUT_SEED = 2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """NAME=VALUE settings of a recipe, and the step at which the next stage takes over."""
+
+    settings: str
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``windows`` targets are drawn with ``seed``; then the stages train one after the other.
+    ``start``: a float student of training/checkpoints that is fine-tuned.
+    """
+
+    windows: int
+    seed: int
+    stages: tuple[Stage, ...]
+    start: str | None = None
+
+
+CEL = "learning_rate=0.0008 adversarial_from=1500"
+HAYAO = "decay_from=1200 learning_rate=0.0004 adversarial_from=250 adversarial_weight=0.08"
+PLANS = {
+    "cel": Plan(
+        783,
+        3,
+        (
+            Stage(f"{CEL} steps=4000 decay_from=2400 energy_weight=2 wall_share=0", 250),
+            Stage(f"{CEL} steps=4000 decay_from=2400 energy_weight=3", 1500),
+            Stage(f"{CEL} steps=3000 decay_from=1800 energy_weight=3"),
+        ),
+    ),
+    "cartoon": Plan(
+        900,
+        4,
+        (
+            Stage(
+                "steps=2400 decay_from=1300 learning_rate=0.0006 adversarial_from=500 "
+                "energy_weight=3 feature_weight=4"
+            ),
+        ),
+        "cartoon-start.safetensors",
+    ),
+    "hayao": Plan(
+        1600,
+        1,
+        (
+            Stage(
+                "steps=2800 decay_from=1300 learning_rate=0.0004 adversarial_from=250 wall_share=0",
+                1000,
+            ),
+            Stage(f"{HAYAO} steps=2000 energy_weight=4 wall_share=0", 1500),
+            Stage(f"{HAYAO} steps=2300 energy_weight=5"),
+        ),
+        "hayao-start.safetensors",
+    ),
+}
+UPSAMPLER = ""  # settings; it learns from the drawings of cel
+
+
+def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
+    """Draws the held-out windows of a style, and says where."""
+    out = folder / "targets" / f"{style}-validation"
+    draw_targets(Targets(style, HELD_OUT, HELD_OUT_SEED, validation=True), data, teachers, out)
+    return out
+
+
+def make_style(name: str, data: Path, teachers: Path | None, folder: Path, place: Place) -> None:
+    """Targets, training, export of one style."""
+    plan = PLANS[name]
+    targets, out = folder / "targets" / name, folder / "runs" / name
+    draw_targets(Targets(name, plan.windows, plan.seed), data, teachers, targets)
+    validation = held_out(name, data, teachers, folder)
+    start = CHECKPOINTS / plan.start if plan.start else None
+    for stage in plan.stages:
+        recipe = changed(distil.Recipe(), stage.settings.split())
+        run = distil.Run(targets, validation, out, name, teachers, start, stage.until)
+        distil.train(recipe, run)
+    export.add_style(name, out / "last.pt", targets, validation, place)
+
+
+def make_upsampler(data: Path, folder: Path, place: Place) -> None:
+    """Training and export of the upsampler, on the drawings that cel learns from."""
+    plan, run = PLANS["cel"], folder / "runs" / "upsampler"
+    targets = folder / "targets" / "cel"
+    draw_targets(Targets("cel", plan.windows, plan.seed), data, None, targets)
+    validation = held_out("cel", data, None, folder)
+    recipe = changed(upsampler.Recipe(), UPSAMPLER.split())
+    upsampler.train(recipe, upsampler.Run(targets, validation, run))
+    export_upsampler.add(run / "last.pt", targets, validation, place)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--teachers", type=Path, help="folder of the published networks")
+    parser.add_argument("--folder", type=Path, default=Path(".cache"), help="targets and runs")
+    parser.add_argument("--layer", type=Path, default=Place().layer)
+    parser.add_argument("--checkpoints", type=Path, default=Place().checkpoints)
+    names = ["upsampler", *STYLES]
+    parser.add_argument("--only", choices=names, action="append", help="these networks")
+    options = parser.parse_args()
+    place = Place(options.layer, options.checkpoints)
+    for name in options.only or [*PLANS, "upsampler"]:
+        if name == "upsampler":
+            make_upsampler(options.data, options.folder, place)
+        else:
+            make_style(name, options.data, options.teachers, options.folder, place)
+
+
+if __name__ == "__main__":
+    main()
