@@ -54,6 +54,17 @@ class Added:
     tried: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Use:
+    """What a generator is for, as the manifest tells it; see pipeline.domain.WeightSpec."""
+
+    kind: str = "style"
+    scale: int = 1
+    multiple_of_px: int = MULTIPLE_OF_PX
+    overlap_px: int = 0
+    tileable: bool = False
+
+
 def add_generator(
     net: nn.Module,
     architecture: str,
@@ -63,8 +74,10 @@ def add_generator(
     working_px: int,
     recipe: Mapping[str, Any],
     place: Place,
+    use: Use = Use(),
 ) -> Added:
-    """Adds a generator, (1, 3, H, W) in [-1, 1] to the same, to the layer as a style.
+    """Adds a generator, (1, 3, H, W) in [-1, 1] to the same or to ``use.scale`` times the sides,
+    to the layer, as a style or as what ``use`` says.
 
     Served is the first of these that agrees with the torch module over ``photos``: int8
     (LEAST_PARITY_DB), float32 with its weights in half precision, float32 (LEAST_CONVERSION_DB).
@@ -102,15 +115,15 @@ def add_generator(
     entry = {
         "name": label.name,
         "title": label.title,
-        "kind": "style",
+        "kind": use.kind,
         "architecture": architecture,
         "files": {},
         "quantisation": quantisation,
         "input_range": [-1, 1],
-        "scale": 1,
-        "multiple_of_px": MULTIPLE_OF_PX,
-        "overlap_px": 0,
-        "tileable": False,
+        "scale": use.scale,
+        "multiple_of_px": use.multiple_of_px,
+        "overlap_px": use.overlap_px,
+        "tileable": use.tileable,
         "working_px": working_px,
         "thumbnail_px": 0,
         "licence": label.licence,

@@ -15,15 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.domain import Picture
-from pipeline.nets import build
+from pipeline.nets import build, rrdbnet
 from training.errors import AnotherFile, StyleRefused, UnsafeCheckpoint, WeightsMismatch
 from training.export import Window, add_student, load_student
-from training.generators import MULTIPLE_OF_PX, Added, add_generator
+from training.generators import MULTIPLE_OF_PX, Added, Use, add_generator
 from training.layer import INT8, Label, Place, check_label
 from training.photographs import halves, read_photographs
 
 WORKING_PX = 384
 MOST_NAMED = 20  # tensors that one message lists
+ESRGAN, ESRGAN_PX = "esrgan", 128  # its kind; on larger photographs it takes minutes
 MIT = "MIT: weights of github.com/bryandlee/animegan2-pytorch"
 
 
@@ -63,11 +64,13 @@ def import_generator(
     place: Place,
     replace: bool,
 ) -> Added:
-    """A published state dict of AnimeGANv2's generator as a style of the layer.
+    """A published state dict in the layer: of AnimeGANv2's generator, as a style, or of ESRGAN's
+    RRDBNet, which is known by its keys, as what doubles photographs in the classic repair.
 
     ``name``, ``title`` and ``working_px`` have defaults; ``licence`` has one for published files
-    alone. Nothing of the file is used before its content is checked. Raises AnotherFile,
-    UnsafeCheckpoint, WeightsMismatch, StyleRefused; the layer is then as it was.
+    alone; ``upsampling`` and ``working_px`` are of styles. Nothing of the file is used before its
+    content is checked. Raises AnotherFile, UnsafeCheckpoint, WeightsMismatch, StyleRefused; the
+    layer is then as it was.
     """
     content = file.read_bytes()
     published = identify(file.name, content)
@@ -79,10 +82,15 @@ def import_generator(
         title or (published.title if published else file.stem),
         licence or (published.licence if published else ""),
     )
-    check_label(label, place, replace)
     saved = open_checkpoint(file, content)
     if "architecture" in saved or "average" in saved:
         raise WeightsMismatch(f"{file}: a checkpoint of a training; see kirei weights add")
+    enlarger = rrdbnet.renamed(saved)
+    enlarger_shape = rrdbnet.shape_of(enlarger)
+    if enlarger_shape is not None:
+        check_label(label, place, replace, ESRGAN)
+        return _add_esrgan(file, content, enlarger, enlarger_shape, label, photos, place)
+    check_label(label, place, replace)
     shape = {"upsampling": upsampling}
     net = fill("animeganv2", shape, find_state(saved, "animeganv2", shape), file)
     size = working_px or (published.working_px if published else WORKING_PX)
@@ -97,6 +105,23 @@ def import_generator(
         recipe,
         place,
     )
+
+
+def _add_esrgan(
+    file: Path,
+    content: bytes,
+    state: Mapping[str, Any],
+    shape: Mapping[str, int],
+    label: Label,
+    photos: Path,
+    place: Place,
+) -> Added:
+    net, scale = fill("rrdbnet", shape, state, file), shape["scale"]
+    multiple = 4 // scale
+    use = Use(ESRGAN, scale, multiple, rrdbnet.receptive_radius_px(scale, shape["blocks"]), True)
+    pictures = read_photographs(photos, ESRGAN_PX, MULTIPLE_OF_PX)
+    recipe = {"imported": file.name, "git_blob": git_blob(content)}
+    return add_generator(net, "rrdbnet", shape, label, pictures, 0, recipe, place, use)
 
 
 def add_checkpoint(

@@ -201,19 +201,19 @@ class Place:
         return self.checkpoints if role == "float" else self.layer
 
 
-def check_label(label: Label, place: Place, replace: bool) -> None:
+def check_label(label: Label, place: Place, replace: bool, kind: str = "style") -> None:
     """Raises StyleRefused for a name that is not of letters, digits and hyphens, one that the
-    layer already has (unless it is a style and ``replace``), an empty title or licence.
+    layer already has (unless it is of that kind and ``replace``), an empty title or licence.
     """
     if not re.fullmatch(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*", label.name):
         raise StyleRefused(f"the name {label.name!r}: letters and digits, joined by hyphens")
     if not (label.title.strip() and label.licence.strip()):
         raise StyleRefused(f"{label.name} needs a title and a licence")
     kinds = {old["name"]: old["kind"] for old in read_manifest(place.layer)["weights"]}
-    if kinds.get(label.name, "style") != "style":
-        raise StyleRefused(f"{label.name} is in the layer as {kinds[label.name]}, not as a style")
+    if kinds.get(label.name, kind) != kind:
+        raise StyleRefused(f"{label.name} is in the layer as {kinds[label.name]}, not as {kind}")
     if label.name in kinds and not replace:
-        raise StyleRefused(f"the layer has a style {label.name}: --replace, or another --name")
+        raise StyleRefused(f"the layer has a {kind} {label.name}: --replace, or another --name")
 
 
 def read_manifest(layer: Path) -> dict[str, Any]:

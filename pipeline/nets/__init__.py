@@ -43,6 +43,10 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
             from pipeline.nets.restorer import Restorer, RestorerShape
 
             return Restorer(RestorerShape.from_dict(shape), {"picture": 1, "double": 2}[role]), ""
+        case "rrdbnet", "picture":
+            from pipeline.nets.rrdbnet import RRDBNet
+
+            return RRDBNet(**shape), ""
         case "quality", "report":
             from pipeline.nets.quality import QualityModel, QualityShape
 
