@@ -18,7 +18,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # its own venv, for its pins conflict with ours
 SAM := .venv-sam/bin/sam
 
-.PHONY: help setup run test check format bench compare weights test-container local-s3 schema clean
+.PHONY: help setup run test check format bench compare eval weights test-container local-s3 schema clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -74,6 +74,10 @@ compare: $(VENV)/.development
 ## make weights          every file of layers/weights again; DATA=DIR (photographs), TEACHERS=DIR
 weights: $(VENV)/.development
 	$(BIN)/python -m training.rebuild --data "$(DATA)" --teachers "$(TEACHERS)"
+
+## make eval             what the repair of bad photos is worth; DATA=DIR of photographs
+eval: $(VENV)/.development
+	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) --sheet
 
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam

@@ -17,6 +17,7 @@ from pipeline.domain import (
     Photo,
     Picture,
     QualityEstimate,
+    QualityReport,
     Result,
     Sidecar,
     WeightFile,
@@ -71,7 +72,7 @@ class Pipeline:
         WeightsInvalid when a network that repairs photos is not in the layer or not as listed.
         """
         self._layer.style(options.style)
-        tools = self._tools(options)
+        tools = self.tools(options)
         if tools.mode == "auto":
             tools.open_restorer("picture")
         if needs_estimate(tools):
@@ -80,6 +81,42 @@ class Pipeline:
     def verify(self) -> list[tuple[WeightSpec, str, WeightFile]]:
         """Hashes every served file. Raises WeightsInvalid for the first that differs."""
         return self._layer.verify()
+
+    def tools(self, options: Options) -> Tools:
+        """What the repair takes that the options ask for. By default the restorer repairs where
+        the layer has it, or the quality model; with one of them alone the layer is not whole.
+
+        Raises WeightsInvalid when a network that is needed is not in the layer.
+        """
+        layer = self._layer
+        restorer, quality = layer.find("restorer"), layer.find("quality")
+        mode, gate = options.enhance, options.gate
+        if mode == "default":
+            mode = "auto" if restorer or quality else "classic"
+        if gate == "default":
+            gate = "learned" if mode == "auto" else "laplacian"
+        if mode == "auto":
+            restorer = layer.the("restorer")
+        if mode == "auto" or gate == "learned":
+            quality = layer.the("quality")
+        return Tools(
+            mode=mode,
+            gate=gate,
+            tile_px=self.settings.tile_px,
+            thresholds=dict(quality.thresholds) if quality else {},
+            restorer=restorer,
+            open_restorer=lambda role: self._engine(layer.the("restorer"), role),
+            esrgan=layer.find("esrgan"),
+            open_esrgan=lambda: self._engine(layer.the("esrgan"), "picture"),
+            estimate=self._estimate,
+        )
+
+    def assess(self, photo: Photo, tools: Tools) -> QualityReport:
+        """What the gate measures on a photo, with the quality model's estimate if it is asked."""
+        report = assess(photo, self.settings)
+        if needs_estimate(tools):
+            report = replace(report, estimate=tools.estimate(photo.pixels))
+        return report
 
     def run(
         self,
@@ -102,10 +139,8 @@ class Pipeline:
             photo, source = decode(data, self.settings)
             photo = fit(photo, options.max_side_px)  # the full size is let go of here
         with _timed(timings, "quality"):
-            tools = self._tools(options)
-            quality = assess(photo, self.settings)
-            if needs_estimate(tools):
-                quality = replace(quality, estimate=tools.estimate(photo.pixels))
+            tools = self.tools(options)
+            quality = self.assess(photo, tools)
         with _timed(timings, "enhance"):
             enhanced, decisions = enhance(photo, quality, options, tools)
         with _timed(timings, "faces"):
@@ -179,35 +214,6 @@ class Pipeline:
             warnings=tuple(warnings),
         )
         return Result(image, extension, sidecar)
-
-    def _tools(self, options: Options) -> Tools:
-        """What the options' repair takes. By default the restorer repairs where the layer has
-        it, or the quality model; with one of them alone the layer is not whole.
-
-        Raises WeightsInvalid when a network that is needed is not in the layer.
-        """
-        layer = self._layer
-        restorer, quality = layer.find("restorer"), layer.find("quality")
-        mode, gate = options.enhance, options.gate
-        if mode == "default":
-            mode = "auto" if restorer or quality else "classic"
-        if gate == "default":
-            gate = "learned" if mode == "auto" else "laplacian"
-        if mode == "auto":
-            restorer = layer.the("restorer")
-        if mode == "auto" or gate == "learned":
-            quality = layer.the("quality")
-        return Tools(
-            mode=mode,
-            gate=gate,
-            tile_px=self.settings.tile_px,
-            thresholds=dict(quality.thresholds) if quality else {},
-            restorer=restorer,
-            open_restorer=lambda role: self._engine(layer.the("restorer"), role),
-            esrgan=layer.find("esrgan"),
-            open_esrgan=lambda: self._engine(layer.the("esrgan"), "picture"),
-            estimate=self._estimate,
-        )
 
     def _repairing(
         self, tools: Tools, decisions: Iterable[Decision]

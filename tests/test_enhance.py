@@ -219,7 +219,7 @@ def test_both_engines_repair_alike(whole: Place) -> None:
     repaired = []
     for engine in ("onnx", "torch"):
         pipeline = pipeline_of(whole, engine)
-        lent = pipeline._tools(options)
+        lent = pipeline.tools(options)
         report = replace(assess(photo, SHIPPED), estimate=GOOD)
         repaired.append(enhance(photo, report, options, lent)[0].pixels)
     assert repaired[0].shape == (400, 520, 3) and psnr_db(*repaired) > 40
@@ -231,7 +231,7 @@ def test_tiles_are_repaired_as_the_whole_is(whole: Place) -> None:
     report = replace(assess(photo, SHIPPED), estimate=replace(GOOD, noise=20.0))
     made = []
     for tile_px in (96, 1024):
-        lent = replace(pipeline_of(whole, "torch")._tools(options), tile_px=tile_px)
+        lent = replace(pipeline_of(whole, "torch").tools(options), tile_px=tile_px)
         made.append(enhance(photo, report, options, lent)[0].pixels)
     assert np.abs(made[0].astype(int) - made[1]).max() <= 1
 
@@ -257,7 +257,7 @@ def test_a_photo_too_large_for_doubling_is_restored_at_its_size(whole: Place) ->
 
 def test_a_photo_that_lacks_nothing_is_the_same_object(whole: Place) -> None:
     photo = Photo(PHOTO)
-    lent = pipeline_of(whole)._tools(Options())
+    lent = pipeline_of(whole).tools(Options())
     generous = dict.fromkeys(THRESHOLDS, 1e6)
     report = replace(assess(photo, SHIPPED), estimate=GOOD)
     repaired, decisions = enhance(photo, report, Options(), replace(lent, thresholds=generous))
