@@ -148,6 +148,7 @@ class Worker:
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
             key = f"{names[0]}.json"
             return Outcome("already_stylised", job.bucket, job.key, None, key, sidecar)
+        self.pipeline.open_ahead(options)  # while the object is downloaded
         data = found.read(self.pipeline.settings.max_input_bytes)
         result = self.stylise(data, options, **origin)
         owner = owner_of(job.bucket, job.key)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from threading import Lock, Thread
 
 from pipeline import VERSION
 from pipeline.decode import decode, fit
@@ -28,6 +29,7 @@ from pipeline.encode import encode
 from pipeline.engines import open_engine
 from pipeline.enhance import Tools, enhance
 from pipeline.enlarge import enlarge
+from pipeline.errors import KireiError
 from pipeline.faces import find_faces
 from pipeline.measure import measure
 from pipeline.quality import assess, estimate
@@ -48,6 +50,7 @@ class Pipeline:
         self.settings = settings
         self._layer = Layer(settings.weights_dir, settings.checkpoints_dir)
         self._engines: dict[tuple[str, str], Engine] = {}
+        self._opening = Lock()
 
     @property
     def version(self) -> str:
@@ -77,6 +80,27 @@ class Pipeline:
             tools.open_restorer("picture")
         if needs_estimate(tools):
             self._engine(self._layer.the("quality"), "report")
+
+    def open_ahead(self, options: Options) -> Thread:
+        """Opens, in the background, the networks that a photo with these options may need, while
+        its bytes are still on their way. What cannot be opened is left for ``run`` to raise.
+        """
+
+        def open_all() -> None:
+            with suppress(KireiError):
+                style, tools = self._layer.style(options.style), self.tools(options)
+                if needs_estimate(tools):
+                    self._engine(self._layer.the("quality"), "report")
+                for role in style.files:
+                    if role != "float":
+                        self._engine(style, role)
+                if tools.mode == "auto":
+                    tools.open_restorer("picture")
+                self._engine(self._layer.upsampler, "picture")
+
+        thread = Thread(target=open_all, name="open_ahead")
+        thread.start()
+        return thread
 
     def verify(self) -> list[tuple[WeightSpec, str, WeightFile]]:
         """Hashes every served file. Raises WeightsInvalid for the first that differs."""
@@ -234,7 +258,9 @@ class Pipeline:
     def _engine(self, spec: WeightSpec, role: str) -> Engine:
         name = (spec.name, role)
         if name not in self._engines:
-            self._engines[name] = open_engine(self._layer, spec, role, self.settings)
+            with self._opening:
+                if name not in self._engines:
+                    self._engines[name] = open_engine(self._layer, spec, role, self.settings)
         return self._engines[name]
 
     def _used(self, networks: Iterable[tuple[WeightSpec, str]]) -> tuple[WeightUse, ...]:
