@@ -79,7 +79,7 @@ PLANS = {
         "hayao-start.safetensors",
     ),
 }
-UPSAMPLER = ""  # settings; it learns from the drawings of cel
+UPSAMPLER = (Stage("steps=5000"), Stage("steps=7000 crisp=0.55"))  # on the drawings of cel
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
@@ -109,9 +109,10 @@ def make_upsampler(data: Path, folder: Path, place: Place) -> None:
     targets = folder / "targets" / "cel"
     draw_targets(Targets("cel", plan.windows, plan.seed), data, None, targets)
     validation = held_out("cel", data, None, folder)
-    recipe = changed(upsampler.Recipe(), UPSAMPLER.split())
-    upsampler.train(recipe, upsampler.Run(targets, validation, run))
-    export_upsampler.add(run / "last.pt", targets, validation, place)
+    for stage in UPSAMPLER:
+        recipe = changed(upsampler.Recipe(), stage.settings.split())
+        upsampler.train(recipe, upsampler.Run(targets, validation, run))
+    export_upsampler.add_upsampler(run / "last.pt", targets, validation, place)
 
 
 def main() -> None:

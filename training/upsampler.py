@@ -32,8 +32,6 @@ from training.figures import edge_width_px, figures
 from training.losses import energy_loss, gradient_loss
 from training.recipe import changed
 
-CRISP = 2 / 3  # scale at which a drawing's edges are as narrow as wanted
-
 Picture = NDArray[np.uint8]
 
 
@@ -42,6 +40,7 @@ class Recipe:
     """The settings of a run, kept in its checkpoint."""
 
     steps: int = 5000
+    crisp: float = 0.667  # scale at which a drawing's edges are as narrow as wanted
     batch: int = 12
     crop_px: int = 96  # of the large picture; a multiple of 4
     learning_rate: float = 2e-3
@@ -60,12 +59,12 @@ class Recipe:
         return degrade(drawing, sigma, self.grain / 2, self.beads / 2, (self.seed, number))
 
 
-def drawings(folder: Path) -> list[Picture]:
-    """The crisp drawings of a folder of targets: the right half of each file, reduced."""
+def drawings(folder: Path, crisp: float) -> list[Picture]:
+    """The drawings of a folder of targets, the right half of each file, reduced by ``crisp``."""
     found = []
     for path in sorted(folder.glob("?????-*.png")):
         target = np.split(read_rgb(path), 2, axis=1)[1]
-        size = [round(side * CRISP) // 4 * 4 for side in target.shape[1::-1]]
+        size = [round(side * crisp) // 4 * 4 for side in target.shape[1::-1]]
         small = cv2.resize(target, size, interpolation=cv2.INTER_AREA)
         found.append(small)
     if not found:
@@ -156,7 +155,7 @@ def train(recipe: Recipe, run: Run) -> None:
         "average": average,
         "optimiser": optimiser,
     }
-    pictures, held_out = drawings(run.targets), drawings(run.validation)
+    pictures, held_out = (drawings(f, recipe.crisp) for f in (run.targets, run.validation))
     pictures = [p for p in pictures if min(p.shape[:2]) >= recipe.crop_px]
     run.output.mkdir(parents=True, exist_ok=True)
     checkpoint = run.output / "last.pt"
