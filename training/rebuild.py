@@ -79,7 +79,13 @@ PLANS = {
         "hayao-start.safetensors",
     ),
 }
-UPSAMPLER = (Stage("steps=5000"), Stage("steps=7000 crisp=0.55"))  # on the drawings of cel
+UPSAMPLER = (  # on the drawings of cel
+    Stage("steps=5000"),
+    Stage("steps=7000 crisp=0.55"),
+    Stage("steps=8500 crisp=0.55 energy_weight=4 learning_rate=0.006"),
+    Stage("steps=10500 crisp=0.4 energy_weight=2 learning_rate=0.006"),
+    Stage("steps=13000 crisp=0.5 energy_weight=2 learning_rate=0.008 steepened=2"),
+)
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:

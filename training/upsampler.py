@@ -41,6 +41,7 @@ class Recipe:
 
     steps: int = 5000
     crisp: float = 0.667  # scale at which a drawing's edges are as narrow as wanted
+    steepened: int = 0  # how often the wanted drawing's edges are made steeper
     batch: int = 12
     crop_px: int = 96  # of the large picture; a multiple of 4
     learning_rate: float = 2e-3
@@ -57,6 +58,17 @@ class Recipe:
         """``drawing`` degraded halfway, the same for the same number."""
         sigma = (self.blur_least + self.blur_most) / 2
         return degrade(drawing, sigma, self.grain / 2, self.beads / 2, (self.seed, number))
+
+
+def steepen(picture: Picture) -> Picture:
+    """Steeper edges without halos: an unsharp mask that keeps within the range of the 3x3 pixels
+    around. Nothing trained on soft edges alone draws steep ones, for their place is uncertain
+    and the mean of steep edges is a soft one.
+    """
+    around = np.ones((3, 3), np.uint8)
+    soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    sharp = cv2.addWeighted(picture, 2.5, soft, -1.5, 0)
+    return np.clip(sharp, cv2.erode(picture, around), cv2.dilate(picture, around))
 
 
 def drawings(folder: Path, crisp: float) -> list[Picture]:
@@ -105,7 +117,10 @@ def batch(pictures: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, T
         crop = np.ascontiguousarray(crop[:, :: 1 if random.random() < 0.5 else -1])
         sigma = float(random.uniform(recipe.blur_least, recipe.blur_most))
         grain = float(random.uniform(0, recipe.grain))
-        large.append(crop)
+        wanted = crop
+        for _ in range(recipe.steepened):
+            wanted = steepen(wanted)
+        large.append(wanted)
         beads = float(random.uniform(0, recipe.beads))
         small.append(degrade(crop, sigma, grain, beads, (recipe.seed, step, number)))
     return to_tensor(small), to_tensor(large)
