@@ -39,6 +39,6 @@ def test_the_manifest_tells_of_the_plans_stages(name: str) -> None:
 
 def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
     told = ENTRIES["upsampler"]["recipe"]["history"]
-    assert [upsampler.Recipe(**entry["recipe"]) for entry in told] == [
-        changed(upsampler.Recipe(), UPSAMPLER.split())
-    ]
+    planned = [changed(upsampler.Recipe(), stage.settings.split()) for stage in UPSAMPLER]
+    assert [upsampler.Recipe(**entry["recipe"]) for entry in told] == planned
+    assert [entry["from_step"] for entry in told] == [0, *(recipe.steps for recipe in planned[:-1])]

@@ -13,7 +13,6 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -50,25 +49,22 @@ def inputs_of(small: list[Picture]) -> Iterator[Inputs]:
         yield {"picture": to_tensor([picture]).contiguous().numpy()}
 
 
-def add_upsampler(
-    checkpoint: Path,
-    calibration: list[Picture],
-    held_out: list[Picture],
-    recipe: dict[str, Any],
-    place: Place,
-) -> list[Path]:
+def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Place) -> list[Path]:
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
-    Calibrated and measured on drawings (see training/upsampler.py). Raises StyleRefused, and
-    writes nothing, when int8 strays too far from float.
+    Calibrated on the drawings of ``targets``, measured on those of ``validation`` (folders that
+    training.targets made). Raises StyleRefused, and writes nothing, when int8 strays too far
+    from float.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = UpsamplerShape(**saved["shape"])
     net = Upsampler(shape).eval()
     net.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
-    settings = Recipe(**saved["history"][-1]["recipe"])
-    small = [settings.middling(drawing, n) for n, drawing in enumerate(held_out)]
-    to_calibrate = [settings.middling(drawing, n) for n, drawing in enumerate(calibration)]
+    recipe = Recipe(**saved["history"][-1]["recipe"])
+    pictures, held_out = (drawings(folder, recipe.crisp) for folder in (targets, validation))
+    calibration = pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)]
+    small = [recipe.middling(drawing, n) for n, drawing in enumerate(held_out)]
+    to_calibrate = [recipe.middling(drawing, n) for n, drawing in enumerate(calibration)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         example = {"picture": torch.zeros(1, 3, 64, 96)}
@@ -96,7 +92,7 @@ def add_upsampler(
         "thumbnail_px": 0,
         "licence": LICENCE,
         "shape": shape.as_dict(),
-        "recipe": made_by(saved, recipe),
+        "recipe": made_by(saved, {"windows": len(pictures)}),
         "figures": {name: round(value, 4) for name, value in measured.items()},
     }
     tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}
@@ -105,19 +101,6 @@ def add_upsampler(
         "float": (f"{NAME}.safetensors", safetensors.torch.save(tensors)),
     }
     return install(place, entry, files)
-
-
-def add(checkpoint: Path, targets: Path, validation: Path, place: Place) -> None:
-    """Adds the upsampler, calibrated on ``targets`` and measured on ``validation``."""
-    pictures = drawings(targets)
-    written = add_upsampler(
-        checkpoint,
-        pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)],
-        drawings(validation),
-        {"windows": len(pictures)},
-        place,
-    )
-    print("wrote", *written)
 
 
 def main() -> None:
@@ -129,7 +112,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
     place = Place(options.layer, options.checkpoints)
-    add(options.checkpoint, options.targets, options.validation, place)
+    print("wrote", *add_upsampler(options.checkpoint, options.targets, options.validation, place))
 
 
 if __name__ == "__main__":

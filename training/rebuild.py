@@ -79,7 +79,13 @@ PLANS = {
         "hayao-start.safetensors",
     ),
 }
-UPSAMPLER = ""  # settings; it learns from the drawings of cel
+UPSAMPLER = (  # on the drawings of cel
+    Stage("steps=5000"),
+    Stage("steps=7000 crisp=0.55"),
+    Stage("steps=8500 crisp=0.55 energy_weight=4 learning_rate=0.006"),
+    Stage("steps=10500 crisp=0.4 energy_weight=2 learning_rate=0.006"),
+    Stage("steps=13000 crisp=0.5 energy_weight=2 learning_rate=0.008 steepened=2"),
+)
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
@@ -109,9 +115,10 @@ def make_upsampler(data: Path, folder: Path, place: Place) -> None:
     targets = folder / "targets" / "cel"
     draw_targets(Targets("cel", plan.windows, plan.seed), data, None, targets)
     validation = held_out("cel", data, None, folder)
-    recipe = changed(upsampler.Recipe(), UPSAMPLER.split())
-    upsampler.train(recipe, upsampler.Run(targets, validation, run))
-    export_upsampler.add(run / "last.pt", targets, validation, place)
+    for stage in UPSAMPLER:
+        recipe = changed(upsampler.Recipe(), stage.settings.split())
+        upsampler.train(recipe, upsampler.Run(targets, validation, run))
+    export_upsampler.add_upsampler(run / "last.pt", targets, validation, place)
 
 
 def main() -> None:
