@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training import distil, upsampler
+from training import distil, quality, restore, upsampler
 from training.layer import CHECKPOINTS
-from training.rebuild import PLANS, UPSAMPLER
+from training.rebuild import MAKERS, PLANS, QUALITY, RESTORER, UPSAMPLER, Stage
 from training.recipe import changed
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +22,7 @@ ENTRIES = {
 
 
 def test_every_file_of_the_layer_has_a_plan() -> None:
-    assert set(ENTRIES) == {*PLANS, "upsampler"}
+    assert {*PLANS, "upsampler"} <= set(ENTRIES) <= {*PLANS, *MAKERS}
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -41,4 +41,19 @@ def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
     told = ENTRIES["upsampler"]["recipe"]["history"]
     planned = [changed(upsampler.Recipe(), stage.settings.split()) for stage in UPSAMPLER]
     assert [upsampler.Recipe(**entry["recipe"]) for entry in told] == planned
+    assert [entry["from_step"] for entry in told] == [0, *(recipe.steps for recipe in planned[:-1])]
+
+
+@pytest.mark.parametrize(
+    ("name", "plan", "kind"),
+    [("restorer", RESTORER, restore.Recipe), ("quality", QUALITY, quality.Recipe)],
+)
+def test_the_manifest_tells_of_the_settings_of_what_repairs(
+    name: str, plan: tuple[Stage, ...], kind: type
+) -> None:
+    if name not in ENTRIES:
+        pytest.skip(f"the layer has no {name} yet")
+    told = ENTRIES[name]["recipe"]["history"]
+    planned = [changed(kind(), stage.settings.split()) for stage in plan]
+    assert [kind(**entry["recipe"]) for entry in told] == planned
     assert [entry["from_step"] for entry in told] == [0, *(recipe.steps for recipe in planned[:-1])]

@@ -34,6 +34,7 @@ from training.errors import NoPictures  # noqa: E402
 from training.restore import (  # noqa: E402
     Recipe,
     batch,
+    gains,
     held_out_pairs,
     lanczos,
     levels,
@@ -195,8 +196,12 @@ def test_doing_nothing_and_doing_it_right_have_their_figures(tmp_path: Path) -> 
     assert nothing["doubled_db"] == nothing["lanczos_db"]
     right = measure(pairs, [p.wanted for p in pairs], [p.doubled for p in pairs])
     assert right["restored_db"] == right["doubled_db"] == 100
-    untrained = validate(Restorer(SMALL), {"clean": held_out["clean"][:1]})
+    two = {kind: held_out[kind][:1] for kind in ("clean", "noise")}
+    untrained = validate(Restorer(SMALL), two)
     assert untrained["clean"]["restored_db"] == untrained["clean"]["given_db"] == 100
+    told = gains(untrained)
+    assert told["noise_gain_db"] == 0 and told["clean_db"] == 100
+    assert abs(told["doubled_gain_db"]) < 1  # bicubic against Lanczos
     assert levels([pairs[0].damage])[0, 1].item() == pytest.approx(pairs[0].damage.noise)
 
 
@@ -224,7 +229,7 @@ def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
     assert whole["step"] == halves["step"] == 4
     assert [entry["from_step"] for entry in halves["history"]] == [0, 2]
     rows = (tmp_path / "halves" / "log.jsonl").read_text().splitlines()
-    assert len(rows) == 2 and set(KINDS) < set(json.loads(rows[1]))
+    assert len(rows) == 2 and {"mixed_gain_db", "clean_db"} < set(json.loads(rows[1]))
     for part in ("net", "average"):
         for name, tensor in whole[part].items():
             assert torch.equal(tensor, halves[part][name]), f"{part} {name}"

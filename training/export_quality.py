@@ -155,6 +155,22 @@ def add_quality(
     return install(place, entry, files)
 
 
+def add(checkpoint: Path, data: Path, place: Place) -> None:
+    """Adds the quality model, calibrated and measured on the photographs of ``data``."""
+    lists = photographs(data, validation=False)
+    of_any_kind = [draw_case(lists, None, 0.4, (4, n)) for n in range(CALIBRATION_CASES)]
+    clean = [draw_case(lists, "clean", 0.0, (5, n)) for n in range(CLEAN_CASES)]
+    written = add_quality(
+        checkpoint,
+        [case.photo for case in of_any_kind],
+        [case.photo for case in clean],
+        held_out_cases(data),
+        {"photographs": sum(map(len, lists.values()))},
+        place,
+    )
+    print("wrote", *written)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -162,18 +178,7 @@ def main() -> None:
     parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
-    lists = photographs(options.data, validation=False)
-    of_any_kind = [draw_case(lists, None, 0.4, (4, n)) for n in range(CALIBRATION_CASES)]
-    clean = [draw_case(lists, "clean", 0.0, (5, n)) for n in range(CLEAN_CASES)]
-    written = add_quality(
-        options.checkpoint,
-        [case.photo for case in of_any_kind],
-        [case.photo for case in clean],
-        held_out_cases(options.data),
-        {"photographs": sum(map(len, lists.values()))},
-        Place(options.layer, options.checkpoints),
-    )
-    print("wrote", *written)
+    add(options.checkpoint, options.data, Place(options.layer, options.checkpoints))
 
 
 if __name__ == "__main__":

@@ -156,6 +156,19 @@ def add_restorer(
     return install(place, entry, files)
 
 
+def add(checkpoint: Path, data: Path, place: Place) -> None:
+    """Adds the restorer, calibrated and measured on the photographs of ``data``."""
+    lists = photographs(data, validation=False)
+    written = add_restorer(
+        checkpoint,
+        [draw_pair(lists, False, CALIBRATION_PX, (3, n)) for n in range(CALIBRATION_PAIRS)],
+        held_out_pairs(data),
+        {"photographs": sum(map(len, lists.values()))},
+        place,
+    )
+    print("wrote", *written)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -163,15 +176,7 @@ def main() -> None:
     parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     options = parser.parse_args()
-    lists = photographs(options.data, validation=False)
-    written = add_restorer(
-        options.checkpoint,
-        [draw_pair(lists, False, CALIBRATION_PX, (3, n)) for n in range(CALIBRATION_PAIRS)],
-        held_out_pairs(options.data),
-        {"photographs": sum(map(len, lists.values()))},
-        Place(options.layer, options.checkpoints),
-    )
-    print("wrote", *written)
+    add(options.checkpoint, options.data, Place(options.layer, options.checkpoints))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,16 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from training import distil, export, export_upsampler, upsampler
+from training import (
+    distil,
+    export,
+    export_quality,
+    export_restorer,
+    export_upsampler,
+    quality,
+    restore,
+    upsampler,
+)
 from training.layer import CHECKPOINTS, Place
 from training.recipe import changed
 from training.styles import STYLES
@@ -87,6 +96,9 @@ UPSAMPLER = (  # on the drawings of cel
     Stage("steps=13000 crisp=0.5 energy_weight=2 learning_rate=0.008 steepened=2"),
 )
 
+RESTORER = (Stage("steps=5000"),)  # on the photographs, spoilt as they are drawn
+QUALITY = (Stage("steps=4000"),)
+
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
     """Draws the held-out windows of a style, and says where."""
@@ -121,6 +133,25 @@ def make_upsampler(data: Path, folder: Path, place: Place) -> None:
     export_upsampler.add_upsampler(run / "last.pt", targets, validation, place)
 
 
+def make_restorer(data: Path, folder: Path, place: Place) -> None:
+    """Training and export of the restorer."""
+    run = folder / "runs" / "restorer"
+    for stage in RESTORER:
+        restore.train(changed(restore.Recipe(), stage.settings.split()), data, run)
+    export_restorer.add(run / "last.pt", data, place)
+
+
+def make_quality(data: Path, folder: Path, place: Place) -> None:
+    """Training and export of the quality model."""
+    run = folder / "runs" / "quality"
+    for stage in QUALITY:
+        quality.train(changed(quality.Recipe(), stage.settings.split()), data, run)
+    export_quality.add(run / "last.pt", data, place)
+
+
+MAKERS = {"upsampler": make_upsampler, "restorer": make_restorer, "quality": make_quality}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
@@ -128,13 +159,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".cache"), help="targets and runs")
     parser.add_argument("--layer", type=Path, default=Place().layer)
     parser.add_argument("--checkpoints", type=Path, default=Place().checkpoints)
-    names = ["upsampler", *STYLES]
+    names = [*MAKERS, *STYLES]
     parser.add_argument("--only", choices=names, action="append", help="these networks")
     options = parser.parse_args()
     place = Place(options.layer, options.checkpoints)
-    for name in options.only or [*PLANS, "upsampler"]:
-        if name == "upsampler":
-            make_upsampler(options.data, options.folder, place)
+    for name in options.only or [*PLANS, *MAKERS]:
+        if name in MAKERS:
+            MAKERS[name](options.data, options.folder, place)
         else:
             make_style(name, options.data, options.teachers, options.folder, place)
 
