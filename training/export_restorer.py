@@ -128,7 +128,6 @@ def add_restorer(
         rows = measure(kind_pairs, made["picture"][these], made["double"][these])
         measured |= {f"{kind}_{name}": value for name, value in rows.items()}
         first += len(kind_pairs)
-    print(f"int8 graphs: {measured}")
     for figures in (measured, doubled):
         refuse_unlike(checkpoint, figures)
     entry = {
