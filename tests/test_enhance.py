@@ -54,7 +54,7 @@ def damaged_pairs() -> dict[str, list[Pair]]:
 
 
 def add_random_restorer(place: Place) -> None:
-    shape = RestorerShape(16, 16, 1, 16)
+    shape = RestorerShape(16, 1, 16)
     torch.manual_seed(5)
     net = Restorer(shape)
     for head in (net.head, net.doubling_head):

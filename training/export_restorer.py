@@ -38,7 +38,6 @@ from training.layer import (
     quantise,
     refuse_unlike,
     run_graph,
-    widened,
 )
 from training.restore import (
     Pair,
@@ -86,7 +85,6 @@ def graph_of(
     """The int8 graph of that role in ``folder``."""
     served = deepcopy(net)
     served.scale = SCALES[role]
-    served.head = widened(served.head)
     example = {"picture": torch.zeros(1, 3, 64, 96), "level": torch.ones(1, 3, 1, 1)}
     graph = export_onnx(served, example, "restored", folder / f"{name}.onnx", True)
     return quantise(graph, folder, inputs_of(calibration), kept_in_float(graph))

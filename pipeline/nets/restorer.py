@@ -1,10 +1,11 @@
 """The restorer: takes blur, noise and JPEG artefacts out of a photograph, at once or doubled.
 
-Convolutions only, at half and a quarter of the size (pixel-unshuffle and -shuffle: Shi et al.,
+Convolutions only, all at a quarter of the size (pixel-unshuffle and -shuffle: Shi et al.,
 CVPR 2016), without normalisation, on top of the photo's own pixels: what the net finds nothing
 to say about comes out as it went in. Told how blurred, how noisy and how compressed the photo
 is (as FFDNet is told of the noise: Zhang et al., IEEE TIP 2018, with planes of one value, which
-are the same as a shift of each channel), it does no more than that; the gate steers by it.
+are the same as a shift of each channel), it does no more than that, and nothing at all to a
+photo that lacks nothing.
 """
 
 from __future__ import annotations
@@ -27,19 +28,17 @@ LEFT = (-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0)
 
 @dataclass(frozen=True)
 class RestorerShape:
-    """Channels at half and at quarter size, and the number of residual blocks at the latter."""
+    """Channels at a quarter of the size, and the number of residual blocks."""
 
-    half_channels: int = 32
-    quarter_channels: int = 64
-    blocks: int = 5
-    doubling_channels: int = 64
+    channels: int = 64
+    blocks: int = 4
+    doubling_channels: int = 128
 
     @property
     def receptive_radius_px(self) -> int:
         """How far, in pixels of the photo, an input can reach an output, at either scale."""
-        quarter = 2 * self.blocks + 1  # and the convolution before the shuffle
-        half = 2 + 1 + 3  # stem, stride, merge and the longer head
-        return 4 * (quarter + 1) + 2 * half
+        deep = 1 + 2 * self.blocks + 2  # stem, blocks and the longer head
+        return 4 * (deep + 1)
 
     def as_dict(self) -> dict[str, object]:
         """As it stands in checkpoints and in the manifest."""
@@ -52,14 +51,17 @@ class RestorerShape:
 
 
 class _Residual(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, told: bool) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.shift = nn.Conv2d(LEVELS, channels, 1, bias=False)
+        self.shift = nn.Conv2d(LEVELS, channels, 1, bias=False) if told else None
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(x) + self.shift(level)))
+        y = self.first(x)
+        if self.shift is not None:
+            y = y + self.shift(level)
+        return x + self.second(F.relu(y))
 
 
 class _Gate(nn.Module):
@@ -89,18 +91,17 @@ class Restorer(nn.Module):
     def __init__(self, shape: RestorerShape, scale: int = 1) -> None:
         super().__init__()
         self.shape, self.scale = shape, scale
-        half, quarter, wide = shape.half_channels, shape.quarter_channels, shape.doubling_channels
-        self.stem = nn.Conv2d(12, half, 3, padding=1)
-        self.edges = nn.Conv2d(half, half, 3, padding=1)
-        self.down = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(_Residual(quarter) for _ in range(shape.blocks))
-        self.up = nn.Conv2d(quarter, 4 * half, 3, padding=1)
-        self.merge = nn.Conv2d(half, half, 3, padding=1)
-        self.head = nn.Conv2d(half, 12, 3, padding=1)
-        self.gate = _Gate(12)
-        self.widen = nn.Conv2d(half, wide, 3, padding=1)
-        self.doubling_head = nn.Conv2d(wide, 48, 3, padding=1)
-        self.doubling_gate = _Gate(48)
+        channels, wide = shape.channels, shape.doubling_channels
+        self.stem = nn.Conv2d(48, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            _Residual(channels, told=number % 2 == 0)  # every second: an addition costs a tenth
+            for number in range(shape.blocks)
+        )
+        self.head = nn.Conv2d(channels, 48, 3, padding=1)
+        self.gate = _Gate(48)
+        self.widen = nn.Conv2d(channels, wide, 3, padding=1)
+        self.doubling_head = nn.Conv2d(wide, 192, 3, padding=1)
+        self.doubling_gate = _Gate(192)
         spans = torch.tensor(LEVEL_SPANS).reshape(1, LEVELS, 1, 1)
         self.register_buffer("spans", spans, persistent=False)
         self.register_buffer("cubic", _cubic_kernels(), persistent=False)
@@ -115,11 +116,12 @@ class Restorer(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        colours = self.stem.weight.data.reshape(-1, 3, 4, 3, 3)
+        colours = self.stem.weight.data.reshape(-1, 3, 16, 3, 3)
         colours -= colours.mean((2, 3, 4), keepdim=True)
         colours *= 3  # contrasts are small
         for block in self.blocks:
-            nn.init.normal_(block.shift.weight, std=0.1)
+            if block.shift is not None:
+                nn.init.normal_(block.shift.weight, std=0.1)
             nn.init.normal_(block.second.weight, std=0.005)
         for head, gate in ((self.head, self.gate), (self.doubling_head, self.doubling_gate)):
             nn.init.zeros_(head.weight)
@@ -132,26 +134,23 @@ class Restorer(nn.Module):
         return make(x, features, level)
 
     def features(self, x: Tensor, level: Tensor) -> Tensor:
-        """What both scales share: (N, half, H/2, W/2)."""
+        """What both scales share: (N, channels, H/4, W/4)."""
         told = level / self.spans
-        y = F.relu(self.stem(F.pixel_unshuffle(x, 2)))
-        edges = F.relu(self.edges(y))
-        y = F.relu(self.down(edges))  # (N, quarter, H/4, W/4)
+        y = self.stem(F.pixel_unshuffle(x, 4))
         for block in self.blocks:
             y = block(y, told)
-        y = F.relu(F.pixel_shuffle(self.up(y), 2) + edges)
-        return F.relu(self.merge(y))
+        return y
 
     def restored(self, x: Tensor, features: Tensor, level: Tensor) -> Tensor:
         """(N, 3, H, W); ``x`` itself where the levels are zero."""
-        change = self.head(features)[:, :12]  # what is served has more, for speed; see export
-        return x + F.pixel_shuffle(change.float() * self.gate(level / self.spans).float(), 2)
+        change = self.head(features).float() * self.gate(level / self.spans).float()
+        return x + F.pixel_shuffle(change, 4)
 
     def doubled(self, x: Tensor, features: Tensor, level: Tensor) -> Tensor:
         """(N, 3, 2H, 2W)."""
-        change = self.doubling_head(F.relu(self.widen(features)))
-        gain = 1 + self.doubling_gate(level / self.spans)
-        return self.interpolated(x) + F.pixel_shuffle(change.float() * gain.float(), 4)
+        change = self.doubling_head(F.relu(self.widen(features))).float()
+        gain = 1 + self.doubling_gate(level / self.spans).float()
+        return self.interpolated(x) + F.pixel_shuffle(change * gain, 8)
 
     def interpolated(self, x: Tensor) -> Tensor:
         """The bicubic interpolation, (N, 3, 2H, 2W), as one convolution: so tiles agree with
