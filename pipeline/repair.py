@@ -8,6 +8,8 @@ import numpy as np
 from pipeline.domain import Decision, Face, Picture
 from pipeline.settings import Options
 
+GRAIN = 3  # levels by which sharpening changes nothing
+
 
 def repair(
     drawn: Picture, photo: Picture, faces: tuple[Face, ...], options: Options
@@ -17,7 +19,8 @@ def repair(
 
     ``strength`` mixes the drawing with the photo: 0 gives the photo's pixels. Sharpening is the
     published kernel of ``enhance`` mixed in by ``post_sharpen_weight``, and by ``strength`` too,
-    so that strength 0 gives the photo back.
+    so that strength 0 gives the photo back. Its first few levels are left out, which in flat
+    areas are the network's own grain.
     """
     if options.strength < 1:
         drawn = cv2.addWeighted(drawn, options.strength, photo, 1 - options.strength, 0)
@@ -25,7 +28,9 @@ def repair(
     if weight == 0:
         return drawn, (Decision("post_sharpen", False, "its weight is 0", 0.0, 0.0),)
     kernel = np.array(
-        [[0, -weight, 0], [-weight, 1 + 4 * weight, -weight], [0, -weight, 0]], np.float32
+        [[0, -weight, 0], [-weight, 4 * weight, -weight], [0, -weight, 0]], np.float32
     )
-    sharp = cv2.filter2D(drawn, -1, kernel)
+    above = cv2.filter2D(drawn, cv2.CV_8U, kernel, delta=-GRAIN)
+    below = cv2.filter2D(drawn, cv2.CV_8U, -kernel, delta=-GRAIN)
+    sharp = cv2.subtract(cv2.add(drawn, above), below)
     return sharp, (Decision("post_sharpen", True, "weight above 0", weight, 0.0),)

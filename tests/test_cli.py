@@ -153,7 +153,7 @@ def test_styles_and_weights_can_be_listed_and_verified(tmp_path: Path) -> None:
     run = kirei("styles")
     assert run.returncode == 0 and "hayao" in run.stdout.decode()
     run = kirei("weights", "verify")
-    assert run.returncode == 0 and run.stdout.decode().count("  ok") == 2
+    assert run.returncode == 0 and run.stdout.decode().count("  ok") == 7
     run = kirei("weights", "verify", KIREI_WEIGHTS_DIR=str(tmp_path))
     assert run.returncode == 1
     assert run.stderr.decode().startswith("kirei: weights_invalid: ")

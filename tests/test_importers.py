@@ -64,7 +64,8 @@ def test_an_imported_style_is_drawn_alike_by_both_engines(imported: Bench) -> No
 
 
 def test_the_manifest_tells_where_an_imported_style_came_from(imported: Bench) -> None:
-    (entry,) = json.loads((imported.layer / "manifest.json").read_text())["weights"]
+    entry, upsampler = json.loads((imported.layer / "manifest.json").read_text())["weights"]
+    assert upsampler["kind"] == "upsampler"  # a layer needs one to enlarge its drawings
     assert entry["architecture"] == "animeganv2" and entry["licence"] == "MIT"
     assert entry["tileable"] is False and entry["multiple_of_px"] == 4
     assert entry["shape"] == {"upsampling": "half_pixel"} and set(entry["files"]) == {
@@ -76,7 +77,8 @@ def test_the_manifest_tells_where_an_imported_style_came_from(imported: Bench) -
     assert entry["recipe"]["git_blob"] == git_blob(content)
     assert entry["figures"]["parity_psnr_db"] >= 40
     assert entry["files"]["picture"]["bytes"] < 5_000_000
-    assert [role for _, role, _ in imported.pipeline().verify()] == ["picture"]
+    verified = [(spec.name, role) for spec, role, _ in imported.pipeline().verify()]
+    assert verified == [("face-paint-like", "picture"), ("upsampler", "picture")]
 
 
 def test_a_style_that_cannot_be_tiled_is_drawn_whole_and_says_so(imported: Bench) -> None:
@@ -254,6 +256,8 @@ def test_a_write_that_fails_leaves_the_layer_as_it_was(bench: Bench) -> None:
         "manifest.json",
         "a.fp16.onnx",
         "a.safetensors",
+        "upsampler.int8.onnx",
+        "upsampler.safetensors",
     }
 
 
@@ -278,7 +282,7 @@ def test_checkpoints_of_both_trainings_become_styles(bench: Bench) -> None:
     specs = Layer(bench.layer, bench.checkpoints).specs
     assert specs["v1"].architecture == "animegan" and not specs["v1"].tileable
     assert specs["small"].architecture == "student" and specs["small"].tileable
-    for spec in specs.values():
+    for spec in (specs["v1"], specs["small"]):
         assert spec.recipe["history"] == history and spec.recipe["steps_done"] == 3
 
     before = bench.files()

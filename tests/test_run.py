@@ -31,7 +31,17 @@ from training.figures import dark_lines
 ROOT = Path(__file__).parent.parent
 SAMPLE = (ROOT / "samples" / "astronaut.jpg").read_bytes()
 SCHEMA = json.loads((ROOT / "pipeline" / "sidecar.schema.json").read_text())
-STAGES = ["decode", "quality", "enhance", "faces", "open_weights", "stylise", "repair", "measure"]
+STAGES = [
+    "decode",
+    "quality",
+    "enhance",
+    "faces",
+    "open_weights",
+    "stylise",
+    "enlarge",
+    "repair",
+    "measure",
+]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +106,7 @@ def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
         "clahe",
         "sharpen",
         "faces",
+        "enlarge",
         "post_sharpen",
     ]
     assert told["faces"] == []

@@ -233,7 +233,7 @@ def install(
 
     Everything is first written beside its place, then moved, the manifest last: a full disk or
     any other failure to write leaves the layer as it was. Files that only the replaced entry
-    listed are removed.
+    listed are removed. A layer's first style brings the shipped upsampler with it.
     """
     listed = {role: file_entry(*file) for role, file in files.items()}
     complete = dict(entry) | {"files": listed}
@@ -262,4 +262,18 @@ def install(
         path = place.folder(role) / old["file"]
         if path not in written:
             path.unlink(missing_ok=True)
+    if entry["kind"] == "style" and all(old["kind"] != "upsampler" for old in others):
+        _bring_upsampler(place)
     return written
+
+
+def _bring_upsampler(place: Place) -> None:
+    """Copies the shipped upsampler, without which no style of a layer can be enlarged."""
+    shipped = Place()
+    for entry in read_manifest(shipped.layer)["weights"]:
+        if entry["kind"] == "upsampler":
+            files = {
+                role: (listed["file"], (shipped.folder(role) / listed["file"]).read_bytes())
+                for role, listed in entry["files"].items()
+            }
+            install(place, entry, files)

@@ -94,6 +94,7 @@ UPSAMPLER = (  # on the drawings of cel
     Stage("steps=8500 crisp=0.55 energy_weight=4 learning_rate=0.006"),
     Stage("steps=10500 crisp=0.4 energy_weight=2 learning_rate=0.006"),
     Stage("steps=13000 crisp=0.5 energy_weight=2 learning_rate=0.008 steepened=2"),
+    Stage("steps=14200 crisp=0.5 energy_weight=1 learning_rate=0.03 steepened=1"),
 )
 
 RESTORER = (Stage("steps=5000"),)  # on the photographs, spoilt as they are drawn
