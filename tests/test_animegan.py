@@ -110,11 +110,11 @@ def test_rows_of_steps_that_were_not_saved_are_dropped_on_resuming(folders: Path
 
 
 def test_initialisation_brings_the_drawing_to_the_photo(folders: Path) -> None:
-    settings = ["steps=40", "initialisation_steps=40", "initialisation_rate=1e-3", "batch=2"]
+    settings = ["steps=80", "initialisation_steps=80", "initialisation_rate=1e-3", "batch=2"]
     assert run(folders, "out", *settings, "seed=3").exit_code == 0
     log = (folders / "out" / "log.jsonl").read_text().splitlines()
     content = [json.loads(row)["content"] for row in log]
-    assert np.mean(content[-5:]) < 0.7 * np.mean(content[:3])
+    assert np.mean(content[-5:]) < 0.6 * np.mean(content[:3])
 
 
 def test_a_terminal_gets_a_progress_bar(folders: Path) -> None:

@@ -133,7 +133,7 @@ def test_torch_and_onnx_agree() -> None:
 
     pictures = [decode(result.image, SHIPPED)[0].pixels for result in results]
     # int8 against float, through enlargement and sharpening, which amplifies the difference
-    assert psnr_db(*pictures) > 38
+    assert psnr_db(*pictures) > 40
     assert results[1].sidecar.engine == "torch"
     assert [use.name for use in results[1].sidecar.weights] == ["hayao.safetensors"]
 

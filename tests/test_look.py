@@ -21,6 +21,7 @@ from training.figures import edge_width_px, line_f1
 
 PIPELINE = Pipeline(Settings())
 STYLES = [spec.name for spec in PIPELINE.styles()]
+NAMES = ("astronaut", "chelsea", "coffee", "rocket")
 SAMPLES = Path(__file__).parent.parent / "samples"
 
 
@@ -44,21 +45,22 @@ def drawn(name: str, style: str, side_px: int = 0) -> Picture:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("name", ["astronaut", "rocket"])
-def test_the_look_is_the_same_at_every_size(name: str, style: str) -> None:
-    base = drawn(name, style, 512)
-    size = (base.shape[1], base.shape[0])
-    for side_px in (1024, 2048):
-        large = drawn(name, style, side_px)
-        reduced = cv2.resize(large, size, interpolation=cv2.INTER_AREA)
-        assert ssim(base, reduced) > 0.85
-        assert line_f1(reduced, base) > 0.7
-        assert edge_width_px(large) < 1.4 * edge_width_px(base)
+@pytest.mark.parametrize("side_px", [1024, 2048])
+def test_the_look_is_the_same_at_every_size(side_px: int, style: str) -> None:
+    """On the mean of the samples: SSIM, dark lines and edge widths in pixels of each."""
+    rows = []
+    for name in NAMES:
+        base, large = drawn(name, style, 512), drawn(name, style, side_px)
+        reduced = cv2.resize(large, base.shape[1::-1], interpolation=cv2.INTER_AREA)
+        wider = edge_width_px(large) / edge_width_px(base)
+        rows.append((ssim(base, reduced), line_f1(reduced, base), wider))
+    likeness, lines, wider = np.mean(rows, axis=0)
+    assert likeness >= 0.90 and lines >= 0.75 and wider <= 1.3, (likeness, lines, wider)
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_colours_stay_the_photos(style: str) -> None:
-    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+    for name in NAMES:
         assert colour_shift(photo(name), drawn(name, style)) < 7
         tints = [
             cv2.cvtColor(p, cv2.COLOR_RGB2LAB)[..., 1:] for p in (photo(name), drawn(name, style))

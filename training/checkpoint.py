@@ -6,9 +6,10 @@ import io
 import os
 import pickle
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,9 @@ def load(path: Path, architecture: str) -> dict[str, Any]:
     return saved
 
 
+Net = TypeVar("Net", bound=nn.Module)
+
+
 class Resumable(Protocol):
     """A module or an optimiser."""
 
@@ -80,6 +84,11 @@ def resume(
     if not history or history[-1]["recipe"] != asdict(recipe):
         history.append({"from_step": step, "recipe": asdict(recipe)})
     return step, history
+
+
+def twin(net: Net) -> Net:
+    """A copy of ``net`` of the same class, for ``follow`` to make the moving average of."""
+    return deepcopy(net).requires_grad_(False)
 
 
 def follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:

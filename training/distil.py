@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
-from training.checkpoint import follow, resume, save
+from training.checkpoint import follow, resume, save, twin
 from training.errors import LossNotFinite
 from training.figures import figures
 from training.losses import (
@@ -240,7 +239,7 @@ def train(recipe: Recipe, run: Run) -> None:
     torch.manual_seed(recipe.seed)
     shape = StudentShape()
     student = Student(shape).to(memory_format=torch.channels_last)
-    average = deepcopy(student).requires_grad_(False)
+    average = twin(student)
     judge = PatchDiscriminator().to(memory_format=torch.channels_last)
     features = open_features(run.style, run.teachers)
     optimiser = torch.optim.Adam(student.parameters(), recipe.learning_rate, (0.9, 0.99))

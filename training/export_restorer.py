@@ -10,7 +10,6 @@ pixels in float, so that a photo with nothing to mend comes through unchanged.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -25,11 +24,10 @@ from pipeline.domain import Picture
 from pipeline.nets.restorer import Restorer, RestorerShape
 from training.distil import to_tensor
 from training.layer import (
-    CHECKPOINTS,
     INT8,
-    LAYER,
     Inputs,
     Place,
+    command,
     export_onnx,
     graph_bytes,
     install,
@@ -166,15 +164,5 @@ def add(checkpoint: Path, data: Path, place: Place) -> None:
     print("wrote", *written)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder of photos/, portraits/")
-    parser.add_argument("--layer", type=Path, default=LAYER)
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
-    options = parser.parse_args()
-    add(options.checkpoint, options.data, Place(options.layer, options.checkpoints))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, add)

@@ -6,12 +6,13 @@ training/importers.py for those.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import re
 import subprocess
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,17 @@ def install(
     if entry["kind"] == "style" and all(old["kind"] != "upsampler" for old in others):
         _bring_upsampler(place)
     return written
+
+
+def command(description: str | None, add: Callable[[Path, Path, Place], None]) -> None:
+    """The command line of an export that is calibrated and measured on photographs."""
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of photos/, portraits/")
+    parser.add_argument("--layer", type=Path, default=LAYER)
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
+    options = parser.parse_args()
+    add(options.checkpoint, options.data, Place(options.layer, options.checkpoints))
 
 
 def _bring_upsampler(place: Place) -> None:

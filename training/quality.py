@@ -26,7 +26,7 @@ from pipeline.domain import Picture
 from pipeline.measure import ssim
 from pipeline.nets.quality import MEASURES, QualityModel, QualityShape, normalise
 from pipeline.quality import look
-from training.checkpoint import follow, resume, save
+from training.checkpoint import follow, resume, save, twin
 from training.degradations import (
     KINDS,
     Brighten,
@@ -185,9 +185,7 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
     torch.manual_seed(recipe.seed)
     shape = QualityShape()
     model = QualityModel(shape).to(memory_format=torch.channels_last)
-    average = QualityModel(shape).to(memory_format=torch.channels_last)
-    average.load_state_dict(model.state_dict())
-    average.requires_grad_(False)
+    average = twin(model)
     optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, (0.9, 0.99))
     parts: dict[str, nn.Module | torch.optim.Optimizer] = {
         "net": model,

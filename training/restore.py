@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from pipeline.domain import Picture
 from pipeline.measure import psnr_db
 from pipeline.nets.restorer import Restorer, RestorerShape
-from training.checkpoint import follow, resume, save
+from training.checkpoint import follow, resume, save, twin
 from training.data import KINDS as KINDS_OF_PHOTOS
 from training.data import read_rgb, split
 from training.degradations import (
@@ -271,9 +271,7 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
     torch.manual_seed(recipe.seed)
     shape = RestorerShape()
     net = Restorer(shape).to(memory_format=torch.channels_last)
-    average = Restorer(shape).to(memory_format=torch.channels_last)
-    average.load_state_dict(net.state_dict())
-    average.requires_grad_(False)
+    average = twin(net)
     optimiser = torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.9, 0.99))
     parts: dict[str, nn.Module | torch.optim.Optimizer] = {
         "net": net,

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
-from training.checkpoint import follow, resume, save
+from training.checkpoint import follow, resume, save, twin
 from training.data import read_rgb
 from training.distil import to_picture, to_tensor
 from training.errors import LossNotFinite
@@ -161,9 +161,8 @@ def train(recipe: Recipe, run: Run) -> None:
     """
     torch.manual_seed(recipe.seed)
     shape = UpsamplerShape()
-    net, average = Upsampler(shape), Upsampler(shape)
-    average.load_state_dict(net.state_dict())
-    average.requires_grad_(False)
+    net = Upsampler(shape)
+    average = twin(net)
     optimiser = torch.optim.Adam(net.parameters(), recipe.learning_rate, (0.9, 0.99))
     parts: dict[str, nn.Module | torch.optim.Optimizer] = {
         "net": net,
