@@ -244,7 +244,7 @@ class Api:
         request = self._request()
         allowed = [method for rule, method in self._methods if rule.fullmatch(request.path)]
         error: KireiError
-        if allowed:
+        if allowed and request.method not in allowed:
             known = ", ".join(allowed)
             message = f"{request.path} does not take {request.method}, but {known}"
             error = MethodNotAllowed(message, measured=request.method, limit=known)

@@ -205,3 +205,9 @@ def test_numbers_in_the_sidecar_are_finite(pipeline: Pipeline) -> None:
     assert result.sidecar.metrics.psnr_db == 100
     text = sidecar_json(replace(result.sidecar, warnings=("é",))).decode()
     assert "NaN" not in text and "Infinity" not in text and "é" in text
+
+
+def test_each_stage_is_told_as_it_begins(pipeline: Pipeline, photo: bytes) -> None:
+    stages: list[str] = []
+    result = pipeline.run(photo, Options(max_side_px=64), on_stage=stages.append)
+    assert stages == [name for name in result.sidecar.timings_ms if name != "total"]
