@@ -143,7 +143,7 @@ class Api:
         return _json(303, sidecar, **headers, Location=sidecar["output"]["url"])
 
     def _offer(self, request: Request) -> Response[Any]:
-        asked = request.query | request.document()
+        asked = request.over_query(request.document())
         return _json(201, self.uploads(request).offer(asked))
 
     def _result(self, request: Request, upload_id: str) -> Response[Any]:
