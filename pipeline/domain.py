@@ -53,7 +53,7 @@ class QualityEstimate:
     ``blur_px``: the sigma of a Gaussian that blurs as much; ``noise``: standard deviation in grey
     levels; ``jpeg_quality``: 100 where it never was a JPEG, or looks like it; ``exposure_stops``:
     how much too bright it is, negative for a dark one; ``score``: 1 for a photo that lacks
-    nothing, down to 0.
+    nothing, one half where a fault is just clearly there, down to 0.
     """
 
     blur_px: float
@@ -144,7 +144,8 @@ class WeightSpec:
     size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
     on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``
     is false where a layer looks at the whole picture, which must then be drawn in one go.
-    ``thresholds``: for a quality model, from what on the gate acts, by measure.
+    ``thresholds``: for a quality model, the score below which the gate acts, and from what on,
+    by measure.
     ``working_px`` is the longer side at which the style is drawn when detail is 0. ``recipe``
     says how it was made, ``figures`` what was measured when it was.
     """
