@@ -35,12 +35,12 @@ from pipeline.enhance.classic import denoise
 from pipeline.enhance.gate import by_estimate
 from training.data import read_rgb
 from training.degradations import Blur, Darken, Jpeg, Noise, Resize, Step, degrade
+from training.quality import whole_photos
 from training.restore import photographs
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-LONGER_PX = 640
 CONDITIONS: dict[str, dict[str, list[Step]]] = {
     "blur": {
         "1": [Blur(1.0)],
@@ -89,21 +89,10 @@ class Row:
 
 
 def clean_photos(data: Path | None, count: int) -> list[Picture]:
-    """Evenly chosen from the held-out photographs, at most LONGER_PX a side; without ``data``,
-    those of samples/.
-    """
+    """Evenly chosen from the held-out photographs; without ``data``, from samples/."""
     if data is None:
-        files = sorted((ROOT / "samples").glob("*.jpg"))
-    else:
-        lists = photographs(data, validation=True)
-        files = [file for kind, found in lists.items() if "faces" not in kind for file in found]
-    found = []
-    for file in files[:: max(1, len(files) // count)][:count]:
-        photo = read_rgb(file)
-        scale = min(1.0, LONGER_PX / max(photo.shape[:2]))
-        size = [round(side * scale) // 4 * 4 for side in photo.shape[1::-1]]
-        found.append(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
-    return found
+        return whole_photos({"samples": sorted((ROOT / "samples").glob("*.jpg"))}, count)
+    return whole_photos(photographs(data, validation=True), count)
 
 
 def restore(pipeline: Pipeline, pixels: Picture, options: Options) -> tuple[Picture, float]:

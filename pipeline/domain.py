@@ -144,8 +144,7 @@ class WeightSpec:
     size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
     on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``
     is false where a layer looks at the whole picture, which must then be drawn in one go.
-    ``thresholds``: for a quality model, the score below which the gate acts, and from what on,
-    by measure.
+    ``thresholds``: for a quality model, from what on the gate acts, by measure.
     ``working_px`` is the longer side at which the style is drawn when detail is 0. ``recipe``
     says how it was made, ``figures`` what was measured when it was.
     """

@@ -36,9 +36,8 @@ from training.restore import Pair, halve  # noqa: E402
 
 SHIPPED = Settings()
 PHOTO = data.chelsea()  # 300x451
-THRESHOLDS = {"score": 0.8, "blur_px": 0.6, "noise": 4.0, "artefacts": 30.0, "darkness": 0.6}
+THRESHOLDS = {"blur_px": 0.6, "noise": 4.0, "artefacts": 30.0, "darkness": 0.6}
 GOOD = QualityEstimate(0.2, 1.0, 95.0, 0.1, 0.98)
-SPOILT = replace(GOOD, score=0.4)
 
 
 def encoded(pixels: np.ndarray) -> bytes:
@@ -145,13 +144,11 @@ NOTHING = dict.fromkeys(("upscale", "denoise", "clahe", "sharpen"), False)
     ("estimate", "side_px", "step"),
     [
         (GOOD, 600, None),
-        (SPOILT, 600, None),
-        (replace(SPOILT, noise=9.0), 600, "denoise"),
-        (replace(SPOILT, jpeg_quality=40.0), 600, "denoise"),
-        (replace(SPOILT, blur_px=1.5), 600, "sharpen"),
-        (replace(SPOILT, exposure_stops=-1.5), 600, "clahe"),
-        (replace(SPOILT, exposure_stops=1.5), 600, None),
-        (replace(GOOD, noise=9.0), 600, None),
+        (replace(GOOD, noise=9.0), 600, "denoise"),
+        (replace(GOOD, jpeg_quality=40.0), 600, "denoise"),
+        (replace(GOOD, blur_px=1.5), 600, "sharpen"),
+        (replace(GOOD, exposure_stops=-1.5), 600, "clahe"),
+        (replace(GOOD, exposure_stops=1.5), 600, None),
         (GOOD, 200, "upscale"),
     ],
 )
@@ -196,7 +193,7 @@ def test_what_the_quality_model_is_shown() -> None:
 def test_measures_go_to_the_losses_scale_and_back() -> None:
     measures = torch.tensor([[1.5, 12.0, 60.0, -1.2, 0.8], [0, 0, 100, 0, 1]])
     torch.testing.assert_close(in_units(normalise(measures)), measures, atol=1e-3, rtol=1e-4)
-    assert set(THRESHOLDS) - {"score"} == set(CLEARLY) == set(faults(GOOD))
+    assert set(THRESHOLDS) == set(CLEARLY) == set(faults(GOOD))
 
 
 def test_a_layer_with_the_nets_repairs_by_them_without_being_asked(whole: Place) -> None:
@@ -264,7 +261,12 @@ def test_a_photo_that_lacks_nothing_is_the_same_object(whole: Place) -> None:
     report = replace(assess(photo, SHIPPED), estimate=GOOD)
     repaired, decisions = enhance(photo, report, Options(), replace(lent, thresholds=THRESHOLDS))
     assert repaired is photo and not any(one.ran for one in decisions)
-    assert {one.why for one in decisions} == {"large enough", "good as it is"}
+    assert {one.why for one in decisions} == {
+        "large enough",
+        "clean",
+        "bright enough",
+        "sharp enough",
+    }
 
 
 def test_without_the_nets_the_default_is_classic_and_auto_is_refused(without) -> None:

@@ -16,6 +16,7 @@ from benchmarks import quality  # noqa: E402
 from benchmarks.frechet import distance, frechet_distance, student_features  # noqa: E402
 from pipeline import Options, Pipeline, Settings  # noqa: E402
 from training.degradations import Blur, Noise  # noqa: E402
+from training.quality import LONGER_PX  # noqa: E402
 
 
 def test_the_distance_of_normal_laws_is_the_formula() -> None:
@@ -64,7 +65,7 @@ def test_the_pipelines_own_measures_agree_with_the_librarys() -> None:
 def test_the_clean_photos_are_evenly_chosen_and_of_the_drawn_size() -> None:
     photos = quality.clean_photos(None, 3)
     assert len(photos) == 3
-    assert all(max(p.shape[:2]) <= quality.LONGER_PX for p in photos)
+    assert all(max(p.shape[:2]) <= LONGER_PX for p in photos)
     assert all(side % 4 == 0 for p in photos for side in p.shape[:2])
 
 

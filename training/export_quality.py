@@ -37,7 +37,6 @@ from training.layer import (
     quantise,
 )
 from training.quality import (
-    SCORE_SHARE,
     SHARE,
     Case,
     draw_case,
@@ -46,11 +45,12 @@ from training.quality import (
     judge,
     shown,
     thresholds_of,
+    whole_photos,
 )
 from training.restore import photographs
 
 NAME = "quality"
-CALIBRATION_CASES, CLEAN_CASES = 128, 400
+CALIBRATION_CASES, CLEAN_PHOTOS = 128, 400
 MOST_BYTES = 300_000
 # Mean absolute differences that int8 may make: a tenth to a fifth of what a gate must tell apart.
 MOST_STRAY = dict(zip(MEASURES, (0.15, 1.5, 6.0, 0.2, 0.05), strict=True))
@@ -121,7 +121,7 @@ def add_quality(
     said = {kind: run_quality(graph, ones, shape) for kind, ones in photos.items()}
     in_float = np.concatenate([judge(model, ones) for ones in photos.values()])
     strays = np.abs(np.concatenate(list(said.values())) - in_float).mean(0)
-    thresholds = thresholds_of(run_quality(graph, clean, shape), SCORE_SHARE, SHARE)
+    thresholds = thresholds_of(run_quality(graph, clean, shape), SHARE)
     true = {kind: np.stack([case.truth for case in cases]) for kind, cases in held_out.items()}
     measured = {f"{name}_stray": float(s) for name, s in zip(MEASURES, strays, strict=True)}
     measured |= figures(said, true, thresholds)
@@ -166,11 +166,10 @@ def add(checkpoint: Path, data: Path, place: Place) -> None:
     """Adds the quality model, calibrated and measured on the photographs of ``data``."""
     lists = photographs(data, validation=False)
     of_any_kind = [draw_case(lists, None, 0.4, (4, n)) for n in range(CALIBRATION_CASES)]
-    clean = [draw_case(lists, "clean", 0.0, (5, n)) for n in range(CLEAN_CASES)]
     written = add_quality(
         checkpoint,
         [case.photo for case in of_any_kind],
-        [case.photo for case in clean],
+        whole_photos(lists, CLEAN_PHOTOS),
         held_out_cases(data),
         {"photographs": sum(map(len, lists.values()))},
         place,

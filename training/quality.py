@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from pipeline.domain import Picture
 from pipeline.nets.quality import MEASURES, QualityModel, QualityShape, normalise
 from pipeline.quality import look
 from training.checkpoint import follow, resume, save, twin
+from training.data import read_rgb
 from training.degradations import (
     KINDS,
     Brighten,
@@ -42,8 +44,8 @@ from training.restore import draw_window, photographs
 
 HELD_OUT_PHOTOS = 24  # for each kind of damage
 SIDES_PX = (160, 384)  # of the windows; at least two of the patches
-# Of clean photos: those over the gate's threshold of the score, and those under each measure's.
-SCORE_SHARE, SHARE = 0.97, 0.9
+SHARE = 0.985  # of clean photos under the gate's threshold of each measure
+LONGER_PX = 640  # of whole photos, by which the thresholds are set
 OFF_GRID = 0.25  # share of the photos that were cut after they were spoilt, blocks and all
 # From what on a fault is clearly there: where the score is one half, and where the gate's two
 # kinds of error are counted.
@@ -127,6 +129,21 @@ def batch(
     return *shown([case.photo for case in cases], shape), truth
 
 
+def whole_photos(lists: dict[str, list[Path]], count: int) -> list[Picture]:
+    """Some ``count`` whole photographs, evenly chosen, at most LONGER_PX a side and reduced to
+    multiples of 4; but no crops of faces, whose own blur and artefacts are strong.
+    """
+    files = [file for kind, found in lists.items() if "faces" not in kind for file in found]
+    photos = [read_rgb(file) for file in files[:: max(1, len(files) // count)][:count]]
+    return [_reduced(photo) for photo in photos]
+
+
+def _reduced(photo: Picture) -> Picture:
+    scale = min(1.0, LONGER_PX / max(photo.shape[:2]))
+    size = [round(side * scale) // 4 * 4 for side in photo.shape[1::-1]]
+    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+
+
 def held_out_cases(folder: Path) -> dict[str, list[Case]]:
     """Cases of photographs that are never trained on, by kind of damage, always the same."""
     lists = photographs(folder, validation=True)
@@ -142,24 +159,19 @@ def faults(measures: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     return {"blur_px": blur, "noise": noise, "artefacts": 100 - jpeg_quality, "darkness": -stops}
 
 
-def thresholds_of(
-    on_clean: NDArray[np.float32], score_share: float, share: float
-) -> dict[str, float]:
-    """The score that ``score_share`` of clean photos are over, and what ``share`` of them stay
-    under in each measure: together they are the gate's, see ``acts``.
+def thresholds_of(on_clean: NDArray[np.float32], share: float) -> dict[str, float]:
+    """The gate's: what ``share`` of clean photos stay under in each measure.
 
     ``on_clean``: (N, 5), what the model says of them.
     """
     quantiles = {name: np.quantile(values, share) for name, values in faults(on_clean).items()}
-    quantiles["score"] = np.quantile(on_clean[:, -1], 1 - score_share)
     return {name: round(float(value), 3) for name, value in quantiles.items()}
 
 
 def acts(measures: NDArray[np.float32], thresholds: dict[str, float]) -> NDArray[np.bool_]:
-    """(N, 5) to (N,): whether the gate mends a photo, for its score and for any of its faults."""
-    found = faults(measures)
-    over = np.stack([values > thresholds[name] for name, values in found.items()])
-    return np.asarray(over.any(0) & (measures[:, -1] < thresholds["score"]))
+    """(N, 5) to (N,): whether the gate mends a photo, for any of its faults."""
+    over = [values > thresholds[name] for name, values in faults(measures).items()]
+    return np.asarray(np.stack(over).any(0))
 
 
 def figures(
@@ -191,7 +203,7 @@ def validate(model: QualityModel, held_out: dict[str, list[Case]]) -> dict[str, 
     """``figures`` on held-out photos, with thresholds such as these give themselves."""
     said = {kind: judge(model, [c.photo for c in cases]) for kind, cases in held_out.items()}
     true = {kind: np.stack([c.truth for c in cases]) for kind, cases in held_out.items()}
-    return figures(said, true, thresholds_of(said["clean"], SCORE_SHARE, SHARE))
+    return figures(said, true, thresholds_of(said["clean"], SHARE))
 
 
 def train(recipe: Recipe, data: Path, output: Path) -> None:

@@ -60,9 +60,7 @@ def by_laplacian(step: str, photo: Photo, report: QualityReport, tools: Tools) -
 
 
 def by_estimate(step: str, photo: Photo, report: QualityReport, tools: Tools) -> Finding:
-    """Each step by the fault that it mends, on a photo whose score leaves something to mend: of
-    single measures, one in ten is a little high on a good photo (see training/quality.py).
-    """
+    """Each step by the fault that it mends."""
     if step == "upscale":
         longer_px = max(photo.width_px, photo.height_px)
         small = longer_px < SMALL_PX
@@ -71,8 +69,6 @@ def by_estimate(step: str, photo: Photo, report: QualityReport, tools: Tools) ->
         raise ValueError("the learned gate needs an estimate")
     found = faults(report.estimate)
     limits = tools.thresholds
-    if report.estimate.score >= limits["score"]:
-        return Finding(False, "good as it is", report.estimate.score, limits["score"])
     if step == "denoise":
         noisy = found["noise"] > limits["noise"]
         spoilt = found["artefacts"] > limits["artefacts"]
@@ -89,7 +85,7 @@ def by_estimate(step: str, photo: Photo, report: QualityReport, tools: Tools) ->
 
 
 def faults(estimate: QualityEstimate) -> dict[str, float]:
-    """What the gate has a threshold for, each beside the score's: more is worse. ``artefacts``:
+    """What the gate has thresholds for: more is worse. ``artefacts``:
     100 minus the JPEG quality; ``darkness``: stops.
     """
     return {
