@@ -50,7 +50,7 @@ from training.quality import (
 from training.restore import photographs
 
 NAME = "quality"
-CALIBRATION_CASES, CLEAN_PHOTOS = 128, 400
+CALIBRATION_CASES, CLEAN_PHOTOS = 128, 1600
 MOST_BYTES = 300_000
 # Mean absolute differences that int8 may make: a tenth to a fifth of what a gate must tell apart.
 MOST_STRAY = dict(zip(MEASURES, (0.15, 1.5, 6.0, 0.2, 0.05), strict=True))

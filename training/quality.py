@@ -44,7 +44,7 @@ from training.restore import draw_window, photographs
 
 HELD_OUT_PHOTOS = 24  # for each kind of damage
 SIDES_PX = (160, 384)  # of the windows; at least two of the patches
-SHARE = 0.985  # of clean photos under the gate's threshold of each measure
+SHARE = 0.99  # of clean photos under the gate's threshold of each measure
 LONGER_PX = 640  # of whole photos, by which the thresholds are set
 OFF_GRID = 0.25  # share of the photos that were cut after they were spoilt, blocks and all
 # From what on a fault is clearly there: where the score is one half, and where the gate's two
