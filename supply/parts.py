@@ -82,7 +82,8 @@ def licence(name: str) -> str:
         raise LookupError(f"{name} is not installed: make setup") from error
     if name in NOT_NAMED:
         return NOT_NAMED[name]
-    said = about.get("License-Expression") or about.get("License") or ""
+    named = [about[field] for field in ("License-Expression", "License") if field in about]
+    said = str(named[0]) if named else ""
     if not said or "\n" in said or len(said) > 60:  # some put the whole text there
         classified = about.get_all("Classifier") or []
         names = [text.rpartition(" :: ")[2] for text in classified if text.startswith("License ::")]
