@@ -20,7 +20,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 # by its module, for a name of it that brings in numpy or more is loaded when it is first used,
 # which a cold start can do without
 import pipeline
-from adapters import logger, metrics
+from adapters import clock, logger, metrics
 from adapters.events import Ignored, Job
 from adapters.store import MARK, OWNER, Found, Store, owner_of
 from pipeline import (
@@ -98,7 +98,7 @@ class Worker:
 
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
-        result = self.pipeline.run(data, options, **origin)
+        result = self.pipeline.run(data, options, **origin, time_left_s=clock.left_s())
         metrics.add_metric("Stylised", MetricUnit.Count, 1)
         total_ms = result.sidecar.timings_ms["total"]
         metrics.add_metric("PipelineDuration", MetricUnit.Milliseconds, total_ms)
@@ -276,8 +276,9 @@ def _metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
 @cache
 def worker() -> Worker:
     """The worker of this process, made from the environment once. Raises Misconfigured."""
+    memory_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")
     try:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings.from_environment({"KIREI_MEMORY_MB": memory_mb, **os.environ})
     except InvalidOption as error:
         # no caller's fault: as an InvalidOption it would be written down against the photo
         raise Misconfigured(f"the environment: {error.message}") from error
