@@ -336,7 +336,11 @@ def _limit_memory(more_bytes: int | None) -> None:
 
 
 def _set_limit(kind: int, soft: int) -> None:
-    resource.setrlimit(kind, (soft, resource.getrlimit(kind)[1]))
+    """Within what whoever started us allows."""
+    hard = resource.getrlimit(kind)[1]
+    if hard != resource.RLIM_INFINITY:
+        soft = hard if soft == resource.RLIM_INFINITY else min(soft, hard)
+    resource.setrlimit(kind, (soft, hard))
 
 
 if __name__ == "__main__":
