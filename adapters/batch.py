@@ -1,4 +1,4 @@
-"""Several records in one event: all of them are done before any failure is told."""
+"""Several jobs in one event: all of them are done before any failure is told."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters import logger, metrics
-from adapters.events import notified_jobs
+from adapters.events import Ignored, Job, message_jobs, notified_jobs
 from adapters.worker import worker
-from pipeline import UnknownEvent
+from pipeline import InvalidRequest
 
 
 def notified(document: Any) -> dict[str, Any]:
-    """in: an S3 or EventBridge event; out: ``{"results": [...]}``, one for each record.
+    """in: an S3 or EventBridge event; out: ``{"results": [...]}``, one for each record."""
+    return {"results": _all_done(notified_jobs(document))}
 
-    What fails for no fault of the photo is raised, once all records have had their turn, so that
+
+def _all_done(jobs: list[Job | Ignored]) -> list[dict[str, Any]]:
+    """What fails for no fault of the photo is raised, once all jobs have had their turn, so that
     Lambda or the queue sends the event again; those done are found done then.
     """
     results, failures = [], []
-    for job in notified_jobs(document):
+    for job in jobs:
         try:
             results.append(worker().work(job).as_dict())
         except Exception as error:
@@ -36,7 +39,7 @@ def notified(document: Any) -> dict[str, Any]:
             failures.append(error)
     if failures:
         raise failures[0]
-    return {"results": results}
+    return results
 
 
 def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -54,7 +57,7 @@ def _message(record: SQSRecord) -> None:
     except ValueError:
         body = None
     try:
-        notified(body)
-    except UnknownEvent as error:
+        _all_done(message_jobs(body))
+    except InvalidRequest as error:
         logger.error(error.message, code=error.code, message_id=record.message_id)
         metrics.add_metric("Refused", MetricUnit.Count, 1)

@@ -1,8 +1,8 @@
 """What kind of event came, and the jobs in it.
 
-Three traps are met here and nowhere else: keys in S3 records are URL-encoded and decoded exactly
-once, keys in EventBridge events are not encoded at all, and a queue's first message may be the
-s3:TestEvent that S3 sends when a notification is set up.
+Three traps are met here and nowhere else: keys in S3 records and in tasks of S3 Batch Operations
+are URL-encoded and decoded exactly once, keys in EventBridge events are not encoded at all, and a
+queue's first message may be the s3:TestEvent that S3 sends when a notification is set up.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     HTTP = "http"
     QUEUE = "queue"
     NOTIFICATION = "notification"
+    TASKS = "tasks"
     DIRECT = "direct"
 
 
@@ -73,6 +74,8 @@ def kind_of(event: Any) -> Kind:
     records = event.get("Records")
     if isinstance(records, list) and records and isinstance(records[0], dict):
         return Kind.QUEUE if records[0].get("eventSource") == "aws:sqs" else Kind.NOTIFICATION
+    if "invocationSchemaVersion" in event and isinstance(event.get("tasks"), list):
+        return Kind.TASKS
     if event.get("Event") == "s3:TestEvent" or event.get("source") == "aws.s3":
         return Kind.NOTIFICATION
     return Kind.DIRECT
@@ -117,6 +120,36 @@ def _eventbridge_job(event: dict[str, Any]) -> Job | Ignored:
     if kind != EVENTBRIDGE_CREATED:
         return Ignored(f"{kind} is not {EVENTBRIDGE_CREATED}", bucket, key)
     return Job(bucket, key, notified=True)
+
+
+def message_jobs(body: Any) -> list[Job | Ignored]:
+    """The jobs of a queue's message: what notified_jobs reads, or a direct call for an object,
+    which is how a job comes back with its options.
+
+    Raises UnknownEvent for anything else, InvalidRequest for a call that is not right.
+    """
+    if isinstance(body, dict) and {"bucket", "key"} <= body.keys():
+        call = direct_call(body)
+        if isinstance(call, Job):
+            return [call]
+    return notified_jobs(body)
+
+
+def task_job(task: Any, arguments: Mapping[str, str]) -> Job | Ignored:
+    """The job of one task of S3 Batch Operations, in schema 1.0 or 2.0; ``arguments``: the job's
+    own, which are options.
+
+    The version in the manifest is left aside: the photo is drawn as it lies there now, for a
+    task that comes late must not put an older picture in the place of a newer one.
+    """
+    try:
+        bucket = task.get("s3Bucket") or task["s3BucketArn"].rpartition(":")[2]
+        key = unquote_plus(task["s3Key"])
+    except (AttributeError, KeyError, TypeError):
+        return Ignored("a task without bucket and key")
+    if key.endswith("/"):
+        return Ignored("it is the mark of a folder", bucket, key)
+    return Job(bucket, key, options=arguments)
 
 
 def direct_call(event: Any) -> Job | Upload:

@@ -1,0 +1,52 @@
+"""S3 Batch Operations: one photo of a backfill at a time, each answered with what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from adapters import logger, metrics
+from adapters.events import task_job
+from adapters.worker import Outcome, worker
+from pipeline import KireiError
+
+SUCCEEDED, TEMPORARY, PERMANENT = "Succeeded", "TemporaryFailure", "PermanentFailure"
+MAX_RESULT_CHARACTERS = 1000
+
+
+def answered(event: dict[str, Any]) -> dict[str, Any]:
+    """in: an event of S3 Batch Operations, whose job's user arguments are options;
+    out: a result for each task. What is drawn, was drawn before or is none of ours has succeeded;
+    a refused photo has failed for good; what the world is at fault for will be tried again.
+    """
+    arguments = (event.get("job") or {}).get("userArguments") or {}
+    return {
+        "invocationSchemaVersion": event["invocationSchemaVersion"],
+        "treatMissingKeysAs": PERMANENT,
+        "invocationId": event.get("invocationId"),
+        "results": [_result(task, arguments) for task in event["tasks"]],
+    }
+
+
+def _result(task: Any, arguments: dict[str, str]) -> dict[str, Any]:
+    job = task_job(task, arguments)
+    try:
+        outcome = worker().work(job)
+        code = PERMANENT if outcome.status == "refused" else SUCCEEDED
+        text = _said(outcome)
+    except Exception as error:
+        logger.exception("will be tried again", bucket=job.bucket, key=job.key)
+        metrics.add_metric("Transient", MetricUnit.Count, 1)
+        code = TEMPORARY
+        text = error.code if isinstance(error, KireiError) else type(error).__name__
+    task_id = task.get("taskId") if isinstance(task, dict) else None
+    return {"taskId": task_id, "resultCode": code, "resultString": text}
+
+
+def _said(outcome: Outcome) -> str:
+    """One line for the job's report, which is a CSV file."""
+    error = outcome.error or {}
+    parts = (outcome.status, error.get("code"), error.get("message"), outcome.why)
+    line = " ".join(": ".join(str(part) for part in parts if part).split())
+    return line[:MAX_RESULT_CHARACTERS]
