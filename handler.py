@@ -22,6 +22,7 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """
     kind = kind_of(event)
     logger.append_keys(event_kind=kind.value)
+    logger.set_correlation_id(context.aws_request_id)  # where the sender gives none of its own
     metrics.add_metric("Events", MetricUnit.Count, 1)
     clock.start(context, answers=kind is Kind.HTTP)
     if kind is Kind.HTTP:

@@ -45,6 +45,7 @@ class Job:
     version_id: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     notified: bool = False
+    correlation_id: str | None = None  # under which its sender knows it
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Ignored:
     why: str
     bucket: str | None = None
     key: str | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ def _s3_job(record: Any) -> Job | Ignored:
     # events say "ObjectCreated:Put", the console's and SNS's samples "s3:ObjectCreated:Put"
     if not str(name).removeprefix("s3:").startswith(S3_CREATED):
         return Ignored(f"{name} is not {S3_CREATED}*", bucket, key)
-    return Job(bucket, key, notified=True)
+    request = record.get("responseElements")
+    request_id = request.get("x-amz-request-id") if isinstance(request, dict) else None
+    return Job(bucket, key, notified=True, correlation_id=request_id)
 
 
 def _eventbridge_job(event: dict[str, Any]) -> Job | Ignored:
@@ -119,7 +123,7 @@ def _eventbridge_job(event: dict[str, Any]) -> Job | Ignored:
         return Ignored("an EventBridge event without bucket and key")
     if kind != EVENTBRIDGE_CREATED:
         return Ignored(f"{kind} is not {EVENTBRIDGE_CREATED}", bucket, key)
-    return Job(bucket, key, notified=True)
+    return Job(bucket, key, notified=True, correlation_id=event.get("id"))
 
 
 def message_jobs(body: Any) -> list[Job | Ignored]:

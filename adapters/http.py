@@ -9,11 +9,11 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import logger
+from adapters import journal
 from adapters.direct import fits_answer
 from adapters.events import decode_base64
-from adapters.worker import count_error, worker
-from pipeline import InvalidRequest, KireiError, Options, TransientError
+from adapters.worker import worker
+from pipeline import InvalidRequest, KireiError, Options
 
 JSON = "application/json"
 RETRY_AFTER_S = "5"
@@ -49,8 +49,8 @@ app = APIGatewayHttpResolver()
 
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
-    logger.set_correlation_id(event["requestContext"].get("requestId"))
-    return app.resolve(event, context)
+    with journal.entry(correlation_id=event["requestContext"].get("requestId")):
+        return app.resolve(event, context)
 
 
 # no return annotations on the routes: Powertools would make an OpenAPI schema of them, and cannot
@@ -120,9 +120,8 @@ def _wants_json() -> bool:
 
 @app.exception_handler(KireiError)  # type: ignore[untyped-decorator]
 def _told(error: KireiError) -> Response[str]:
-    log = logger.exception if isinstance(error, TransientError) else logger.info
-    log(error.message, code=error.code)
-    count_error(error)
+    with journal.entry() as entry:
+        entry.failed(error)
     headers = {"Retry-After": RETRY_AFTER_S} if STATUSES[error.code] == 503 else {}
     return _error(error.as_dict(), headers)
 
@@ -137,7 +136,8 @@ def _no_route(_: NotFoundError) -> Response[str]:
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def _unforeseen(error: Exception) -> Response[str]:
     """A fault of ours: the log has the traceback, the answer has not."""
-    logger.exception("unforeseen")
+    with journal.entry() as entry:
+        entry.failed(error)
     message = "something is broken here; the log has it under this request_id"
     return _error({"code": "internal_error", "message": message, "stage": "request"})
 

@@ -15,17 +15,14 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Self
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 # by its module, for a name of it that brings in numpy or more is loaded when it is first used,
 # which a cold start can do without
 import pipeline
-from adapters import clock, logger, metrics
+from adapters import clock, journal, logger
 from adapters.events import Ignored, Job
 from adapters.store import FINGERPRINT, MARK, OWNER, Found, Head, Store, owner_of
 from pipeline import (
     InvalidOption,
-    KireiError,
     Misconfigured,
     Options,
     PermanentError,
@@ -103,27 +100,26 @@ class Worker:
 
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
-        result = self.pipeline.run(data, options, **origin, time_left_s=clock.left_s())
-        metrics.add_metric("Stylised", MetricUnit.Count, 1)
-        total_ms = result.sidecar.timings_ms["total"]
-        metrics.add_metric("PipelineDuration", MetricUnit.Milliseconds, total_ms)
-        return result
+        with journal.entry() as entry:
+            result = self.pipeline.run(data, options, **origin, time_left_s=clock.left_s())
+            entry.drawn(json.loads(pipeline.sidecar_json(result.sidecar)))
+            return result
 
     def work(self, job: Job | Ignored) -> Outcome:
         """Does one job. A photo at fault is written down and its Outcome says so; only
         TransientError is raised.
         """
-        outcome = self._skipped(job) if isinstance(job, Ignored) else self._work(job)
-        if outcome.status in ("skipped", "refused"):
-            metrics.add_metric(outcome.status.capitalize(), MetricUnit.Count, 1)
-        logger.info(
-            outcome.status,
-            bucket=outcome.bucket,
-            key=outcome.key,
-            why=outcome.why,
-            record_key=outcome.record_key,
-            error=outcome.error,
-        )
+        with journal.entry(
+            bucket=job.bucket, key=job.key, correlation_id=job.correlation_id
+        ) as entry:
+            outcome = self._skipped(job) if isinstance(job, Ignored) else self._work(job)
+            entry.done(
+                outcome.status,
+                outcome.sidecar,
+                why=outcome.why,
+                record_key=outcome.record_key,
+                error=outcome.error,
+            )
         return outcome
 
     def _work(self, job: Job) -> Outcome:
@@ -134,7 +130,7 @@ class Worker:
             try:
                 return self._one_round(job)
             except _OvertakenError:
-                logger.info("overtaken, begins anew", bucket=job.bucket, key=job.key)
+                logger.debug("overtaken, begins anew", bucket=job.bucket, key=job.key)
         raise StoreUnavailable(f"{job.key} was replaced each time it was drawn")
 
     def _one_round(self, job: Job) -> Outcome:
@@ -212,6 +208,8 @@ class Worker:
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
         sidecar = self._store.get_json(self.output_bucket, key)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
+            with journal.entry() as entry:
+                entry.done("already_stylised", sidecar, record_key=key)
             return self._with_url(sidecar)
         return self.keep(self.stylise(data, options))
 
@@ -305,12 +303,6 @@ class Worker:
         """Where the record of a refusal lies; the second is for the same key of another bucket."""
         name = f"{FAILED}{self._rest(job.key)}"
         return [f"{name}.json", f"{name}.{owner_of(job.bucket, job.key)[:12]}.json"]
-
-
-def count_error(error: KireiError) -> None:
-    """Metrics of a call that no Outcome stands for."""
-    name = "Refused" if isinstance(error, PermanentError) else "Transient"
-    metrics.add_metric(name, MetricUnit.Count, 1)
 
 
 def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:

@@ -179,6 +179,9 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
         # The codecs refuse huge pictures as if they were damaged, and a crop hides the true size.
         for wide, high in EXTENTS.findall(data):
             _refuse_pixels(int.from_bytes(wide, "big"), int.from_bytes(high, "big"), settings)
+    if kind == "webp":
+        # its codec takes memory for all of the picture when it is opened
+        _refuse_pixels(*webp_size(data), settings)
     image: ImageFile
     if kind == "heif":
         from pillow_heif import HeifImageFile  # 40 ms and a large library, seldom needed
@@ -197,6 +200,23 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
             limit=settings.max_aspect,
         )
     return image
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height that the header of a WebP file claims; 0, 0 where it is none."""
+    kind, header = data[12:16], data[20:30]
+    if data[:4] != b"RIFF" or len(header) < 10:
+        return 0, 0
+    if kind == b"VP8X":
+        sides = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (4, 7))
+        return next(sides), next(sides)
+    if kind == b"VP8L":
+        packed = int.from_bytes(header[1:5], "little")
+        return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        sides = (int.from_bytes(header[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+        return next(sides), next(sides)
+    return 0, 0
 
 
 def _refuse_pixels(width: int, height: int, settings: Settings) -> None:

@@ -63,9 +63,9 @@ REFUSALS: dict[str, type[PermanentError]] = {
 # What opening a file may take, and decoding beside what its pixels explain: tables of codecs,
 # stacks of their threads, metadata.
 ALLOWANCE_BYTES = 160_000_000
-# At most, with all copies that are held at once: measured by tests/test_decoder.py, 4 to 20 bytes
-# for each opaque pixel, by format, and 20 to 43 with alpha, whose colours are weighted by it.
-OPAQUE_BYTES, TRANSPARENT_BYTES = 20, 44
+# For each pixel at most, with all copies that are held at once: measured, 5 to 22 by format, and 20
+# to 43 with alpha, by which the colours are weighted; WebP takes its own when it is opened.
+OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES = 22, 44, 8
 # Measured: 16 to 42 ms a megapixel, 117 with alpha. decode_cpu_s is granted once for each of these.
 PIXELS_EACH_CPU_S = 16_000_000
 MB = 1_000_000
@@ -116,7 +116,7 @@ class Decoder:
         OutOfTime after ``timeout_s``, and DecoderLost when the child is ended from outside.
         """
         for number in range(TRIES):
-            child = self._idle.pop() if self._idle else _Child(self._settings)
+            child = self._child()
             try:
                 answer = child.decode(data, max_side_px, timeout_s)
             except PermanentError:
@@ -138,6 +138,14 @@ class Decoder:
                 self._idle.append(child)
                 return answer
         raise AssertionError("unreachable")
+
+    def _child(self) -> _Child:
+        while self._idle:
+            child = self._idle.pop()
+            if child.is_there:
+                return child
+            child.kill()
+        return _Child(self._settings)
 
 
 def _kill_all(children: list[_Child]) -> None:
@@ -193,6 +201,11 @@ class _Child:
         pixels = _receive_array(self._socket, tuple(told["shape"]))
         alpha = _receive_array(self._socket, tuple(told["shape"][:2])) if told["alpha"] else None
         return Decoded(Photo(pixels, alpha), Source(**told["source"]), told["reduced_by"])
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
 
     def wait(self) -> int:
         """The return code of a process that hung up, negative for a signal."""
@@ -252,7 +265,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
     """Decodes what comes over the socket, until that is closed."""
     from PIL import AvifImagePlugin
 
-    from pipeline.decode import decode, fit
+    from pipeline.decode import decode, fit, webp_size
 
     # a thread for each processor of a large machine would take the memory that is granted
     AvifImagePlugin.DEFAULT_MAX_THREADS = min(settings.threads, MOST_THREADS)
@@ -263,7 +276,9 @@ def serve(settings: Settings, parent: socket.socket) -> None:
     while True:
         asked = _receive(parent)
         data = _receive_array(parent, (asked["bytes"],)).tobytes()
-        reserve = _Reserve(settings, asked["free_bytes"])
+        width, height = webp_size(data)
+        opening_pixels = min(width * height, settings.max_input_pixels)
+        reserve = _Reserve(settings, asked["free_bytes"], opening_pixels * WEBP_BYTES)
         planes: list[NDArray[np.uint8]] = []
         try:
             photo, source = decode(data, settings, reserve)
@@ -291,17 +306,18 @@ def serve(settings: Settings, parent: socket.socket) -> None:
 class _Reserve:
     """Limits for one file: small ones to open it, and what its size explains to decode it."""
 
-    def __init__(self, settings: Settings, free_bytes: int | None) -> None:
+    def __init__(self, settings: Settings, free_bytes: int | None, opening_bytes: int) -> None:
         self.reduced_by = 1
         self._cpu_s = settings.decode_cpu_s
         self._free_bytes = free_bytes
         self._began_s = time.process_time()
-        self._limit(0, 0)
+        self._limit(opening_bytes, 0)
 
     def __call__(self, image: Image.Image) -> int:
         """What pipeline.decode asks once the size is known. Raises TooMuchMemory."""
         pixels = image.width * image.height
-        needed = pixels * (TRANSPARENT_BYTES if image.has_transparency_data else OPAQUE_BYTES)
+        each = TRANSPARENT_BYTES if image.has_transparency_data else OPAQUE_BYTES
+        needed = pixels * (each + (WEBP_BYTES if image.format == "WEBP" else 0))
         if self._free_bytes is not None:
             free = max(0, self._free_bytes - resident_bytes())
             ways = REDUCTIONS if image.format == "JPEG" else (1,)
