@@ -18,7 +18,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # its own venv, for its pins conflict with ours
 SAM := .venv-sam/bin/sam
 
-.PHONY: help setup run test check format bench compare eval weights test-container local-s3 schema clean
+.PHONY: help setup run test check format bench compare eval weights test-container test-heavy local-s3 schema clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -86,6 +86,10 @@ $(SAM): | $(BIN)/python
 ## make test-container   builds the image and calls it as Lambda would; needs Docker
 test-container: $(VENV)/.development $(SAM)
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
+
+## make test-heavy       a fleet that is killed, 500 jobs in a row, 400 bad images: takes an hour
+test-heavy: $(VENV)/.development
+	$(BIN)/pytest tests -m heavy -s
 
 ## make local-s3         an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
 local-s3: $(VENV)/.development
