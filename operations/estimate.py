@@ -50,7 +50,7 @@ class Prices:
         return cls(**values)
 
 
-PRICES_OF = "November 2025"
+PRICES_OF = "2025"
 
 
 @dataclass(frozen=True)

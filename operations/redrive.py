@@ -10,8 +10,11 @@ from operations.failures import refusals
 from operations.queues import Message, arn_of, replayed
 from operations.stack import OperationsError, Stack, client
 
-# what SQS-compatible services answer that do not know how to move messages by themselves
+# what services like SQS answer that cannot move messages by themselves; SQS's own failures have
+# a name and are never just 500
 CANNOT_MOVE = {
+    "500",
+    "501",
     "AWS.SimpleQueueService.UnsupportedOperation",
     "InvalidAction",
     "NotImplemented",

@@ -12,7 +12,7 @@ import pytest
 import pipeline
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("adapters", "operations", "pipeline", "training", "benchmarks", "tests")
+PACKAGES = ("adapters", "operations", "pipeline", "supply", "training", "benchmarks", "tests")
 STAGES = (
     "decode",
     "quality",

@@ -344,8 +344,8 @@ def test_a_task_of_s3_batch_operations(s3, invoke, load_event, photo):
         ],
     }
     name = "stylised/our summer/café + cake.hayao"
-    assert keys(s3, OUTPUT) == [f"{name}.json", f"{name}.png"]
-    assert json.loads(object_of(s3, OUTPUT, f"{name}.json"))["detail"] == 0.5
+    assert keys(s3, OUTPUT) == [f"{name}.jpg", f"{name}.json"]
+    assert json.loads(object_of(s3, OUTPUT, f"{name}.json"))["detail"] == 0.2
     assert invoke(event)["results"][0]["resultString"] == "already_stylised"
 
 
