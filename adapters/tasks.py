@@ -18,7 +18,9 @@ def answered(event: dict[str, Any]) -> dict[str, Any]:
     out: a result for each task. What is drawn, was drawn before or is none of ours has succeeded;
     a refused photo has failed for good; what the world is at fault for will be tried again.
     """
-    arguments = (event.get("job") or {}).get("userArguments") or {}
+    job = event.get("job")
+    given = job.get("userArguments") if isinstance(job, dict) else None
+    arguments = given if isinstance(given, dict) else {}
     return {
         "invocationSchemaVersion": event["invocationSchemaVersion"],
         "treatMissingKeysAs": PERMANENT,

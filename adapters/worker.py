@@ -32,6 +32,8 @@ from pipeline import (
 
 STYLISED, FAILED = "stylised/", "failed/"
 JSON = "application/json"
+MOST_KEY_BYTES = 1024  # that S3 takes; a photo's key may have as many, and a result's has more
+LONGEST_ENDING = len(".json")
 MOST_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
 
 
@@ -301,8 +303,8 @@ class Worker:
 
     def _failure_keys(self, job: Job) -> list[str]:
         """Where the record of a refusal lies; the second is for the same key of another bucket."""
-        name = f"{FAILED}{self._rest(job.key)}"
-        return [f"{name}.json", f"{name}.{owner_of(job.bucket, job.key)[:12]}.json"]
+        name, own = f"{FAILED}{self._rest(job.key)}", owner_of(job.bucket, job.key)[:12]
+        return [f"{_fitting(one)}.json" for one in (name, f"{name}.{own}")]
 
 
 def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:
@@ -314,7 +316,17 @@ def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:
     folder, slash, file = rest.rpartition("/")
     stem = file.rpartition(".")[0] or file
     own = f"{file}.{owner_of(bucket, key)[:12]}"
-    return [f"{STYLISED}{folder}{slash}{name}.{style}" for name in (stem, file, own)]
+    names = [f"{STYLISED}{folder}{slash}{name}.{style}" for name in (stem, file, own)]
+    return [_fitting(name) for name in names]
+
+
+def _fitting(name: str) -> str:
+    """The name, its end replaced by a digest of it where it is too long for S3 with an ending."""
+    whole, most = name.encode(), MOST_KEY_BYTES - LONGEST_ENDING
+    if len(whole) <= most:
+        return name
+    digest = f".{hashlib.sha256(whole).hexdigest()[:32]}"
+    return whole[: most - len(digest)].decode(errors="ignore") + digest
 
 
 def _metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -57,6 +57,7 @@ __all__ = [
 ]
 
 Scalar = str | int | float | None
+LONGEST_TEXT = 500  # a stranger's words stand in it: a style's name of a megabyte, say
 
 
 class KireiError(Exception):
@@ -73,10 +74,10 @@ class KireiError(Exception):
         measured: Scalar = None,
         limit: Scalar = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = message[:LONGEST_TEXT]
+        super().__init__(self.message)
         self.stage = stage or self.default_stage
-        self.measured = measured
+        self.measured = measured[:LONGEST_TEXT] if isinstance(measured, str) else measured
         self.limit = limit
 
     def as_dict(self) -> dict[str, Scalar]:
