@@ -59,10 +59,6 @@ serve: $(VENV)/.serving
 test: $(VENV)/.development
 	$(BIN)/pytest
 
-## make test-heavy       load on the server; minutes
-test-heavy: $(VENV)/.development
-	$(BIN)/pytest -m heavy
-
 ## make check            format, lint, types, tests
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
@@ -151,6 +147,10 @@ audit: $(SUPPLY)/uv
 ## make test-container   builds the image and calls it as Lambda would; needs Docker
 test-container: $(VENV)/.development $(SAM)
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
+
+## make test-heavy       a killed fleet, 500 jobs in a row, 400 bad images, load on the server: an hour
+test-heavy: $(VENV)/.development
+	$(BIN)/pytest tests -m heavy -s
 
 ## make local-s3         an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
 local-s3: $(VENV)/.development

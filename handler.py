@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import batch, direct, http, logger, metrics, tasks
+from adapters import batch, clock, direct, http, logger, metrics, tasks
 from adapters.events import Kind, kind_of
 
 
@@ -22,7 +22,9 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """
     kind = kind_of(event)
     logger.append_keys(event_kind=kind.value)
+    logger.set_correlation_id(context.aws_request_id)  # where the sender gives none of its own
     metrics.add_metric("Events", MetricUnit.Count, 1)
+    clock.start(context, answers=kind is Kind.HTTP)
     if kind is Kind.HTTP:
         return http.answer(event, context)
     if kind is Kind.QUEUE:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import logger, metrics
+from adapters import journal, logger
 from adapters.events import Ignored, Job, message_jobs, notified_jobs
 from adapters.worker import worker
 from pipeline import InvalidRequest
@@ -34,8 +34,6 @@ def _all_done(jobs: list[Job | Ignored]) -> list[dict[str, Any]]:
         try:
             results.append(worker().work(job).as_dict())
         except Exception as error:
-            logger.exception("will be tried again", bucket=job.bucket, key=job.key)
-            metrics.add_metric("Transient", MetricUnit.Count, 1)
             failures.append(error)
     if failures:
         raise failures[0]
@@ -52,12 +50,17 @@ def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _message(record: SQSRecord) -> None:
     """A message nobody can read is told of and let go: it would read the same next time."""
+    logger.append_keys(message_id=record.message_id)
     try:
         body = json.loads(record.body)
     except ValueError:
         body = None
     try:
-        _all_done(message_jobs(body))
+        jobs = message_jobs(body)
     except InvalidRequest as error:
-        logger.error(error.message, code=error.code, message_id=record.message_id)
-        metrics.add_metric("Refused", MetricUnit.Count, 1)
+        with journal.entry(correlation_id=record.message_id) as entry:
+            entry.failed(error)
+        return
+    _all_done(
+        [replace(job, correlation_id=job.correlation_id or record.message_id) for job in jobs]
+    )

@@ -80,10 +80,9 @@ class FolderStore(Store):
             names = [path.name for path in found if path.name.startswith(name) and path.is_file()]
         return sorted(f"{folder}/{name}" for name in names)
 
-    def put(
-        self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
-    ) -> None:
-        self._put_file(key, lambda part: part.write_bytes(body), content_type, mark)
+    def put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
+        """Writes the object, whoever's it was."""
+        self._put_file(key, lambda part: part.write_bytes(body), content_type, metadata)
 
     def put_owned(
         self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
@@ -91,7 +90,7 @@ class FolderStore(Store):
         found = self.head(bucket, key)
         if found is not None and found.metadata.get(OWNER) != mark[OWNER]:
             return False
-        self.put(bucket, key, body, content_type, mark)
+        self._put_file(key, lambda part: part.write_bytes(body), content_type, mark)
         return True
 
     def delete_owned(self, bucket: str, key: str, owner: str) -> None:

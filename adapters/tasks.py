@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
-
-from adapters import logger, metrics
 from adapters.events import task_job
 from adapters.worker import Outcome, worker
 from pipeline import KireiError
@@ -20,24 +18,24 @@ def answered(event: dict[str, Any]) -> dict[str, Any]:
     out: a result for each task. What is drawn, was drawn before or is none of ours has succeeded;
     a refused photo has failed for good; what the world is at fault for will be tried again.
     """
-    arguments = (event.get("job") or {}).get("userArguments") or {}
+    job = event.get("job")
+    given = job.get("userArguments") if isinstance(job, dict) else None
+    arguments = given if isinstance(given, dict) else {}
     return {
         "invocationSchemaVersion": event["invocationSchemaVersion"],
         "treatMissingKeysAs": PERMANENT,
         "invocationId": event.get("invocationId"),
-        "results": [_result(task, arguments) for task in event["tasks"]],
+        "results": [_result(task, arguments, event.get("invocationId")) for task in event["tasks"]],
     }
 
 
-def _result(task: Any, arguments: dict[str, str]) -> dict[str, Any]:
-    job = task_job(task, arguments)
+def _result(task: Any, arguments: dict[str, str], invocation_id: Any) -> dict[str, Any]:
+    job = replace(task_job(task, arguments), correlation_id=invocation_id)
     try:
         outcome = worker().work(job)
         code = PERMANENT if outcome.status == "refused" else SUCCEEDED
         text = _said(outcome)
     except Exception as error:
-        logger.exception("will be tried again", bucket=job.bucket, key=job.key)
-        metrics.add_metric("Transient", MetricUnit.Count, 1)
         code = TEMPORARY
         text = error.code if isinstance(error, KireiError) else type(error).__name__
     task_id = task.get("taskId") if isinstance(task, dict) else None

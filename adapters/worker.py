@@ -15,17 +15,14 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Self
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 # by its module, for a name of it that brings in numpy or more is loaded when it is first used,
 # which a cold start can do without
 import pipeline
-from adapters import logger, metrics
+from adapters import clock, journal, logger
 from adapters.events import Ignored, Job
 from adapters.store import FINGERPRINT, MARK, OWNER, Found, Head, Store, owner_of
 from pipeline import (
     InvalidOption,
-    KireiError,
     Misconfigured,
     Options,
     PermanentError,
@@ -35,6 +32,8 @@ from pipeline import (
 
 STYLISED, FAILED = "stylised/", "failed/"
 JSON = "application/json"
+MOST_KEY_BYTES = 1024  # that S3 takes; a photo's key may have as many, and a result's has more
+LONGEST_ENDING = len(".json")
 MOST_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
 
 
@@ -112,28 +111,32 @@ class Worker:
 
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
-        on_stage = self.observer(origin.get("key"))
-        result = self.pipeline.run(data, options, on_stage=on_stage, **origin)
-        metrics.add_metric("Stylised", MetricUnit.Count, 1)
-        total_ms = result.sidecar.timings_ms["total"]
-        metrics.add_metric("PipelineDuration", MetricUnit.Milliseconds, total_ms)
-        return result
+        with journal.entry() as entry:
+            result = self.pipeline.run(
+                data,
+                options,
+                **origin,
+                on_stage=self.observer(origin.get("key")),
+                time_left_s=clock.left_s(),
+            )
+            entry.drawn(json.loads(pipeline.sidecar_json(result.sidecar)))
+            return result
 
     def work(self, job: Job | Ignored) -> Outcome:
         """Does one job. A photo at fault is written down and its Outcome says so; only
         TransientError is raised.
         """
-        outcome = self._skipped(job) if isinstance(job, Ignored) else self._work(job)
-        if outcome.status in ("skipped", "refused"):
-            metrics.add_metric(outcome.status.capitalize(), MetricUnit.Count, 1)
-        logger.info(
-            outcome.status,
-            bucket=outcome.bucket,
-            key=outcome.key,
-            why=outcome.why,
-            record_key=outcome.record_key,
-            error=outcome.error,
-        )
+        with journal.entry(
+            bucket=job.bucket, key=job.key, correlation_id=job.correlation_id
+        ) as entry:
+            outcome = self._skipped(job) if isinstance(job, Ignored) else self._work(job)
+            entry.done(
+                outcome.status,
+                outcome.sidecar,
+                why=outcome.why,
+                record_key=outcome.record_key,
+                error=outcome.error,
+            )
         return outcome
 
     def _work(self, job: Job) -> Outcome:
@@ -144,7 +147,7 @@ class Worker:
             try:
                 return self._one_round(job)
             except _OvertakenError:
-                logger.info("overtaken, begins anew", bucket=job.bucket, key=job.key)
+                logger.debug("overtaken, begins anew", bucket=job.bucket, key=job.key)
         raise StoreUnavailable(f"{job.key} was replaced each time it was drawn")
 
     def _one_round(self, job: Job) -> Outcome:
@@ -222,6 +225,8 @@ class Worker:
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
         sidecar = self._store.get_json(self.output_bucket, key)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
+            with journal.entry() as entry:
+                entry.done("already_stylised", sidecar, record_key=key)
             return self._with_url(sidecar)
         return self.keep(self.stylise(data, options))
 
@@ -313,14 +318,8 @@ class Worker:
 
     def _failure_keys(self, job: Job) -> list[str]:
         """Where the record of a refusal lies; the second is for the same key of another bucket."""
-        name = f"{FAILED}{self._rest(job.key)}"
-        return [f"{name}.json", f"{name}.{owner_of(job.bucket, job.key)[:12]}.json"]
-
-
-def count_error(error: KireiError) -> None:
-    """Metrics of a call that no Outcome stands for."""
-    name = "Refused" if isinstance(error, PermanentError) else "Transient"
-    metrics.add_metric(name, MetricUnit.Count, 1)
+        name, own = f"{FAILED}{self._rest(job.key)}", owner_of(job.bucket, job.key)[:12]
+        return [f"{_fitting(one)}.json" for one in (name, f"{name}.{own}")]
 
 
 def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:
@@ -332,7 +331,17 @@ def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:
     folder, slash, file = rest.rpartition("/")
     stem = file.rpartition(".")[0] or file
     own = f"{file}.{owner_of(bucket, key)[:12]}"
-    return [f"{STYLISED}{folder}{slash}{name}.{style}" for name in (stem, file, own)]
+    names = [f"{STYLISED}{folder}{slash}{name}.{style}" for name in (stem, file, own)]
+    return [_fitting(name) for name in names]
+
+
+def _fitting(name: str) -> str:
+    """The name, its end replaced by a digest of it where it is too long for S3 with an ending."""
+    whole, most = name.encode(), MOST_KEY_BYTES - LONGEST_ENDING
+    if len(whole) <= most:
+        return name
+    digest = f".{hashlib.sha256(whole).hexdigest()[:32]}"
+    return whole[: most - len(digest)].decode(errors="ignore") + digest
 
 
 def metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -345,8 +354,9 @@ def metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
 @cache
 def worker() -> Worker:
     """The worker of this process, made from the environment once. Raises Misconfigured."""
+    memory_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")
     try:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings.from_environment({"KIREI_MEMORY_MB": memory_mb, **os.environ})
     except InvalidOption as error:
         # no caller's fault: as an InvalidOption it would be written down against the photo
         raise Misconfigured(f"the environment: {error.message}") from error

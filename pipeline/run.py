@@ -10,7 +10,9 @@ from dataclasses import replace
 from threading import Lock, Thread
 
 from pipeline import VERSION
-from pipeline.decode import decode, fit
+from pipeline.budget import OPENING_S, Budget, Costs, Plan, affordable, expected_s
+from pipeline.decode import fit
+from pipeline.decoder import Decoder, resident_bytes
 from pipeline.domain import (
     Decision,
     Engine,
@@ -27,7 +29,7 @@ from pipeline.domain import (
 )
 from pipeline.encode import encode
 from pipeline.engines import open_engine
-from pipeline.enhance import Tools, enhance
+from pipeline.enhance import Tools, enhance, planned
 from pipeline.enlarge import enlarge
 from pipeline.errors import KireiError
 from pipeline.faces import find_faces
@@ -51,6 +53,8 @@ class Pipeline:
         self._layer = Layer(settings.weights_dir, settings.checkpoints_dir)
         self._engines: dict[tuple[str, str], Engine] = {}
         self._opening = Lock()
+        self._decoder = Decoder(settings)
+        self._costs = Costs()
 
     @property
     def version(self) -> str:
@@ -89,6 +93,7 @@ class Pipeline:
         """Opens, in the background, the networks that a photo with these options may need, while
         its bytes are still on their way. What cannot be opened is left for ``run`` to raise.
         """
+        self._decoder.warm()
 
         def open_all() -> None:
             with suppress(KireiError):
@@ -156,25 +161,33 @@ class Pipeline:
         version_id: str | None = None,
         etag: str | None = None,
         on_stage: Callable[[str], object] | None = None,
+        time_left_s: float | None = None,
     ) -> Result:
         """in: a file's bytes and where they came from, if anywhere; out: the picture and its
-        sidecar. ``on_stage`` is told the name of each stage as it begins. Raises PermanentError
-        for the photo or the options, TransientError for the layer.
+        sidecar. ``on_stage`` is told the name of each stage as it begins. Where ``time_left_s``
+        or the memory is too little for all that is wanted, less is done, and the sidecar says so.
+
+        Raises PermanentError for the photo or the options, TransientError for the layer or where
+        the time does not even suffice for less.
         """
         timings = _Timings(on_stage)
-        warnings: list[str] = []
         style = self._layer.style(options.style)
+        budget = self._budget(time_left_s)
 
         with _timed(timings, "decode"):
-            photo, source = decode(data, self.settings)
-            photo = fit(photo, options.max_side_px)  # the full size is let go of here
+            decoded = self._decoder.decode(data, options.max_side_px, budget.left_s)
+            photo, source = decoded.photo, decoded.source
         with _timed(timings, "quality"):
             tools = self.tools(options)
             quality = self.assess(photo, tools)
+        plan, budgeted, less = self._plan(photo, quality, options, tools, style, budget)
+        warnings = [*decoded.warnings, *less]
         with _timed(timings, "enhance"):
-            enhanced, decisions = enhance(photo, quality, options, tools)
+            photo = fit(photo, plan.side_px)
+            enhanced, decisions = enhance(photo, quality, plan.limited(options), tools)
         with _timed(timings, "faces"):
             faces, decision = find_faces(enhanced, None, None)
+        budget.check(expected_s(plan, self._costs, "stylise"))
         with _timed(timings, "open_weights"):
             picture_engine = self._engine(style, "picture")
             code_engine = self._engine(style, "code") if "code" in style.files else None
@@ -199,6 +212,7 @@ class Pipeline:
         with _timed(timings, "encode"):
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
+        self._costs.learn_all(plan, timings)
 
         networks = [*self._repairing(tools, decisions)]
         networks += [(style, role) for role in style.files if role != "float"]
@@ -224,7 +238,7 @@ class Pipeline:
             ),
             source=source,
             quality=quality,
-            decisions=(*decisions, decision, enlarged, *repairs),
+            decisions=(*budgeted, *decisions, decision, enlarged, *repairs),
             faces=faces,
             style=style.name,
             strength=options.strength,
@@ -244,6 +258,42 @@ class Pipeline:
             warnings=tuple(warnings),
         )
         return Result(image, extension, sidecar)
+
+    def _budget(self, time_left_s: float | None) -> Budget:
+        """What there is for a photo from now on."""
+        free = self.settings.memory_mb * 1_000_000 - resident_bytes()
+        return Budget(
+            None if time_left_s is None else time.monotonic() + time_left_s,
+            free if self.settings.memory_mb else None,
+        )
+
+    def _plan(
+        self,
+        photo: Photo,
+        quality: QualityReport,
+        options: Options,
+        tools: Tools,
+        style: WeightSpec,
+        budget: Budget,
+    ) -> tuple[Plan, tuple[Decision, ...], tuple[str, ...]]:
+        """What is done to a decoded photo: all that is wanted, or what the budget allows."""
+
+        def working_mp(width_px: int, height_px: int) -> float:
+            wide, high = working_size(width_px, height_px, style.working_px, options.detail)
+            return wide * high / 1e6
+
+        steps = planned(photo, quality, options, tools)
+        plan = Plan(
+            width_px=photo.width_px,
+            height_px=photo.height_px,
+            mode=tools.mode,
+            steps=tuple(decision.step for decision in steps if decision.ran),
+            faces=False,
+            style=style.name,
+            working_mp=working_mp,
+        )
+        opened = (style.name, "picture") in self._engines
+        return affordable(plan, budget, self._costs, 0.0 if opened else OPENING_S)
 
     def _repairing(
         self, tools: Tools, decisions: Iterable[Decision]

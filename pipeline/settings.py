@@ -134,6 +134,8 @@ class Settings(_Checked):
     max_input_bytes: int = _number(52_428_800, 1, 2**31, "larger files are refused")
     max_input_pixels: int = _number(50_000_000, 1, 400_000_000, "larger photos are refused")
     max_aspect: float = _number(40.0, 1, 10_000, "longer side over shorter side at most")
+    decode_cpu_s: float = _number(2.0, 0.1, 60, "seconds of processor to decode, again each 16 MP")
+    memory_mb: int = _number(0, 0, 1_048_576, "memory of the machine or function; 0: not checked")
     blur_variance_min: float = _number(100.0, 0, 1e6, "sharper than this is not repaired")
     tile_px: int = _number(1024, 256, 8192, "side of the tiles a large drawing is cut into")
 

@@ -38,7 +38,9 @@ MAY = {
     "engines": {"domain", "errors", "settings", "weights", "nets"},
     "sidecar": {"domain", "errors", "settings"},
     "sheet": {"decode", "encode", "domain", "settings"},
-    "run": {*STAGES, *STAGE_MAY, "weights", "engines", "sidecar"},
+    "decoder": {"decode", "domain", "errors", "settings"},
+    "budget": {"domain", "errors", "settings"},
+    "run": {*STAGES, *STAGE_MAY, "weights", "engines", "sidecar", "decoder", "budget"},
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
 
