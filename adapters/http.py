@@ -1,148 +1,275 @@
-"""The HTTP API: POST /v1/stylise and GET /v1/styles."""
+"""The HTTP API: its routes, over Powertools' resolver.
+
+One class serves Lambda behind API Gateway and `kirei serve` (adapters/serve.py).
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import pipeline
 from adapters import logger
+from adapters.api_access import Access, docs_are_open, of_environment, warn_if_open
+from adapters.api_errors import (
+    STATUSES,
+    InternalError,
+    MethodNotAllowed,
+    UnknownRoute,
+    error_document,
+    error_headers,
+)
+from adapters.api_pages import (
+    A_DAY,
+    A_WHILE,
+    REVALIDATED,
+    THUMBNAILS,
+    Page,
+    Pages,
+    cached,
+    page_headers,
+    swagger,
+)
+from adapters.api_request import JSON, Request, checked_id
+from adapters.api_resolver import ThreadedResolver
+from adapters.api_uploads import Uploads, result_url
 from adapters.direct import fits_answer
-from adapters.events import decode_base64
-from adapters.worker import count_error, worker
-from pipeline import InvalidRequest, KireiError, Options, TransientError
+from adapters.worker import Worker, count_error, worker
+from pipeline import KireiError, Misconfigured, Options, TransientError
 
-JSON = "application/json"
-RETRY_AFTER_S = "5"
 FINGERPRINT = "x-kirei-fingerprint"
+POLL_AFTER_S = "1"
+KINDS = {int: "integer", float: "number", str: "text"}
 
-# the one table of statuses, by the code of the error
-STATUSES = {
-    "invalid_request": 400,
-    "unknown_event": 400,
-    "invalid_option": 400,
-    "unknown_style": 400,
-    "empty_input": 400,
-    "unknown_route": 404,
-    "object_not_found": 404,
-    "too_many_bytes": 413,
-    "too_many_pixels": 413,
-    "not_an_image": 415,
-    "truncated_image": 422,
-    "extreme_aspect": 422,
-    "internal_error": 500,
-    "misconfigured": 500,
-    "store_unavailable": 503,
-    "weights_invalid": 503,
-    "engine_unavailable": 503,
-}
+Handler = Callable[..., Response[Any]]
 
-app = APIGatewayHttpResolver()
+
+class Api:
+    """The routes. ``fits`` says whether a picture may be the answer itself."""
+
+    def __init__(
+        self,
+        worker: Callable[[], Worker],
+        access: Access,
+        *,
+        fits: Callable[[bytes], bool] = fits_answer,
+        pages: Pages | None = None,
+    ) -> None:
+        self.worker = worker
+        self._access = access
+        self._fits = fits
+        self._pages = pages or Pages()
+        self._methods: list[tuple[re.Pattern[str], str]] = []
+        self._app = ThreadedResolver()
+        self._app.exception_handler(KireiError)(self._told)
+        self._app.exception_handler(Exception)(self._unforeseen)
+        self._app.not_found(self._no_route)
+        self.route("POST", "/v1/stylise", self._stylise)
+        self.route("POST", "/v1/uploads", self._offer)
+        self.route("GET", "/v1/results/<upload_id>", self._result)
+        self.route("GET", "/v1/styles", self._styles)
+        self.route("GET", "/v1/options", self._options)
+        self.route("GET", "/v1/styles/<name>/thumbnail.jpg", self._thumbnail, to_all=True)
+        self.route("GET", "/v1/health", self._health, to_all=True)
+        self.route("GET", "/", self._page, to_all=True)
+        self.route("GET", "/app/.+", self._file, to_all=True)
+        self.route("GET", "/docs", self._docs, to_all=True)
+        self.route("GET", "/docs/<name>", self._docs, to_all=True)
+        self.route("GET", "/openapi.json", self._schema, to_all=True)
+
+    def route(self, method: str, rule: str, handler: Handler, *, to_all: bool = False) -> None:
+        """Adds a route; who may take it is asked first, unless it is open to all."""
+
+        # no annotation of what it returns: Powertools would make an OpenAPI schema of it
+        def call(**arguments):  # type: ignore[no-untyped-def]
+            request = self._request()
+            if not to_all:
+                self._access(request)
+            return handler(request, **arguments)
+
+        self._app.route(rule, method)(call)
+        self._methods.append((re.compile(re.sub(r"<\w+>", "[^/]+", rule)), method))
+
+    def answer(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
+        response = self._app.resolve(event, context)
+        headers = response["headers"]
+        headers.setdefault("Cache-Control", "no-store")
+        headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    def uploads(self, request: Request) -> Uploads:
+        """The uploads, in the bucket that the API's stage names. It stands there, and not in the
+        environment, because the bucket, which calls the function, must be made after it.
+        """
+        bucket = request.variables.get("input_bucket")
+        if not bucket:
+            raise Misconfigured("the stage variable input_bucket is not set: there are no uploads")
+        return Uploads(self.worker(), bucket)
+
+    def _request(self) -> Request:
+        event = self._app.current_event
+        return Request(event.raw_event, event.path)
+
+    # --- photos ---------------------------------------------------------------------------------
+
+    def _stylise(self, request: Request) -> Response[Any]:
+        """The picture; or, asked for JSON, its sidecar with the picture's location."""
+        worker = self.worker()
+        asked = request.asked(worker.pipeline.settings.max_input_bytes)
+        if asked.data is None:
+            result_id = self.uploads(request).stylise(str(asked.upload_id), asked.named)
+            url = result_url(result_id)
+            document = {"id": result_id, "status": "waiting", "result_url": url}
+            return _json(202, document, Location=url)
+        options = asked.options
+        if request.wants_json:
+            sidecar = worker.kept(asked.data, options)
+            return _json(200, sidecar, **{FINGERPRINT: sidecar["fingerprint"]})
+        result = worker.stylise(asked.data, options)
+        headers = {FINGERPRINT: result.sidecar.fingerprint}
+        if self._fits(result.image):
+            return Response(200, result.sidecar.output.content_type, result.image, headers)
+        sidecar = worker.keep(result)
+        return _json(303, sidecar, **headers, Location=sidecar["output"]["url"])
+
+    def _offer(self, request: Request) -> Response[Any]:
+        asked = request.query | request.document()
+        return _json(201, self.uploads(request).offer(asked))
+
+    def _result(self, request: Request, upload_id: str) -> Response[Any]:
+        result = self.uploads(request).result(checked_id(upload_id))
+        if "error" in result:
+            error = result["error"]
+            # the record may be of a version that knew other codes
+            status = STATUSES.get(error.get("code"), 422)
+            return _json(status, {"error": error | {"request_id": request.id}})
+        if result["status"] != "done":
+            return _json(202, result, **{"Retry-After": POLL_AFTER_S})
+        return _json(200, result)
+
+    # --- what there is --------------------------------------------------------------------------
+
+    def _styles(self, request: Request) -> Response[Any]:
+        listed = []
+        for style in self.worker().pipeline.styles():
+            drawn = self._pages.has(f"{THUMBNAILS}/{style.name}.jpg")
+            listed.append(
+                {
+                    "name": style.name,
+                    "title": style.title,
+                    "licence": style.licence,
+                    "thumbnail": f"/v1/styles/{style.name}/thumbnail.jpg" if drawn else None,
+                }
+            )
+        return _cached_json(request, {"styles": listed, "default": Options().style})
+
+    def _options(self, request: Request) -> Response[Any]:
+        listed = []
+        for item in fields(Options):
+            kind = "choice" if "values" in item.metadata else KINDS[type(item.default)]
+            about = {"name": item.name, "kind": kind, "default": item.default}
+            listed.append(about | dict(item.metadata))
+        return _cached_json(request, {"options": listed})
+
+    def _thumbnail(self, request: Request, name: str) -> Response[Any]:
+        return cached(request, self._pages.file(f"{THUMBNAILS}/{name}.jpg"), A_DAY)
+
+    def _health(self, request: Request) -> Response[Any]:
+        return _json(200, {"status": "ok", "version": pipeline.VERSION})
+
+    # --- pages ----------------------------------------------------------------------------------
+
+    def _page(self, request: Request) -> Response[Any]:
+        return self._of_web(request, "index.html")
+
+    def _file(self, request: Request) -> Response[Any]:
+        return self._of_web(request, request.path.removeprefix("/app/"))
+
+    def _of_web(self, request: Request, name: str) -> Response[Any]:
+        page = self._pages.file(name)
+        return cached(request, page, REVALIDATED, **page_headers(self._origins(request)))
+
+    def _origins(self, request: Request) -> tuple[str, ...]:
+        """Where the page sends photos to and has pictures from, beside here."""
+        worker = self.worker()
+        buckets = {request.variables.get("input_bucket"), worker.adapter.output_bucket}
+        found = set()
+        for bucket in buckets - {None, ""}:
+            link = urlsplit(worker.store.presigned_url(str(bucket), "any", 60))
+            if link.netloc:  # else it is a path here
+                found.add(f"{link.scheme}://{link.netloc}")
+        return tuple(sorted(found))
+
+    def _docs(self, request: Request, name: str = "") -> Response[Any]:
+        if not docs_are_open():
+            raise UnknownRoute("the documentation is switched off here (API_DOCS)")
+        return cached(request, swagger(name), A_DAY, **page_headers((), is_swagger=True))
+
+    def _schema(self, request: Request) -> Response[Any]:
+        if not docs_are_open():
+            raise UnknownRoute("the documentation is switched off here (API_DOCS)")
+        from adapters.api_schema import schema_text
+
+        return cached(request, Page(schema_text().encode(), JSON, True), A_WHILE)
+
+    # --- what goes wrong ------------------------------------------------------------------------
+
+    def refused(self, error: KireiError, request_id: str) -> Response[Any]:
+        """The answer that tells of an error, which is logged and counted."""
+        log = logger.exception if isinstance(error, TransientError) else logger.info
+        log(error.message, code=error.code, request_id=request_id)
+        count_error(error)
+        document = error_document(error, request_id)
+        return _json(STATUSES[error.code], document, **error_headers(error))
+
+    def _told(self, error: KireiError) -> Response[Any]:
+        return self.refused(error, self._request().id)
+
+    def _unforeseen(self, error: Exception) -> Response[Any]:
+        """A fault of ours: the log has the traceback, the answer has not."""
+        message = "something is broken here; the log has it under this request_id"
+        return self.refused(InternalError(message), self._request().id)
+
+    def _no_route(self, _: NotFoundError) -> Response[Any]:
+        request = self._request()
+        allowed = [method for rule, method in self._methods if rule.fullmatch(request.path)]
+        error: KireiError
+        if allowed:
+            known = ", ".join(allowed)
+            message = f"{request.path} does not take {request.method}, but {known}"
+            error = MethodNotAllowed(message, measured=request.method, limit=known)
+        else:
+            error = UnknownRoute(f"no route {request.method} {request.path}")
+        return self.refused(error, request.id)
+
+
+def _json(status: int, document: dict[str, Any], **headers: str) -> Response[Any]:
+    # ASCII: a stranger's half of a character, which UTF-8 has no bytes for, is quoted, too
+    return Response(status, JSON, json.dumps(document), headers)
+
+
+def _cached_json(request: Request, document: dict[str, Any]) -> Response[Any]:
+    return cached(request, Page(json.dumps(document).encode(), JSON, True), A_WHILE)
+
+
+@cache
+def api() -> Api:
+    """The API of this process in Lambda."""
+    warn_if_open()
+    return Api(lambda: worker(), of_environment)
 
 
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
     logger.set_correlation_id(event["requestContext"].get("requestId"))
-    return app.resolve(event, context)
-
-
-# no return annotations on the routes: Powertools would make an OpenAPI schema of them, and cannot
-@app.post("/v1/stylise")
-def stylise():  # type: ignore[no-untyped-def]
-    """The picture; or, asked for JSON, its sidecar with the picture's location."""
-    data, options = _photo()
-    if _wants_json():
-        sidecar = worker().kept(data, options)
-        return Response(200, JSON, _text(sidecar), {FINGERPRINT: sidecar["fingerprint"]})
-    result = worker().stylise(data, options)
-    headers = {FINGERPRINT: result.sidecar.fingerprint}
-    if fits_answer(result.image):
-        return Response(200, result.sidecar.output.content_type, result.image, headers)
-    sidecar = worker().keep(result)
-    return Response(303, JSON, _text(sidecar), headers | {"Location": sidecar["output"]["url"]})
-
-
-@app.get("/v1/styles")
-def styles():  # type: ignore[no-untyped-def]
-    """The styles there are, with the licence of each one's pictures."""
-    listed = [
-        {"name": style.name, "title": style.title, "licence": style.licence}
-        for style in worker().pipeline.styles()
-    ]
-    return Response(200, JSON, _text({"styles": listed}))
-
-
-def _photo() -> tuple[bytes, Options]:
-    """The photo's bytes and the options, from the query and, where the body is JSON, from it."""
-    event = app.current_event
-    content_type = event.headers.get("content-type", "").partition(";")[0].strip().lower()
-    options: dict[str, Any] = dict(event.query_string_parameters)
-    if content_type.startswith("multipart/"):
-        raise InvalidRequest("send the photo as the body itself, or as JSON with image_base64")
-    data = _body(event.body or "", bool(event.is_base64_encoded))
-    if content_type != JSON:
-        return data, Options.from_mapping(options)
-    try:
-        document = json.loads(data)
-    except ValueError as error:
-        raise InvalidRequest("the body is not JSON") from error
-    if not isinstance(document, dict) or "image_base64" not in document:
-        raise InvalidRequest("the body is a JSON object with image_base64")
-    data = decode_base64(document.pop("image_base64"))
-    return data, Options.from_mapping(options | document)
-
-
-def _body(body: str, is_base64: bool) -> bytes:
-    """The bytes that were sent. Not event.decoded_body: it takes every body for UTF-8 text.
-
-    Local emulators of API Gateway may pass base64 without saying so: no photo is text that
-    happens to be valid base64, and no JSON object is, so that such a body is taken for it.
-    """
-    try:
-        return decode_base64(body)
-    except InvalidRequest:
-        if is_base64:
-            raise
-        return body.encode("utf-8", "replace")
-
-
-def _wants_json() -> bool:
-    accepted = app.current_event.headers.get("accept", "").split(",")
-    return any(part.partition(";")[0].strip().lower() == JSON for part in accepted)
-
-
-@app.exception_handler(KireiError)  # type: ignore[untyped-decorator]
-def _told(error: KireiError) -> Response[str]:
-    log = logger.exception if isinstance(error, TransientError) else logger.info
-    log(error.message, code=error.code)
-    count_error(error)
-    headers = {"Retry-After": RETRY_AFTER_S} if STATUSES[error.code] == 503 else {}
-    return _error(error.as_dict(), headers)
-
-
-@app.not_found
-def _no_route(_: NotFoundError) -> Response[str]:
-    event = app.current_event
-    message = f"no route {event.http_method} {event.path}"
-    return _error({"code": "unknown_route", "message": message, "stage": "request"})
-
-
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
-def _unforeseen(error: Exception) -> Response[str]:
-    """A fault of ours: the log has the traceback, the answer has not."""
-    logger.exception("unforeseen")
-    message = "something is broken here; the log has it under this request_id"
-    return _error({"code": "internal_error", "message": message, "stage": "request"})
-
-
-def _error(told: dict[str, Any], headers: dict[str, str] | None = None) -> Response[str]:
-    request_id = app.current_event.request_context.request_id
-    told = {"measured": None, "limit": None} | told | {"request_id": request_id}
-    return Response(STATUSES[told["code"]], JSON, _text({"error": told}), headers)
-
-
-def _text(document: dict[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=False)
+    return api().answer(event, context)

@@ -46,6 +46,9 @@ class Found:
                 measured=self.size_bytes,
                 limit=most_bytes,
             )
+        return self._fetch()
+
+    def _fetch(self) -> bytes:
         with _translated("reading"):
             return bytes(self._body.read())
 
@@ -112,12 +115,7 @@ class Store:
 
     def exists(self, bucket: str, key: str) -> bool:
         """Whether the object is there now."""
-        try:
-            with _translated(f"s3://{bucket}/{key}", reading=True):
-                self._client.head_object(Bucket=bucket, Key=key)
-        except ObjectNotFound:
-            return False
-        return True
+        return self.metadata(bucket, key) is not None
 
     def get_json(self, bucket: str, key: str) -> dict[str, Any] | None:
         """A JSON object; None where there is none, or something else."""
@@ -164,6 +162,51 @@ class Store:
         with _translated(f"s3://{bucket}/{key}"):
             url = self._client.generate_presigned_url("get_object", named, ExpiresIn=lifetime_s)
         return str(url)
+
+    def presigned_post(
+        self, bucket: str, key: str, fields: Mapping[str, str], most_bytes: int, lifetime_s: int
+    ) -> tuple[str, dict[str, str]]:
+        """A URL and the fields of a form with which anyone may put this one object, with just
+        these headers, of 1 to ``most_bytes`` bytes; nothing is sent for it.
+        """
+        conditions: list[Any] = [{name: value} for name, value in fields.items()]
+        conditions.append(["content-length-range", 1, most_bytes])
+        with _translated(f"s3://{bucket}/{key}"):
+            signed = self._client.generate_presigned_post(
+                bucket, key, dict(fields), conditions, ExpiresIn=lifetime_s
+            )
+        return signed["url"], signed["fields"]
+
+    def keys(self, bucket: str, prefix: str) -> list[str]:
+        """The first keys with that prefix, at most a thousand."""
+        with _translated(f"s3://{bucket}/{prefix}"):
+            answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for item in answer.get("Contents", [])]
+
+    def metadata(self, bucket: str, key: str) -> dict[str, str] | None:
+        """The metadata of an object; None where there is none of that name."""
+        try:
+            with _translated(f"s3://{bucket}/{key}", reading=True):
+                found = self._client.head_object(Bucket=bucket, Key=key)
+        except ObjectNotFound:
+            return None
+        return dict(found["Metadata"])
+
+    def copy(self, bucket: str, key: str, copy: str, metadata: Mapping[str, str]) -> None:
+        """A second object of the same bytes and type, in the same bucket, with this metadata.
+        Raises ObjectNotFound.
+        """
+        source = {"Bucket": bucket, "Key": key}
+        with _translated(f"s3://{bucket}/{key}", reading=True):
+            found = self._client.head_object(**source)
+            self._client.copy_object(
+                Bucket=bucket,
+                Key=copy,
+                CopySource=source,
+                ContentType=found["ContentType"],
+                Metadata=dict(metadata),
+                MetadataDirective="REPLACE",
+            )
 
     def _put(
         self,

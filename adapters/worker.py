@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Self
@@ -90,15 +90,25 @@ class Worker:
         self._store = store
 
     @property
+    def store(self) -> Store:
+        """Where photos and pictures lie."""
+        return self._store
+
+    @property
     def output_bucket(self) -> str:
         """Raises Misconfigured when the environment names none."""
         if self.adapter.output_bucket is None:
             raise Misconfigured("OUTPUT_BUCKET is not set: there is no place for the result")
         return self.adapter.output_bucket
 
+    def observer(self, key: str | None) -> Callable[[str], object] | None:
+        """Whoever wants to hear of the stages of a photo's run: in Lambda, nobody."""
+        return None
+
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
-        result = self.pipeline.run(data, options, **origin)
+        on_stage = self.observer(origin.get("key"))
+        result = self.pipeline.run(data, options, on_stage=on_stage, **origin)
         metrics.add_metric("Stylised", MetricUnit.Count, 1)
         total_ms = result.sidecar.timings_ms["total"]
         metrics.add_metric("PipelineDuration", MetricUnit.Milliseconds, total_ms)
@@ -133,7 +143,7 @@ class Worker:
                 if MARK in found.metadata:
                     return self._skipped(Ignored("this pipeline wrote it", job.bucket, job.key))
                 origin |= {"version_id": found.version_id, "etag": found.etag}
-                asked = {**_metadata_options(found.metadata), **job.options}
+                asked = {**metadata_options(found.metadata), **job.options}
                 style = asked.get("style", style)
                 return self._stylise_object(job, found, Options.from_mapping(asked), origin)
         except PermanentError as error:
@@ -266,7 +276,7 @@ def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:
     return [f"{STYLISED}{folder}{slash}{name}.{style}" for name in (stem, file, own)]
 
 
-def _metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
+def metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
     """Options among an object's metadata, where ``max-side-px`` is ``max_side_px``, too."""
     known = {item.name for item in fields(Options)}
     named = {name.replace("-", "_").lower(): value for name, value in metadata.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Lock, Thread
@@ -69,6 +69,10 @@ class Pipeline:
         """The styles that the layer holds, by name."""
         specs = sorted(self._layer.specs.values(), key=lambda spec: spec.name)
         return tuple(spec for spec in specs if spec.kind == "style")
+
+    def style(self, name: str) -> WeightSpec:
+        """The style of that name. Raises UnknownStyle with the names there are."""
+        return self._layer.style(name)
 
     def check(self, options: Options) -> None:
         """Before any photo: raises UnknownStyle for a style that the layer does not hold, and
@@ -151,11 +155,13 @@ class Pipeline:
         key: str | None = None,
         version_id: str | None = None,
         etag: str | None = None,
+        on_stage: Callable[[str], object] | None = None,
     ) -> Result:
         """in: a file's bytes and where they came from, if anywhere; out: the picture and its
-        sidecar. Raises PermanentError for the photo or the options, TransientError for the layer.
+        sidecar. ``on_stage`` is told the name of each stage as it begins. Raises PermanentError
+        for the photo or the options, TransientError for the layer.
         """
-        timings: dict[str, float] = {}
+        timings = _Timings(on_stage)
         warnings: list[str] = []
         style = self._layer.style(options.style)
 
@@ -275,8 +281,17 @@ def needs_estimate(tools: Tools) -> bool:
     return tools.mode == "auto" or tools.gate == "learned"
 
 
+class _Timings(dict[str, float]):
+    """Milliseconds by stage, and whoever wants to hear of each stage as it begins."""
+
+    def __init__(self, on_stage: Callable[[str], object] | None) -> None:
+        super().__init__()
+        self.on_stage = on_stage or (lambda stage: None)
+
+
 @contextmanager
-def _timed(timings_ms: dict[str, float], stage: str) -> Iterator[None]:
+def _timed(timings_ms: _Timings, stage: str) -> Iterator[None]:
+    timings_ms.on_stage(stage)
     start = time.perf_counter()
     yield
     timings_ms[stage] = (time.perf_counter() - start) * 1000

@@ -91,6 +91,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("OUTPUT_BUCKET", OUTPUT)
+    monkeypatch.setenv("API_AUTH", "none")
     monkeypatch.delenv("INPUT_PREFIX", raising=False)
     worker.cache_clear()
     yield monkeypatch

@@ -1,0 +1,103 @@
+"""The errors of the HTTP API: those of its own, and the one table of statuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import KireiError, PermanentError, TransientError
+
+RETRY_AFTER_S = 5
+# what a stranger wrote comes back in messages: Lambda's answer has no room for megabytes of it
+MAX_ECHO = 300
+
+# the one table of statuses, by the code of the error
+STATUSES = {
+    "invalid_request": 400,
+    "unknown_event": 400,
+    "invalid_option": 400,
+    "unknown_style": 400,
+    "empty_input": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "unknown_route": 404,
+    "object_not_found": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "too_many_bytes": 413,
+    "too_many_pixels": 413,
+    "not_an_image": 415,
+    "truncated_image": 422,
+    "extreme_aspect": 422,
+    "too_many_requests": 429,
+    "internal_error": 500,
+    "misconfigured": 500,
+    "store_unavailable": 503,
+    "weights_invalid": 503,
+    "engine_unavailable": 503,
+}
+
+
+class Unauthorized(PermanentError):
+    """No token, or not the right one."""
+
+    code = "unauthorized"
+
+
+class Forbidden(PermanentError):
+    """A link that was not signed here or has expired, or a call from a strange page."""
+
+    code = "forbidden"
+
+
+class UnknownRoute(PermanentError):
+    """Nothing lies at that path."""
+
+    code = "unknown_route"
+
+
+class MethodNotAllowed(PermanentError):
+    """The path is there, and takes other methods; ``limit`` names them."""
+
+    code = "method_not_allowed"
+
+
+class RequestTimeout(TransientError):
+    """The rest of the body did not come."""
+
+    code = "request_timeout"
+
+
+class TooManyRequests(TransientError):
+    """More at once than this machine takes."""
+
+    code = "too_many_requests"
+
+
+class InternalError(TransientError):
+    """A fault of ours; the log has what happened."""
+
+    code = "internal_error"
+
+
+def error_document(error: KireiError, request_id: str) -> dict[str, Any]:
+    """The one shape that errors have over HTTP."""
+    return {"error": {**_short(error.as_dict()), "request_id": request_id}}
+
+
+def error_headers(error: KireiError) -> dict[str, str]:
+    """What the status asks for beside the body."""
+    status = STATUSES[error.code]
+    if status in (429, 503):
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    if status == 405:
+        return {"Allow": str(error.limit)}
+    return {}
+
+
+def _short(told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value[:MAX_ECHO] + "…" if isinstance(value, str) and len(value) > MAX_ECHO else value
+        for name, value in told.items()
+    }
