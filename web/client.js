@@ -47,6 +47,7 @@ export async function draw(file, options, { onprogress, signal }) {
   const type = contentType(file);
   // an empty type may be a photo yet; one that says text is not, and need not travel
   if (!type.startsWith("image/") && file.type) throw new Refusal("not_an_image");
+  if (!file.size) throw new Refusal("empty_input");
   const upload = await start({ content_type: type, bytes: file.size, ...options }, signal);
   if (file.size > upload.max_bytes) {
     throw new Refusal("too_many_bytes", { measured: file.size, limit: upload.max_bytes });

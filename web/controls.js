@@ -6,7 +6,7 @@ import { number, or, t } from "./text.js";
 
 const FIRST = ["strength", "detail", "enhance"]; // in sight; the rest is folded away
 const FOLDED = {
-  faces: (name) => name.startsWith("face"),
+  faces: (name) => /face|alignment|eye|skin|parsing/.test(name),
   repair: (name) =>
     ["gate", "upscale", "denoise", "clahe", "sharpen", "post_sharpen_weight"].includes(name),
   file: (name) => ["max_side_px", "format", "quality"].includes(name),

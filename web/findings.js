@@ -2,7 +2,7 @@
 
 import { gauges, waterfall } from "./charts.js";
 import { h, icon } from "./dom.js";
-import { list, number, or, t } from "./text.js";
+import { current, list, number, or, t, why } from "./text.js";
 
 const REPAIRS = ["upscale", "denoise", "clahe", "sharpen"];
 
@@ -29,11 +29,9 @@ const LIKENESS = {
   face_shift: { scale: linear(0.2), decimals: 1, factor: 100, unit: "percent" },
 };
 
-/** The whole panel for a sidecar; styleTitle(name) as the cards call it. */
+/** The content of the panel for a sidecar; styleTitle(name) as the cards call it. */
 export function findings(sidecar, styleTitle) {
-  return h(
-    "section",
-    { class: "findings", "aria-labelledby": "found-title" },
+  return [
     h("h2", { id: "found-title" }, t("found.title")),
     h("p", { class: "lead" }, summary(sidecar)),
     sidecar.warnings.length > 0 &&
@@ -46,7 +44,7 @@ export function findings(sidecar, styleTitle) {
     h(
       "div",
       { class: "panels" },
-      panel("found.steps", null, decisions(sidecar)),
+      panel("found.steps", t("found.steps.about"), decisions(sidecar)),
       panel("found.quality", t("found.quality.about"), gauges(measures(sidecar))),
       panel(
         "found.time",
@@ -57,7 +55,7 @@ export function findings(sidecar, styleTitle) {
       sidecar.faces.length > 0 && panel("found.faces", null, faces(sidecar)),
     ),
     made(sidecar, styleTitle),
-  );
+  ].filter(Boolean);
 }
 
 const panel = (title, about, content) =>
@@ -75,7 +73,7 @@ function summary(sidecar) {
     seconds: number(timings.total / 1000, 2),
   });
   const first = repaired.length ? t("found.repaired", { steps }) : t("found.none");
-  return [first, faceCount(sidecar), drawn].join(" ");
+  return [first, faceCount(sidecar), drawn].join(current() === "zh" ? "" : " ");
 }
 
 function faceCount({ faces: found, decisions: made_ }) {
@@ -89,14 +87,14 @@ const decisions = (sidecar) =>
   h(
     "ul",
     { class: "decisions" },
-    sidecar.decisions.map(({ step, ran, why, measured, threshold }) =>
+    sidecar.decisions.map(({ step, ran, why: reason, measured, threshold }) =>
       h(
         "li",
         { class: ran ? "ran" : "left" },
         ran && icon("blossom"),
         h("span", { class: "step" }, or(`step.${step}`, step)),
         h("span", { class: "unseen" }, t(ran ? "found.ran" : "found.left")),
-        h("span", { class: "why" }, or(`why.${why}`, why)),
+        h("span", { class: "why" }, why(reason)),
         measured !== null &&
           threshold !== null &&
           h("span", { class: "against" }, `${short(measured)} / ${short(threshold)}`),
@@ -171,7 +169,7 @@ const faces = (sidecar) =>
   h(
     "ol",
     { class: "face-list" },
-    sidecar.faces.map(({ score, refined, not_refined: kept }, index) =>
+    sidecar.faces.map(({ score, refined, not_refined: kept, shift }, index) =>
       h(
         "li",
         {},
@@ -182,9 +180,11 @@ const faces = (sidecar) =>
           "small",
           {},
           refined.length
-            ? t("found.face.refined", { what: list(refined.map((name) => or(`region.${name}`, name))) })
-            : kept && t("found.face.kept", { why: or(`why.${kept}`, kept) }),
+            ? t("found.face.refined", { what: list(refined.map((name) => or(`treatment.${name}`, name))) })
+            : kept && t("found.face.kept", { why: why(kept) }),
         ),
+        typeof shift === "number" &&
+          h("small", {}, t("found.face.shift", { percent: number(shift * 100, 1) })),
       ),
     ),
   );

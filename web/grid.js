@@ -3,7 +3,7 @@
 import { words } from "./controls.js";
 import { h, icon } from "./dom.js";
 import { saveZip } from "./files.js";
-import { progress } from "./queue.js";
+import { progress, worthRetrying } from "./queue.js";
 import { number, or, t } from "./text.js";
 
 /** What a job is doing, in words. */
@@ -70,6 +70,7 @@ export class Grid {
     const count = jobs.length;
     const done = this.queue.of("done").length;
     const failed = this.queue.of("failed");
+    const again = failed.filter(worthRetrying);
     this.title.textContent =
       count === 1 ? t("grid.title.one") : t("grid.title", { count: number(count) });
     this.count.textContent = [
@@ -84,7 +85,7 @@ export class Grid {
       [
         button("add", "i-add", this.actions.add, true, !done),
         button("draw.all", "i-again", () => this.#redraw(jobs), this.actions.changed(), true),
-        button("retry.all", "i-again", () => this.#redraw(failed), failed.length > 1, false),
+        button("retry.all", "i-again", () => this.#redraw(again), again.length > 1, false),
         button("save.zip", "i-save", (event) => this.#zip(event), done > 0, true),
         button("clear", "i-close", () => this.#clear(), count > 0, false),
       ].filter(Boolean),
@@ -100,7 +101,7 @@ export class Grid {
     this.bar.replaceChildren(
       ...wanted.map(([key, symbol, onclick, main]) => {
         const classes = `button${main ? " main" : ""}${key === "clear" ? " quiet" : ""}`;
-        const made = h("button", { type: "button", class: classes, onclick }, icon(symbol), t(key));
+        const made = h("button", { type: "button", class: classes, onclick }, icon(symbol), h("span", {}, t(key)));
         made.dataset.key = key;
         return made;
       }),
@@ -171,6 +172,7 @@ class Tile {
     this.open.setAttribute("aria-label", t("open", { name: job.name, state: words }));
     this.progress.value = progress(job);
     this.progress.hidden = job.state === "done" || job.state === "failed";
-    this.retry.hidden = job.state !== "failed";
+    this.retry.hidden = job.state !== "failed" || !worthRetrying(job);
+    this.element.querySelector(".frame .icon").style.visibility = shown ? "hidden" : "";
   }
 }

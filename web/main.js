@@ -38,7 +38,7 @@ function show({ focus = true } = {}) {
   for (const name of ["empty", "grid", "photo"]) {
     document.querySelector(`#${name}`).hidden = name !== view;
   }
-  photo.job = undefined;
+  photo.hide();
   if (view === "photo") photo.show(job);
   if (view === "grid") grid.render();
   if (before === view && left === job) return;

@@ -6,14 +6,14 @@ import { h, icon } from "./dom.js";
 import { canShare, savePicture, saveJson, share } from "./files.js";
 import { findings } from "./findings.js";
 import { state } from "./grid.js";
-import { progress, STAGES } from "./queue.js";
+import { progress, STAGES, worthRetrying } from "./queue.js";
 import { number, or, t } from "./text.js";
 
 const SHOWN = { photo: 100, compare: 50, picture: 0 };
-const SIDEWAYS = 5; // from this EXIF orientation on, the stored width is the height that is seen
 
 export class PhotoView {
   #element = document.querySelector("#photo");
+  #report = document.querySelector("#report");
 
   /** actions: back(), open(job), add(), redraw(job), changed(job), cancel(job) */
   constructor(queue, controls, actions) {
@@ -31,7 +31,6 @@ export class PhotoView {
     this.status = h("div", { class: "status" });
     this.tools = h("div", { class: "tools" });
     this.actionBar = h("div", { class: "actions" });
-    this.report = h("div", { class: "report" });
     this.head = h("div", { class: "photo-head" });
     this.#element.replaceChildren(
       this.head,
@@ -39,7 +38,6 @@ export class PhotoView {
       this.status,
       this.tools,
       this.actionBar,
-      this.report,
     );
     this.#top();
     this.update();
@@ -55,6 +53,12 @@ export class PhotoView {
     this.#once("actions", [job.state, job.result, this.actions.changed(job)], () => this.#buttons());
     this.#once("report", [job.result], () => this.#findings());
     this.figure.dataset.state = job.state;
+    this.figure.hidden = job.state === "failed" && !this.compare;
+  }
+
+  hide() {
+    this.job = undefined;
+    this.#report.hidden = true;
   }
 
   #once(name, values, render) {
@@ -173,26 +177,27 @@ export class PhotoView {
     }
   }
 
-  /** The boxes are in pixels of the photo as it is seen. */
+  /** The detector sees the photo at the picture's size, so that is what the boxes refer to. */
   #faces() {
     const sidecar = this.job.result?.sidecar;
     if (!sidecar || !this.compare) return;
-    const { width_px: width, height_px: height, orientation_applied: turned } = sidecar.source;
-    const size = turned >= SIDEWAYS ? [height, width] : [width, height];
-    this.compare.drawFaces(this.facesShown ? sidecar.faces : [], ...size);
+    const { width_px: width, height_px: height } = sidecar.output;
+    this.compare.drawFaces(this.facesShown ? sidecar.faces : [], width, height);
     this.faceButton?.setAttribute("aria-pressed", this.facesShown);
   }
 
   #statusPanel() {
     const { job } = this;
-    this.dots = this.label = this.bar = undefined;
+    this.bar = undefined;
     if (job.state === "done") this.status.replaceChildren();
     else if (job.state === "failed") this.status.replaceChildren(failure(job.error));
     else {
       this.label = h("p", { class: "doing" });
-      this.bar = h("progress", { max: 1, value: 0 });
+      this.parts = ["upload", ...STAGES].map((name) =>
+        h("span", { title: t(`stage.${name}`) }, h("i")),
+      );
+      this.bar = h("div", { class: "stages", role: "progressbar" }, this.parts);
       this.bar.setAttribute("aria-label", t("progress.label", { name: job.name }));
-      this.dots = ["upload", ...STAGES].map((name) => h("li", { title: t(`stage.${name}`) }));
       const cancel = h(
         "button",
         { type: "button", class: "quiet", onclick: () => this.actions.cancel(job) },
@@ -203,13 +208,7 @@ export class PhotoView {
           "div",
           { class: "working" },
           icon("blossom"),
-          h(
-            "div",
-            { class: "ahead" },
-            this.label,
-            this.bar,
-            h("ol", { class: "dots", "aria-hidden": "true" }, this.dots),
-          ),
+          h("div", {}, this.label, this.bar),
           cancel,
         ),
       );
@@ -221,11 +220,13 @@ export class PhotoView {
     if (!this.bar) return;
     const words = state(job);
     if (this.label.textContent !== words) this.label.textContent = words;
-    this.bar.value = progress(job);
-    const at = job.state === "working" ? STAGES.indexOf(job.stage) + 1 : job.state === "queued" ? -1 : 0;
-    for (const [index, dot] of this.dots.entries()) {
-      const over = index < at || (index === 0 && job.state === "waiting");
-      dot.className = over ? "over" : index === at ? "now" : "";
+    this.bar.setAttribute("aria-valuenow", Math.round(progress(job) * 100));
+    this.bar.setAttribute("aria-valuetext", words);
+    const stage = job.state === "working" ? STAGES.indexOf(job.stage) : -1;
+    for (const [index, part] of this.parts.entries()) {
+      const upload = job.state === "uploading" ? (job.fraction ?? 0) : Number(job.state !== "queued");
+      part.style.setProperty("--full", index ? Number(index - 1 < stage) : upload);
+      part.classList.toggle("now", stage >= 0 && index - 1 === stage);
     }
   }
 
@@ -238,24 +239,27 @@ export class PhotoView {
         icon(symbol),
         h("span", {}, t(key)),
       );
-    const idle = !this.queue.working(job);
-    const again = idle && (job.state === "failed" || actions.changed(job));
+    const failed = job.state === "failed";
+    const again = failed ? worthRetrying(job) : job.state === "done" && actions.changed(job);
+    const buttons = [
+      again && ["i-again", failed ? "retry" : "draw.again", () => actions.redraw(job)],
+      job.result && ["i-save", "save", () => savePicture(job)],
+      job.result && canShare(job) && ["i-share", "share", () => share(job)],
+      job.result && ["i-json", "save.json", () => saveJson(job)],
+      ["i-add", "add", actions.add],
+      failed && ["i-close", "remove.short", () => actions.cancel(job)],
+    ].filter(Boolean);
+    // the first is what most will want next
     this.actionBar.replaceChildren(
-      ...[
-        again &&
-          button(job.state === "failed" ? "retry" : "draw.again", "i-again", () => actions.redraw(job), true),
-        job.result && button("save", "i-save", () => savePicture(job), !again),
-        job.result && canShare(job) && button("share", "i-share", () => share(job)),
-        job.result && button("save.json", "i-save", () => saveJson(job)),
-        button("add", "i-add", actions.add),
-      ].filter(Boolean),
+      ...buttons.map(([symbol, key, onclick], index) => button(key, symbol, onclick, index === 0)),
     );
   }
 
   #findings() {
     const { result } = this.job;
-    this.report.replaceChildren(
-      ...(result ? [findings(result.sidecar, (name) => this.controls.title(name))] : []),
+    this.#report.hidden = !result;
+    this.#report.replaceChildren(
+      ...(result ? findings(result.sidecar, (name) => this.controls.title(name)) : []),
     );
   }
 }

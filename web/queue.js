@@ -14,11 +14,22 @@ export const STAGES = [
   "open_weights",
   "stylise",
   "enlarge",
+  "redraw",
   "repair",
   "measure",
   "encode",
 ];
 const UPLOAD_SHARE = 0.4;
+
+// the photo is at fault, whatever the options: the same again would end the same
+const HOPELESS = new Set([
+  "not_an_image",
+  "truncated_image",
+  "empty_input",
+  "too_many_bytes",
+  "too_many_pixels",
+  "extreme_aspect",
+]);
 
 /**
  * Tells "change" (detail: the job) and "list" (photographs came or went). A job:
@@ -96,6 +107,7 @@ export class Queue extends EventTarget {
       const { blob, sidecar } = await draw(job.file, job.options, {
         signal: job.stop.signal,
         onprogress: (news) => {
+          if (news.stage && !STAGES.includes(news.stage)) delete news.stage; // a newer server's
           Object.assign(job, news);
           this.#tell(job);
         },
@@ -117,6 +129,8 @@ export class Queue extends EventTarget {
     if (!job.removed) this.dispatchEvent(new CustomEvent("change", { detail: job }));
   }
 }
+
+export const worthRetrying = (job) => !HOPELESS.has(job.error.code);
 
 /** 0 to 1: the bytes that are up, then the stages that are over. */
 export function progress(job) {

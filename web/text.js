@@ -39,6 +39,19 @@ export const t = (key, values = {}) => fill(loaded[language][key] ?? key, values
 /** The words for a key, or what the server said where the page has none. */
 export const or = (key, otherwise) => (has(key) ? t(key) : otherwise);
 
+/**
+ * Why the pipeline did something: its own English sentence, in the page's language where that is
+ * known. A # in a key stands for a number, which is {0}, {1}, … in the words.
+ */
+export function why(sentence) {
+  const values = [];
+  const key = sentence.replace(/\d+(\.\d+)?%?/g, (value) => {
+    values.push(value);
+    return "#";
+  });
+  return has(`why.${key}`) ? t(`why.${key}`, values) : sentence;
+}
+
 const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
 /** A number as the language writes it, with at most so many decimals. */
