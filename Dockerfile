@@ -39,6 +39,7 @@ print(*project["optional-dependencies"]["torch"], sep="\n")' > torch.txt \
 COPY handler.py /var/task/
 COPY adapters /var/task/adapters
 COPY pipeline /var/task/pipeline
+COPY web /var/task/web
 COPY training/checkpoints /var/task/training/checkpoints
 COPY layers/weights /opt/weights
 RUN if [ "$ENGINE" != torch ]; then rm -r /var/task/training; fi \

@@ -18,7 +18,8 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # its own venv, for its pins conflict with ours
 SAM := .venv-sam/bin/sam
 
-.PHONY: help setup run test check format bench compare eval weights test-container local-s3 schema clean
+.PHONY: help setup run serve test test-heavy check format bench compare eval weights thumbnails \
+	test-container local-s3 schema openapi clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -29,7 +30,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serving: pyproject.toml | $(BIN)/python
-	$(PIP) install -q -e .
+	$(PIP) install -q -e ".[serve]"
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.serving
@@ -47,9 +48,17 @@ run: $(VENV)/.serving
 	@$(BIN)/kirei stylise samples/astronaut.jpg -o out --sheet
 	@echo "The picture, its JSON and a before/after sheet are above. Yours: $(BIN)/kirei stylise PHOTO -o out"
 
+## make serve            the HTTP API and the page at http://127.0.0.1:8000/
+serve: $(VENV)/.serving
+	$(BIN)/kirei serve
+
 ## make test             all tests, offline
 test: $(VENV)/.development
 	$(BIN)/pytest
+
+## make test-heavy       load on the server; minutes
+test-heavy: $(VENV)/.development
+	$(BIN)/pytest -m heavy
 
 ## make check            format, lint, types, tests
 check: $(VENV)/.development
@@ -70,6 +79,10 @@ bench: $(VENV)/.development
 ## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these
 compare: $(VENV)/.development
 	$(BIN)/python -m benchmarks.compare $(if $(TEACHERS),--teachers $(TEACHERS))
+
+## make thumbnails       the pictures on the page's style cards, from samples/
+thumbnails: $(VENV)/.development
+	$(BIN)/python -m benchmarks.thumbnails
 
 ## make weights          every file of layers/weights again; DATA=DIR (photographs), TEACHERS=DIR
 weights: $(VENV)/.development
@@ -95,6 +108,11 @@ local-s3: $(VENV)/.development
 schema: $(VENV)/.development
 	$(BIN)/python -m pipeline.sidecar > sidecar.schema.part
 	mv sidecar.schema.part pipeline/sidecar.schema.json
+
+## make openapi          writes openapi.json from the routes' tables
+openapi: $(VENV)/.development
+	$(BIN)/python -m adapters.api_schema > openapi.json.part
+	mv openapi.json.part openapi.json
 
 ## make clean            removes what the targets above made
 clean:

@@ -14,7 +14,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from adapters.api_errors import UnknownRoute
-from adapters.api_request import Request
+from adapters.api_request import JSON, Request
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 TYPES = {
@@ -23,7 +23,7 @@ TYPES = {
     ".ico": "image/x-icon",
     ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
+    ".json": JSON,
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
@@ -111,8 +111,9 @@ def cached(request: Request, page: Page, cache_control: str, **headers: str) -> 
     asked = request.headers.get("if-none-match", "").split(",")
     if {item.strip().removeprefix("W/") for item in asked} & {tag, "*"}:
         return Response(304, None, b"", headers)
-    # as text, for Powertools makes JSON of bytes that are called JSON
-    body = page.content.decode() if page.compressible else page.content
+    # JSON as text, for Powertools makes JSON of bytes that are called so
+    is_text = page.compressible or page.content_type == JSON
+    body = page.content.decode() if is_text else page.content
     return Response(200, page.content_type, body, headers, compress=page.compressible)
 
 

@@ -101,6 +101,13 @@ class Request:
             return self._asked_in_form(most_bytes)
         return Asked(self.body(most_bytes), None, self.query)
 
+    def over_query(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of the query, over which these win; but one that could not be is refused
+        even where another stands over it. Raises InvalidOption.
+        """
+        Options.from_mapping(self.query)
+        return {**self.query, **named}
+
     def _asked_in_json(self, most_bytes: int) -> Asked:
         document = self.document(most_bytes * 4 // 3 + MARGIN_BYTES)
         names = {"image_base64", "upload_id"} & document.keys()
@@ -108,7 +115,7 @@ class Request:
             raise InvalidRequest("the JSON object has image_base64 or upload_id, one of the two")
         (name,) = names
         value = document.pop(name)
-        named = self.query | document
+        named = self.over_query(document)
         if name == "upload_id":
             return Asked(None, checked_id(value), named)
         data = decode_base64(value)
@@ -131,7 +138,7 @@ class Request:
         if photo is None:
             raise InvalidRequest("the form has no field image")
         _bound(len(photo), most_bytes)
-        return Asked(photo, None, self.query | fields)
+        return Asked(photo, None, self.over_query(fields))
 
 
 def checked_id(value: Any) -> str:

@@ -143,7 +143,7 @@ class Api:
         return _json(303, sidecar, **headers, Location=sidecar["output"]["url"])
 
     def _offer(self, request: Request) -> Response[Any]:
-        asked = request.query | request.document()
+        asked = request.over_query(request.document())
         return _json(201, self.uploads(request).offer(asked))
 
     def _result(self, request: Request, upload_id: str) -> Response[Any]:
@@ -244,7 +244,7 @@ class Api:
         request = self._request()
         allowed = [method for rule, method in self._methods if rule.fullmatch(request.path)]
         error: KireiError
-        if allowed:
+        if allowed and request.method not in allowed:
             known = ", ".join(allowed)
             message = f"{request.path} does not take {request.method}, but {known}"
             error = MethodNotAllowed(message, measured=request.method, limit=known)

@@ -114,6 +114,14 @@ def s3(moto_endpoint: str, environment: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
+def no_bucket(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Nothing is stored, and nobody is asked, for a picture that fits into the answer."""
+    environment.delenv("OUTPUT_BUCKET")
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    return environment
+
+
+@pytest.fixture
 def invoke(environment: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     """The function as Lambda calls it: the event travels as JSON, and so does the answer."""
     from handler import lambda_handler

@@ -193,6 +193,7 @@ export class Controls extends EventTarget {
       most === 1 && !whole ? t("unit.percent", { value: number(value * 100) }) : number(value, 2);
     const output = h("output", {}, shown(this.#values[name]));
     const input = h("input", {
+      id: `option-${name}`,
       type: "range",
       min: least,
       max: most,
@@ -216,7 +217,9 @@ export class Controls extends EventTarget {
     return h(
       "div",
       { class: "slider", title: about },
-      h("label", {}, h("span", {}, optionTitle(name)), output, input),
+      h("label", { htmlFor: input.id }, optionTitle(name)),
+      output,
+      input,
       ends && h("div", { class: "ends", "aria-hidden": "true" }, ends),
     );
   }

@@ -1,7 +1,6 @@
-"""The pictures of the page that are made, not drawn by hand: python tests/browser/pictures.py
+"""Icons of the page: web/icon-*.png from web/icon.svg, drawn by Chromium.
 
-web/icon-*.png from web/icon.svg, in Chromium; web/thumbnails/STYLE.jpg, a crop of
-samples/astronaut.jpg drawn in each style of the layer.
+python tests/browser/icons.py
 """
 
 from __future__ import annotations
@@ -12,13 +11,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from pipeline import Options, Pipeline, Settings
-
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 CHROMIUM = "/usr/bin/chromium"
-THUMBNAIL_PX = (216, 270)  # twice the size of a card
-FACE = (148, 14, 292, 194)  # left, top, right, bottom in samples/astronaut.jpg
 # Android cuts a maskable icon to a circle of 80% of its side
 MASKABLE_SCALE = 0.8
 
@@ -44,22 +39,7 @@ def icons(page: Page) -> None:
         picture.quantize(64, Image.Quantize.FASTOCTREE).save(WEB / name, optimize=True)
 
 
-def thumbnails() -> None:
-    """As detail 0 draws it: at the size of a card, finer lines would not be seen."""
-    pipeline = Pipeline(Settings())
-    photo = Image.open(ROOT / "samples" / "astronaut.jpg").crop(FACE)
-    sent = io.BytesIO()
-    photo.resize(THUMBNAIL_PX, Image.Resampling.LANCZOS).save(sent, "PNG")
-    for style in pipeline.styles():
-        options = Options(style=style.name, detail=0, enhance="off", format="png")
-        drawn = Image.open(io.BytesIO(pipeline.run(sent.getvalue(), options).image))
-        drawn.convert("RGB").save(
-            WEB / "thumbnails" / f"{style.name}.jpg", quality=76, optimize=True, progressive=True
-        )
-
-
 if __name__ == "__main__":
-    thumbnails()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         icons(browser.new_page())
