@@ -95,6 +95,16 @@ switcher.addEventListener("click", async () => {
   show({ focus: false });
 });
 
+/** For another visit without a connection, and for the share sheet; this one does without. */
+async function serveOffline() {
+  try {
+    const scope = new URL("../", import.meta.url).pathname;
+    await navigator.serviceWorker?.register(new URL("sw.js", import.meta.url), { scope });
+  } catch (error) {
+    console.info("no service worker:", error.message);
+  }
+}
+
 async function begin() {
   await use(current());
   label();
@@ -103,7 +113,7 @@ async function begin() {
   intake(take);
   await controls.load();
   take(await shared());
-  await navigator.serviceWorker?.register(new URL("sw.js", import.meta.url), { scope: new URL("../", import.meta.url).pathname });
+  await serveOffline(); // last: its fetches must not stand in the way of the page's own
 }
 
 begin();

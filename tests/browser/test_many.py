@@ -28,7 +28,7 @@ def tiles(page: Any, state: str) -> Any:
 
 def test_one_bad_photo_among_many_fails_alone(page: Any, shot: Callable[..., None]) -> None:
     seen: set[str] = set()
-    page.expose_function("seen", seen.add)
+    page.expose_function("seen", lambda state: seen.add(state))
     page.evaluate("""() => new MutationObserver(() => {
         for (const tile of document.querySelectorAll('.tile')) seen(tile.dataset.state);
       }).observe(document.querySelector('#grid'), {subtree: true, childList: true, attributes: true})

@@ -23,7 +23,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def give(page: Any, token: str) -> None:
-    page.get_by_label("Token").fill(token)
+    page.get_by_role("textbox", name="Token").fill(token)
     page.get_by_role("button", name="Continue").click()
 
 
@@ -47,6 +47,8 @@ def test_the_token_is_asked_for_and_kept_for_the_tab(
     page.locator(".cards").wait_for()  # without being asked again
     other = page.context.new_page()
     other.goto(f"{guarded}/")
+    assert other.evaluate("() => sessionStorage.length") == 0
+    choose(other, COFFEE)
     other.get_by_role("dialog", name="A token, please").wait_for()
 
 
