@@ -41,6 +41,7 @@ class Uploads:
             raise InvalidRequest("content_type is image/... or application/octet-stream")
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise InvalidRequest("bytes is the photo's size, a whole number from 1 on")
+        values = self._checked(options)
         most = self._worker.pipeline.settings.max_input_bytes
         if size > most:
             raise TooManyBytes(
@@ -49,7 +50,6 @@ class Uploads:
                 measured=size,
                 limit=most,
             )
-        values = self._checked(options)
         upload_id = secrets.token_hex(16)
         fields = {"Content-Type": content_type}
         fields |= {META + name: value for name, value in _as_metadata(values).items()}

@@ -77,9 +77,12 @@ class FolderStore(Store):
         return dict(self._about(key)["metadata"])
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
-        folder = self._path(prefix.rpartition("/")[0])
-        found = (path.relative_to(self._folder).as_posix() for path in folder.rglob("*"))
-        return sorted(key for key in found if key.startswith(prefix) and self._path(key).is_file())
+        folder, _, name = prefix.rpartition("/")
+        place = self._path(folder)
+        with _translated(prefix):
+            found = place.iterdir() if place.is_dir() else ()
+            names = [path.name for path in found if path.name.startswith(name) and path.is_file()]
+        return sorted(f"{folder}/{name}" for name in names)
 
     def put(
         self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]

@@ -43,12 +43,14 @@ class LocalWorker(Worker):
 
     def resume(self) -> None:
         """Takes up the uploads of an earlier process that have no result yet."""
+        done = {
+            key.rpartition("/")[2].partition(".")[0]
+            for folder in (STYLISED, FAILED)
+            for key in self.folder.keys(BUCKET, folder + FOLDER)
+            if key.endswith(".json")
+        }
         for key in self.folder.keys(BUCKET, SETTINGS.input_prefix + FOLDER):
-            rest = key.removeprefix(SETTINGS.input_prefix)
-            done = self.folder.keys(BUCKET, f"{STYLISED}{rest}.")
-            if not any(name.endswith(".json") for name in done) and not self.folder.exists(
-                BUCKET, f"{FAILED}{rest}.json"
-            ):
+            if key.rpartition("/")[2] not in done:
                 self._created(key)
 
     def progress(self, key: str) -> tuple[str, str | None]:

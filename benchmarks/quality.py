@@ -299,7 +299,8 @@ def main() -> None:
     plot(rows, ROOT / "docs" / "quality.svg")
     if options.sheet:
         picture = sheet(pipeline, WAYS["auto" if learned else "classic"])
-        cv2.imwrite(str(ROOT / "docs" / "restored.jpg"), picture[..., ::-1])
+        compressed = [cv2.IMWRITE_JPEG_QUALITY, 78]
+        cv2.imwrite(str(ROOT / "docs" / "restored.jpg"), picture[..., ::-1], compressed)
 
 
 if __name__ == "__main__":

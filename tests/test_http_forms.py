@@ -5,22 +5,27 @@ from __future__ import annotations
 import base64
 import io
 import zipfile
+from contextlib import suppress
 
 import pillow_heif
 import pytest
 from calls import BOUNDARY, FORM, body_of, call, error_of, form, picture_of
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from PIL import Image
+
+from adapters.api_multipart import form_parts
+from pipeline import InvalidRequest
 
 STYLISE = "/v1/stylise"
 
-pytestmark = pytest.mark.usefixtures("no_bucket")
-
 
 @pytest.fixture
-def send(invoke):
-    """A form to /v1/stylise; returns the answer."""
+def send(no_bucket, invoke):
+    """A form to /v1/stylise, whose photo is not to be repaired; returns the answer."""
 
     def post(body, content_type=FORM, **query):
+        query.setdefault("enhance", "off")
         return invoke(call("POST", STYLISE, body, query, content_type=content_type))
 
     return post
@@ -34,7 +39,7 @@ def test_a_form_with_options_draws_what_a_raw_body_draws(invoke, send, photo):
     fields = {"strength": "0.5", "format": "png"}
     answer = send(form(fields, {"image": ("a.jpg", photo)}), max_side_px="128")
     assert picture_of(answer).size == (128, 85)
-    raw = invoke(call("POST", STYLISE, photo, fields | {"max_side_px": "128"}))
+    raw = invoke(call("POST", STYLISE, photo, fields | {"max_side_px": "128", "enhance": "off"}))
     assert body_of(answer) == body_of(raw)
 
 
@@ -125,13 +130,13 @@ def test_two_photos_in_one_form(send, photo):
         b"",
     ],
 )
-def test_json_that_is_no_request(invoke, body):
+def test_json_that_is_no_request(no_bucket, invoke, body):
     answer = invoke(call("POST", STYLISE, body, content_type="application/json; charset=utf-8"))
     assert error_of(answer)["code"] == "invalid_request"
 
 
 @pytest.mark.parametrize("option", ["\ud800", "a" * 1_000_000, "\0", "\u202e"])
-def test_what_a_stranger_wrote_comes_back_short_and_whole(invoke, photo, option):
+def test_what_a_stranger_wrote_comes_back_short_and_whole(no_bucket, invoke, photo, option):
     body = {"image_base64": base64.b64encode(photo).decode(), "style": option}
     answer = invoke(call("POST", STYLISE, body))
     assert error_of(answer)["code"] == "unknown_style"
@@ -158,13 +163,13 @@ SVG = b"""<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="64
 
 
 @pytest.mark.parametrize("kind", ["image/svg+xml", "image/png", "image/jpeg"])
-def test_svg_is_no_photo_whatever_it_is_called(invoke, kind):
+def test_svg_is_no_photo_whatever_it_is_called(no_bucket, invoke, kind):
     answer = invoke(call("POST", STYLISE, SVG, content_type=kind))
     assert error_of(answer)["code"] == "not_an_image"
     assert "script" not in answer["body"]
 
 
-def test_nothing_of_a_polyglot_survives(invoke, encoded, picture):
+def test_nothing_of_a_polyglot_survives(no_bucket, invoke, encoded, picture):
     """A JPEG with a comment, a PNG with a text, both with an archive behind them."""
     payload = b"<script>alert(1)</script><?php system('id'); ?>"
     archive = io.BytesIO()
@@ -177,8 +182,35 @@ def test_nothing_of_a_polyglot_survives(invoke, encoded, picture):
     for polyglot in (jpeg, png):
         assert payload in polyglot and zipfile.is_zipfile(io.BytesIO(polyglot))
         for format in ("jpeg", "png", "webp"):
-            answer = invoke(call("POST", STYLISE, polyglot, {"format": format}))
+            answer = invoke(call("POST", STYLISE, polyglot, {"format": format, "enhance": "off"}))
             drawn = body_of(answer)
             assert picture_of(answer).size == picture.size
             assert b"script" not in drawn and b"php" not in drawn and b"PK\x03\x04" not in drawn
             assert not zipfile.is_zipfile(io.BytesIO(drawn))
+
+
+FRAGMENTS = [f"--{BOUNDARY}".encode(), b"--", b"\r\n", b"\n", b"Content-Disposition: form-data; "]
+FRAGMENTS += [b'name="a"', b"name*=utf-8''%ff", b"\0", b": ", b";", b'"', b"\xff"]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=4), max_size=40).map(b"".join))
+def test_any_bytes_are_a_form_or_are_refused_by_name(body):
+    with suppress(InvalidRequest):
+        for part in form_parts(FORM, body):
+            assert isinstance(part.name, str) and part.data in body
+
+
+@given(st.text(max_size=80))
+def test_any_header_names_its_boundary_or_is_refused_by_name(header):
+    with suppress(InvalidRequest):
+        form_parts(f"multipart/form-data; {header}", b"--x\r\n\r\n")
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_what_is_put_into_a_form_comes_out(contents):
+    names = [f"field {number}" for number in range(len(contents))]
+    body = form({}, {name: ("a.jpg", data) for name, data in zip(names, contents, strict=True)})
+    assume(all(BOUNDARY.encode() not in data for data in contents))
+    found = form_parts(FORM, body)
+    assert [(part.name, part.data) for part in found] == list(zip(names, contents, strict=True))
+    assert all(part.filename == "a.jpg" for part in found)
