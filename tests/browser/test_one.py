@@ -1,0 +1,210 @@
+"""One photograph: brought in, drawn, compared, saved, drawn again."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pytest
+from conftest import ROOT, SAMPLES, Opener, drawn
+from hand import choose, drop, hover, paste
+from jsonschema import Draft202012Validator
+from PIL import Image
+
+pytestmark = pytest.mark.browser
+
+COFFEE = ("coffee.jpg", "image/jpeg", (SAMPLES / "coffee.jpg").read_bytes())
+SCHEMA = json.loads((ROOT / "pipeline" / "sidecar.schema.json").read_text())
+
+# Chromium draws the picture; these are the pixels that a visitor sees
+PIXELS = """(image) => {
+  const canvas = document.createElement('canvas');
+  canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+  canvas.getContext('2d').drawImage(image, 0, 0);
+  return canvas.toDataURL('image/png').split(',')[1];
+}"""
+
+
+def pixels(image: Any) -> np.ndarray:
+    """RGB of an <img>, (H, W, 3)."""
+    content = base64.b64decode(image.evaluate(PIXELS))
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def share(page: Any) -> float:
+    """How much of the photo is shown, in percent, as the picture's clipping says."""
+    clip = page.locator(".after").evaluate("(image) => getComputedStyle(image).clipPath")
+    inside = clip.removeprefix("inset(").removesuffix(")").split()
+    return float(inside[-1].removesuffix("%").removesuffix("px")) if len(inside) > 1 else 0.0
+
+
+def saved(page: Any, button: str) -> tuple[str, bytes]:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button, exact=True).click()
+    return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+def test_a_photo_that_is_dropped_comes_back_drawn(page: Any, shot: Callable[..., None]) -> None:
+    shot(page, "empty")
+    hover(page, COFFEE)
+    page.get_by_text("Let go, and they are drawn").wait_for()
+    page.keyboard.press("Escape")
+    drop(page, COFFEE)
+    picture = drawn(page)
+    assert page.locator("#veil").is_hidden()
+    before, after = pixels(page.locator(".before")), pixels(picture)
+    assert before.shape == after.shape == (400, 600, 3)
+    change = np.abs(before.astype(int) - after).mean()
+    assert 2 < change < 60  # another picture, of the same thing
+    page.wait_for_timeout(1500)  # the divider sweeps
+    shot(page, "done")
+
+
+@pytest.mark.parametrize("way", [paste, choose])
+def test_a_photo_may_be_pasted_or_chosen(page: Any, way: Callable[..., None]) -> None:
+    way(page, COFFEE)
+    drawn(page)
+
+
+def test_the_camera_is_asked_for_on_a_phone(visit: Opener) -> None:
+    page = visit(phone=True)
+    assert page.get_by_text("Take a photo").is_visible()
+    assert page.locator("#shoot").get_attribute("capture") == "environment"
+    page.set_input_files("#shoot", SAMPLES / "coffee.jpg")
+    drawn(page)
+
+
+def test_the_divider_follows_the_pointer_and_the_buttons(page: Any) -> None:
+    choose(page, COFFEE)
+    drawn(page)
+    box = page.locator(".compare").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    for part in (0.5, 0.8, 0.25):
+        page.mouse.move(box["x"] + box["width"] * part, middle)
+        assert share(page) == pytest.approx(part * 100, abs=1)
+    page.mouse.move(box["x"] - 200, middle)  # beyond the edge
+    assert share(page) == 0
+    page.mouse.up()
+    page.mouse.move(box["x"] + box["width"] * 0.9, middle)
+    assert share(page) == 0  # let go
+    for name, percent in (("Photo", 100), ("Compare", 50), ("Picture", 0)):
+        button = page.get_by_role("button", name=name, exact=True)
+        button.click()
+        assert share(page) == percent
+        assert button.get_attribute("aria-pressed") == "true"
+
+
+def test_what_is_saved_is_the_picture_and_its_sidecar(page: Any) -> None:
+    choose(page, COFFEE)
+    drawn(page)
+    name, picture = saved(page, "Save picture")
+    assert name == "coffee.hayao.jpg"
+    assert Image.open(io.BytesIO(picture)).size == (600, 400)
+    name, sidecar = saved(page, "Save JSON")
+    assert name == "coffee.hayao.json"
+    document = json.loads(sidecar)
+    Draft202012Validator(SCHEMA).validate(document)
+    assert document["output"]["bytes"] == len(picture)
+    assert document["source"]["bytes"] == len(COFFEE[2])
+
+
+def test_the_options_travel_and_draw_again_is_offered_when_they_change(page: Any) -> None:
+    choose(page, COFFEE)
+    drawn(page)
+    again = page.get_by_role("button", name="Draw again")
+    assert not again.count()
+    page.get_by_role("radio", name="Cel").check()
+    page.get_by_label("Strength").fill("0.5")
+    page.get_by_text("Picture file").click()
+    page.get_by_role("radio", name="PNG").check()
+    page.get_by_label("Longest side").fill("300")
+    page.get_by_label("Longest side").press("Tab")
+    again.click()
+    page.locator(".viewer[data-state=done] .after").wait_for()
+    name, picture = saved(page, "Save picture")
+    assert name == "coffee.cel.png"
+    assert Image.open(io.BytesIO(picture)).size == (300, 200)
+    sidecar = json.loads(saved(page, "Save JSON")[1])
+    assert (sidecar["style"], sidecar["strength"]) == ("cel", 0.5)
+    assert not again.count()
+    page.get_by_role("button", name="Reset").click()
+    assert page.get_by_label("Strength").input_value() == "1"
+    assert again.count() == 1
+
+
+def test_what_was_found_is_what_the_sidecar_says(page: Any) -> None:
+    choose(page, COFFEE)
+    drawn(page)
+    sidecar = json.loads(saved(page, "Save JSON")[1])
+    report = page.locator("#report")
+    assert "Nothing in this photo needed repair" in report.inner_text()
+    decisions = report.locator(".decisions li")
+    assert decisions.count() == len(sidecar["decisions"])
+    ran = [decision["ran"] for decision in sidecar["decisions"]]
+    seen = [item.get_attribute("class") == "ran" for item in decisions.all()]
+    assert seen == ran
+    rows = report.locator(".panel", has_text="Time").locator(".row")
+    assert rows.count() == len(sidecar["timings_ms"]) - 1
+    widths = [float(bar.get_attribute("width")) for bar in rows.locator(".stage").all()]
+    elapsed = [value for name, value in sidecar["timings_ms"].items() if name != "total"]
+    assert np.argmax(widths) == np.argmax(elapsed)
+    longest = max(elapsed) / sidecar["timings_ms"]["total"] * 100
+    assert max(widths) == pytest.approx(longest, abs=0.5)
+
+
+def test_a_blurred_photo_says_what_was_repaired(
+    page: Any, encoded: Callable[..., bytes], shot: Callable[..., None]
+) -> None:
+    small = Image.open(io.BytesIO(encoded())).resize((75, 50)).resize((300, 200))
+    blurred = io.BytesIO()
+    small.save(blurred, "JPEG")
+    page.get_by_role("radio", name="Classic").check()
+    choose(page, ("blurred.jpg", "image/jpeg", blurred.getvalue()))
+    drawn(page)
+    words = page.locator("#report .lead").inner_text()
+    assert words.startswith("Repaired before the drawing: Doubling, Noise removal")
+    sharpness = page.locator(".row", has_text="Sharpness")
+    assert sharpness.locator("rect.bad").count() == 1
+    mark = float(sharpness.locator("line").get_attribute("x1"))
+    assert mark > float(sharpness.locator("rect.bad").get_attribute("width"))
+    shot(page, "repaired")
+
+
+def test_a_photo_that_the_browser_cannot_show_is_drawn_all_the_same(
+    page: Any, encoded: Callable[..., bytes], shot: Callable[..., None]
+) -> None:
+    heic = io.BytesIO()
+    photo = pillow_heif.from_pillow(Image.open(io.BytesIO(encoded())))
+    photo.save(heic)
+    drop(page, ("photo.heic", "", heic.getvalue()))  # Chromium on Linux knows no type for it
+    picture = drawn(page)
+    assert pixels(picture).shape == (400, 600, 3)
+    assert page.get_by_text("cannot show the original (HEIF)").or_(
+        page.get_by_text("cannot show the original (HEIC)")
+    ).is_visible()
+    assert not page.locator(".before, .compare [type=range]").count()
+    shot(page, "heic")
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_turned_photo_lies_under_its_picture(
+    page: Any, encoded: Callable[..., bytes], orientation: int
+) -> None:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    choose(page, ("turned.jpg", "image/jpeg", encoded(exif=tags)))
+    picture = drawn(page)
+    before, after = pixels(page.locator(".before")), pixels(picture)
+    assert before.shape == after.shape
+    assert before.shape[:2] == ((600, 400) if orientation == 6 else (400, 600))
+    halves = [image[: image.shape[0] // 2].mean((0, 1)) for image in (before, after)]
+    others = after[after.shape[0] // 2 :].mean((0, 1))
+    assert np.abs(halves[0] - halves[1]).sum() < np.abs(halves[0] - others).sum()

@@ -1,0 +1,122 @@
+"""What goes wrong is said in words, in both languages, and can be mended where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import SAMPLES, Opener, drawn
+from hand import choose, drop
+
+pytestmark = pytest.mark.browser
+
+COFFEE = ("coffee.jpg", "image/jpeg", (SAMPLES / "coffee.jpg").read_bytes())
+NOT_A_PHOTO = {"en-GB": "This is not a photograph.", "zh-CN": "这不是照片。"}
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_a_text_file_is_refused_before_it_travels(visit: Opener, locale: str) -> None:
+    page = visit(locale=locale)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    drop(page, ("notes.txt", "text/plain", b"no picture\n"))
+    failure = page.get_by_role("alert").filter(has_text=NOT_A_PHOTO[locale])
+    failure.wait_for()
+    assert "POST" not in sent
+    assert not page.locator("#photo .main", has_text="Try again").count()  # it would end the same
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_a_text_file_named_as_a_photo_is_refused_by_the_server(
+    visit: Opener, locale: str, shot: Callable[..., None]
+) -> None:
+    page = visit(locale=locale)
+    choose(page, ("notes.jpg", "image/jpeg", b"no picture\n" * 20))
+    page.get_by_role("alert").filter(has_text=NOT_A_PHOTO[locale]).wait_for()
+    page.locator(".failure summary").click()
+    assert "JPEG, PNG, WebP" in page.locator(".failure details").inner_text()  # the server's words
+    shot(page, f"refused-{locale}")
+    page.locator("#photo").get_by_role("button", name={"en-GB": "Remove", "zh-CN": "移除"}[locale]).click()
+    page.locator("#empty").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (("empty.jpg", "image/jpeg", b""), "The file is empty."),
+        (("cut.jpg", "image/jpeg", COFFEE[2][:20_000]), "The photo is damaged or not complete."),
+    ],
+    ids=["empty", "cut"],
+)
+def test_every_refusal_has_its_own_words(page: Any, file: Any, words: str) -> None:
+    choose(page, file)
+    page.get_by_role("alert").filter(has_text=words).wait_for()
+
+
+def test_an_option_that_the_server_refuses_is_named(page: Any) -> None:
+    """The form would not send it: the number is set behind its back."""
+
+    def change(route: Any) -> None:
+        asked = route.request.post_data_json | {"strength": 7}
+        route.continue_(post_data=asked)
+
+    page.route("**/v1/uploads", change)
+    choose(page, COFFEE)
+    page.get_by_role("alert").filter(has_text="One of the options is outside its range.").wait_for()
+    page.locator(".failure summary").click()
+    assert "strength is 7" in page.locator(".failure details").inner_text()
+    page.unroute("**/v1/uploads")
+    page.get_by_role("button", name="Try again").click()
+    drawn(page)
+
+
+def test_without_a_connection_the_photo_stays_and_is_drawn_later(visit: Opener) -> None:
+    page = visit(expect=("Failed to load resource: net::ERR_INTERNET_DISCONNECTED",))
+    page.context.set_offline(True)
+    choose(page, COFFEE)
+    page.get_by_role("alert").filter(has_text="There is no connection.").wait_for()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    drawn(page)
+
+
+def test_a_poll_that_is_lost_is_asked_again(visit: Opener) -> None:
+    page = visit(expect=("Failed to load resource: net::ERR_CONNECTION_RESET",))
+    lost: list[str] = []
+
+    def lose(route: Any) -> None:
+        lost.append(route.request.url)
+        route.abort("connectionreset") if len(lost) <= 2 else route.continue_()
+
+    page.route("**/v1/results/*", lose)
+    choose(page, COFFEE)
+    drawn(page)
+    assert len(lost) > 2
+
+
+def test_a_busy_server_is_asked_again(page: Any) -> None:
+    asked: list[str] = []
+
+    def busy(route: Any) -> None:
+        asked.append(route.request.method)
+        if len(asked) > 1:
+            route.continue_()
+        else:
+            error = {"code": "store_unavailable", "message": "busy", "stage": "store"}
+            route.fulfill(status=503, headers={"Retry-After": "0"}, json={"error": error})
+
+    page.route("**/v1/uploads", busy)
+    choose(page, COFFEE)
+    drawn(page)
+    assert len(asked) == 2
+
+
+def test_styles_that_cannot_be_loaded_can_be_asked_for_again(visit: Opener) -> None:
+    page = visit(expect=("Failed to load resource: net::ERR_FAILED",))
+    page.route("**/v1/styles", lambda route: route.abort())
+    page.reload()
+    page.get_by_role("alert").filter(has_text="The styles could not be loaded.").wait_for()
+    page.unroute("**/v1/styles")
+    page.locator("#controls").get_by_role("button", name="Try again").click()
+    page.locator(".cards").wait_for()

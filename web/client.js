@@ -1,0 +1,185 @@
+// Kirei's API as the page uses it: an upload, then the result asked for until it is there.
+
+import { askToken, token } from "./token.js";
+
+const ROOT = new URL("../", import.meta.url);
+const POLL_FIRST_MS = 200;
+const POLL_MOST_MS = 2000;
+const GIVE_UP_MS = 15 * 60 * 1000;
+const ATTEMPTS = 4; // of a poll that the network loses, or of a start that meets a busy server
+
+// browsers know no type for these, or leave it out
+const TYPES = {
+  heic: "image/heic",
+  heif: "image/heif",
+  avif: "image/avif",
+  webp: "image/webp",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  bmp: "image/bmp",
+  gif: "image/gif",
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+};
+
+/** What went wrong: a code that the page has words for, and what the server said, if it did. */
+export class Refusal extends Error {
+  constructor(code, told = {}) {
+    super(told.message || code);
+    this.code = code;
+    this.told = told;
+  }
+}
+
+export const contentType = (file) =>
+  file.type || TYPES[file.name.split(".").pop().toLowerCase()] || "application/octet-stream";
+
+export const styles = () => request("v1/styles");
+export const options = () => request("v1/options");
+
+/**
+ * Sends a photo and waits for its picture.
+ * onprogress({state, fraction, stage}): upload as a fraction of its bytes, then the server's stages.
+ * Resolves to {blob, sidecar}; rejects with a Refusal, or an AbortError when the signal says so.
+ */
+export async function draw(file, options, { onprogress, signal }) {
+  const type = contentType(file);
+  // an empty type may be a photo yet; one that says text is not, and need not travel
+  if (!type.startsWith("image/") && file.type) throw new Refusal("not_an_image");
+  if (!file.size) throw new Refusal("empty_input");
+  const upload = await start({ content_type: type, bytes: file.size, ...options }, signal);
+  if (file.size > upload.max_bytes) {
+    throw new Refusal("too_many_bytes", { measured: file.size, limit: upload.max_bytes });
+  }
+  await send(upload, file, type, (fraction) => onprogress({ state: "uploading", fraction }), signal);
+  onprogress({ state: "waiting" });
+  const result = await outcome(upload.result_url, onprogress, signal);
+  const picture = await call(result.image_url, { signal });
+  return { blob: await picture.blob(), sidecar: result.sidecar };
+}
+
+async function start(body, signal) {
+  const headers = { "Content-Type": "application/json" };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await request("v1/uploads", {
+        method: "POST",
+        headers,
+        body: JSON.stringify(body),
+        signal,
+      });
+    } catch (error) {
+      if (!(error.retry_after_s >= 0) || attempt === ATTEMPTS) throw error;
+      await pause(error.retry_after_s * 1000, signal);
+    }
+  }
+}
+
+/** The bytes themselves. XMLHttpRequest, for fetch does not tell how much has left. */
+function send(upload, file, type, onfraction, signal) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
+  form.append("file", file.type === type ? file : file.slice(0, file.size, type), file.name);
+  const url = new URL(upload.url, ROOT);
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("POST", url);
+    if (ours(url) && token()) sending.setRequestHeader("Authorization", `Bearer ${token()}`);
+    sending.upload.onprogress = (event) => {
+      if (event.lengthComputable) onfraction(event.loaded / event.total);
+    };
+    sending.onload = () => (sending.status < 300 ? resolve() : reject(refused(sending)));
+    sending.onerror = () => reject(unreachable());
+    sending.onabort = () => reject(new DOMException("cancelled", "AbortError"));
+    signal.addEventListener("abort", () => sending.abort(), { once: true });
+    signal.throwIfAborted();
+    sending.send(form);
+  });
+}
+
+/** Ours answers JSON. A bucket answers XML of its own: its EntityTooLarge is our too_many_bytes. */
+function refused(sending) {
+  const told = parsed(sending.responseText);
+  if (told) return new Refusal(told.code, told);
+  const large = sending.status === 413 || sending.responseText.includes("EntityTooLarge");
+  return new Refusal(large ? "too_many_bytes" : "upload_refused");
+}
+
+async function outcome(url, onprogress, signal) {
+  const until = Date.now() + GIVE_UP_MS;
+  let lost = 0;
+  for (let wait_ms = POLL_FIRST_MS; Date.now() < until; ) {
+    try {
+      const answer = await call(url, { signal, cache: "no-store" });
+      const result = await answer.json();
+      if (answer.status === 200) return result;
+      lost = 0;
+      onprogress({ state: result.status, stage: result.stage });
+    } catch (error) {
+      const passing = error.retry_after_s >= 0 || error.code === "network";
+      if (!passing || ++lost === ATTEMPTS) throw error;
+      wait_ms = Math.max(wait_ms, (error.retry_after_s ?? 0) * 1000);
+    }
+    await pause(wait_ms, signal);
+    wait_ms = Math.min(wait_ms * 1.3, POLL_MOST_MS);
+  }
+  throw new Refusal("timeout");
+}
+
+const request = async (path, init) => (await call(path, init)).json();
+
+/** One request, with the token where it goes to our own server; asks for a token where one is due. */
+async function call(path, init = {}) {
+  const url = new URL(path, ROOT);
+  for (;;) {
+    const used = ours(url) ? token() : null;
+    const headers = new Headers(init.headers);
+    if (used) headers.set("Authorization", `Bearer ${used}`);
+    let answer;
+    try {
+      answer = await fetch(url, { ...init, headers });
+    } catch (error) {
+      throw error.name === "AbortError" ? error : unreachable();
+    }
+    if (answer.ok) return answer;
+    if (answer.status !== 401 || !ours(url)) throw await refusal(answer);
+    if (!(await askToken(used))) throw new Refusal("unauthorized");
+  }
+}
+
+async function refusal(answer) {
+  const told = parsed(await answer.text());
+  const codes = { 403: "forbidden", 413: "too_many_bytes", 429: "too_many_requests" };
+  const error = new Refusal(told?.code ?? codes[answer.status] ?? "unknown", told ?? {});
+  if (answer.status === 429 || answer.status === 503) {
+    const wait_s = Number(answer.headers.get("Retry-After"));
+    if (answer.headers.has("Retry-After") && wait_s >= 0) error.retry_after_s = wait_s;
+  }
+  return error;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text).error;
+  } catch {
+    return undefined;
+  }
+}
+
+const unreachable = () => new Refusal(navigator.onLine ? "network" : "offline");
+const ours = (url) => url.origin === ROOT.origin;
+
+function pause(wait_ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, wait_ms);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        reject(new DOMException("cancelled", "AbortError"));
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,114 @@
+// Photo and picture on top of each other with a divider: drag anywhere, or the arrow keys.
+
+import { h, svg } from "./dom.js";
+import { number, t } from "./text.js";
+
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+const SWEEP_MS = 1100;
+const REST = 50; // percent that the photo keeps after the sweep
+
+/**
+ * photo: {url} or null where the browser cannot show it; picture: its URL or null while it is
+ * drawn; width and height as seen. Where both are there, .at is the photo's share in percent.
+ */
+export class Compare {
+  constructor({ photo, picture, width, height, photoAlt, pictureAlt, onchange }) {
+    this.onchange = onchange;
+    const image = (src, alt, name) => h("img", { src, alt, class: name, draggable: false });
+    this.faces = svg("svg", { class: "faces", "aria-hidden": "true" });
+    this.element = h(
+      "div",
+      { class: "compare", variables: { ratio: width / height, at: 0 } },
+      photo && image(photo.url, photoAlt, "before"),
+      picture && image(picture, pictureAlt, "after"),
+    );
+    if (photo && picture) this.#divide();
+    this.element.append(this.faces);
+  }
+
+  #divide() {
+    this.range = h("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      value: 0,
+      class: "unseen",
+      oninput: () => this.move(this.range.valueAsNumber),
+    });
+    this.range.setAttribute("aria-label", t("compare.label"));
+    this.element.append(this.range, h("span", { class: "handle", "aria-hidden": "true" }));
+    this.element.addEventListener("pointerdown", (event) => this.#drag(event));
+    this.move(0);
+  }
+
+  #drag(event) {
+    if (event.button !== 0) return;
+    const to = ({ clientX }) => {
+      const box = this.element.getBoundingClientRect();
+      this.move(((clientX - box.left) / box.width) * 100);
+    };
+    const stop = new AbortController();
+    this.element.setPointerCapture(event.pointerId);
+    this.element.addEventListener("pointermove", to, { signal: stop.signal });
+    for (const end of ["pointerup", "pointercancel"]) {
+      this.element.addEventListener(end, () => stop.abort(), { once: true });
+    }
+    this.range.focus({ preventScroll: true });
+    to(event);
+  }
+
+  /** percent: how much of the photo is shown. */
+  move(percent) {
+    this.#halt();
+    this.#place(percent);
+  }
+
+  #place(percent) {
+    this.at = Math.min(100, Math.max(0, percent));
+    this.range.value = this.at;
+    this.range.setAttribute("aria-valuetext", t("compare.value", { percent: number(this.at) }));
+    this.element.style.setProperty("--at", this.at);
+    this.onchange?.(this.at);
+  }
+
+  /** From the photo to the middle: how the picture is first seen. */
+  sweep() {
+    if (!this.range) return;
+    if (STILL.matches) {
+      this.#place(REST);
+      return;
+    }
+    const begun = performance.now();
+    const step = (now) => {
+      const part = Math.min(1, (now - begun) / SWEEP_MS);
+      this.#place(100 - (100 - REST) * (1 - (1 - part) ** 3));
+      this.frame = part < 1 ? requestAnimationFrame(step) : undefined;
+    };
+    this.#place(100);
+    this.frame = requestAnimationFrame(step);
+  }
+
+  #halt() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
+  }
+
+  /** faces: boxes and landmarks in pixels of a photo of this width and height; none hides them. */
+  drawFaces(faces, width, height) {
+    this.faces.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const dot = Math.max(width, height) / 220;
+    this.faces.replaceChildren(
+      ...faces.flatMap(({ box: [left, top, right, bottom], landmarks }, index) => [
+        svg("rect", {
+          x: left,
+          y: top,
+          width: right - left,
+          height: bottom - top,
+          rx: (right - left) / 12,
+        }),
+        ...landmarks.map(([cx, cy]) => svg("circle", { cx, cy, r: Math.min(dot, (right - left) / 24) })),
+        svg("text", { x: left, y: top - dot, "font-size": dot * 6 }, String(index + 1)),
+      ]),
+    );
+  }
+}
