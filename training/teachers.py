@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.nets.retinaface import RetinaFace
 from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -75,6 +76,47 @@ def load_whitebox_tflite(path: Path) -> WhiteBoxCartoonGenerator:
             convolution.weight.copy_(planes)
             convolution.bias.copy_(torch.from_numpy(bias.copy()))
     return net.eval().requires_grad_(False)
+
+
+def load_retinaface_onnx(path: Path) -> RetinaFace:
+    """The ONNX graph of the published RetinaFace (MobileNet-0.25) as a torch module.
+
+    In the graph each batch normalisation is part of its convolution; here it only adds the
+    bias. Raises ValueError when the graph does not have the module's convolutions.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    layers = [node for node in graph.node if node.op_type == "Conv"]
+    heads = {node.input[1]: node for node in layers if "conv1x1" in node.input[1]}
+    others = [node for node in layers if node.input[1] not in heads]
+    state: dict[str, torch.Tensor] = {}
+
+    def tensor(name: str) -> torch.Tensor:
+        return torch.from_numpy(constants[name].copy())
+
+    net = RetinaFace().eval()
+    norms = [name for name, m in net.named_modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    if len(others) != len(norms):
+        raise ValueError(f"{path}: not a RetinaFace: {len(others)} convolutions in its body")
+    for name, node in zip(norms, others, strict=True):
+        stem, _, place = name.rpartition(".")
+        channels = len(constants[node.input[2]])
+        state[f"{stem}.{int(place) - 1}.weight"] = tensor(node.input[1])
+        state[f"{name}.bias"] = tensor(node.input[2])
+        state[f"{name}.weight"] = torch.full((channels,), (1 + net.get_submodule(name).eps) ** 0.5)
+        state[f"{name}.running_mean"] = torch.zeros(channels)
+        state[f"{name}.running_var"] = torch.ones(channels)
+        state[f"{name}.num_batches_tracked"] = torch.tensor(0)
+    for node in heads.values():
+        state |= {name: tensor(name) for name in node.input[1:3]}
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: not a RetinaFace: {error}") from error
+    return net.requires_grad_(False)
 
 
 Constants = Callable[[int], NDArray[np.float32] | None]
