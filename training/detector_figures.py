@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,9 +20,10 @@ from pipeline.faces.detect import (
     suppress,
 )
 from training.data import read_rgb
-from training.detector_data import PORTRAITS, SCENES, draw_picture, face_photographs
+from training.detector_data import draw_picture, face_photographs
 
 Found = Candidates
+Figures = dict[str, float]
 
 LEAST_PX = 32  # the square root of a box's area, in a picture of CAP_PX
 UNSURE_SCORE = 0.02
@@ -31,14 +32,16 @@ DRAWN_SCENES = 80
 DRAWN_SIZE = (480, 640)
 
 
-def held_out_pictures(folder: Path) -> list[Picture]:
-    """Pictures that are never trained on, always the same, as the pipeline shows them: portraits
-    and photographs as they are, and scenes with pasted faces.
+def held_out_pictures(folder: Path) -> dict[str, list[Picture]]:
+    """Pictures that are never trained on, always the same, as the pipeline shows them:
+    "photographs", portraits and face crops as they are, and "scenes" with pasted faces.
     """
     lists = face_photographs(folder, validation=True)
-    files = [*lists.get(PORTRAITS, []), *lists.get(SCENES, [])]
-    drawn = [draw_picture(lists, DRAWN_SIZE, (1000, n)) for n in range(DRAWN_SCENES)]
-    return [*(shown(read_rgb(file)) for file in files), *drawn]
+    files = [file for kind in lists.values() for file in kind]
+    return {
+        "photographs": [shown(read_rgb(file)) for file in files],
+        "scenes": [draw_picture(lists, DRAWN_SIZE, (1000, n)) for n in range(DRAWN_SCENES)],
+    }
 
 
 def shown(photo: Picture) -> Picture:
@@ -56,37 +59,45 @@ def found_in(values: NDArray[np.float32], picture: Picture) -> Found:
     return suppress(decode(values, height, width, UNSURE_SCORE))
 
 
-def figures(wanted: Sequence[Found], made: Sequence[Found]) -> dict[str, float]:
+def agreement(wanted: Mapping[str, list[Found]], made: Mapping[str, list[Found]]) -> Figures:
+    """``figures`` of each kind of pictures, the names of all but photographs with their kind."""
+    return {
+        name if kind == "photographs" else f"{kind}_{name}": value
+        for kind, found in wanted.items()
+        for name, value in figures(found, made[kind]).items()
+    }
+
+
+def figures(wanted: Sequence[Found], made: Sequence[Found]) -> Figures:
     """Over all pictures, both with scores of LEAST_SCORE or more: ``recall``, the share of the
     teacher's faces of LEAST_PX and more that were found; ``precision``, the share of the found
-    ones of that size that are the teacher's, of any size; ``landmark_error``, the mean distance
-    of the landmarks of such pairs, in distances between the teacher's eyes; ``faces``, how many
-    the teacher has.
+    ones of that size that are the teacher's, of any size; ``landmark_error_percent``, the mean
+    distance of the landmarks of such pairs, in hundredths of that between the teacher's eyes.
     """
-    hits = misses = true = false = 0
+    large = found = right = claimed = 0
     errors: list[float] = []
     for theirs, ours in zip(wanted, made, strict=True):
-        theirs = theirs[theirs.scores >= LEAST_SCORE]
-        ours = ours[ours.scores >= LEAST_SCORE]
+        theirs, ours = (one[one.scores >= LEAST_SCORE] for one in (theirs, ours))
         pairs = matched(theirs.boxes, ours.boxes)
-        large = theirs.sides >= LEAST_PX
-        hits += sum(large[one] for one, _ in pairs)
-        misses += large.sum() - sum(large[one] for one, _ in pairs)
-        true += sum(ours.sides[other] >= LEAST_PX for _, other in pairs)
-        paired = {other for _, other in pairs}
-        false += sum(side >= LEAST_PX and n not in paired for n, side in enumerate(ours.sides))
-        for one, other in pairs:
-            if large[one]:
-                off = np.hypot(*(theirs.landmarks[one] - ours.landmarks[other]).T).mean()
-                eyes = np.hypot(*(theirs.landmarks[one, 0] - theirs.landmarks[one, 1]))
-                errors.append(float(off / eyes))
+        counted = [(one, other) for one, other in pairs if theirs.sides[one] >= LEAST_PX]
+        large += int((theirs.sides >= LEAST_PX).sum())
+        found += len(counted)
+        claimed += int((ours.sides >= LEAST_PX).sum())
+        right += sum(bool(ours.sides[other] >= LEAST_PX) for _, other in pairs)
+        for one, other in counted:
+            off = np.hypot(*(theirs.landmarks[one] - ours.landmarks[other]).T).mean()
+            eyes = np.hypot(*(theirs.landmarks[one, 0] - theirs.landmarks[one, 1]))
+            errors.append(float(off / eyes))
     return {
-        "recall": float(hits / max(1, hits + misses)),
-        "precision": float(true / max(1, true + false)),
-        "landmark_error": float(np.mean(errors)) if errors else 1.0,
-        "landmark_error_median": float(np.median(errors)) if errors else 1.0,
-        "faces": float(hits + misses),
+        "recall": found / max(1, large),
+        "precision": right / max(1, claimed),
+        "landmark_error_percent": 100 * float(np.mean(errors)) if errors else 100.0,
     }
+
+
+def count_faces(wanted: Sequence[Found]) -> int:
+    """The teacher's faces that ``figures`` counts."""
+    return sum(int(((f.scores >= LEAST_SCORE) & (f.sides >= LEAST_PX)).sum()) for f in wanted)
 
 
 def matched(ones: NDArray[np.float32], others: NDArray[np.float32]) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ import torch
 
 from pipeline.domain import Picture
 from pipeline.nets.detector import Detector, DetectorShape, folded
-from training.detector import TEACHER, Recipe, Teacher, batch, found_by, found_by_teacher
+from training.detector import TEACHER, Pictures, Recipe, Teacher, batch, found_by, found_by_teacher
 from training.detector_data import face_photographs
-from training.detector_figures import Found, figures, found_in, held_out_pictures
+from training.detector_figures import Found, agreement, count_faces, found_in, held_out_pictures
 from training.detectors import (
     DETECTOR,
     DETECTOR_ROLE,
@@ -45,7 +45,8 @@ from training.layer import (
 )
 
 SPAN = (-1.0, 1.0)
-IN_FLOAT = ("/stem/", "/heads.")  # names of nodes: what reads pixels, what tells places
+# names of nodes: what reads pixels, what tells places
+IN_FLOAT = ("/front/front.0/", "/front/front.1/", "/heads.", "/Concat")
 CALIBRATION_PICTURES = 48
 MOST_LOST = 0.01  # of recall and of precision, through int8
 LICENCE = (
@@ -70,20 +71,23 @@ def graph_of(net: Detector, folder: Path, calibration: Sequence[Picture]) -> Pat
     graph = detector_graph(net, folder / "detector.onnx")
     nodes = [node.name for node in onnx.load(graph).graph.node]
     in_float = [name for name in nodes if name.startswith(IN_FLOAT)]
-    return quantise(graph, folder, detector_inputs(calibration, SPAN), in_float)
+    return quantise(graph, folder, detector_inputs(calibration, SPAN), in_float, ["Concat"])
 
 
-def found_by_graph(graph: bytes, pictures: Sequence[Picture]) -> list[Found]:
+def found_by_graph(graph: bytes, pictures: Pictures) -> dict[str, list[Found]]:
     """What the graph finds in pictures whose sides are multiples of 32."""
-    made = answers(graph, detector_inputs(pictures, SPAN))
-    return [found_in(values, one) for values, one in zip(made, pictures, strict=True)]
+    found = {}
+    for kind, ones in pictures.items():
+        made = answers(graph, detector_inputs(ones, SPAN))
+        found[kind] = [found_in(values, one) for values, one in zip(made, ones, strict=True)]
+    return found
 
 
 def add_detector(
     checkpoint: Path,
     calibration: Sequence[Picture],
-    held_out: Sequence[Picture],
-    wanted: Sequence[Found],
+    held_out: Pictures,
+    wanted: Mapping[str, list[Found]],
     recipe: dict[str, Any],
     place: Place,
 ) -> list[Path]:
@@ -100,8 +104,8 @@ def add_detector(
     net.load_state_dict({name: t.half().float() for name, t in net.state_dict().items()})
     with tempfile.TemporaryDirectory() as temporary:
         graph = graph_bytes(graph_of(net, Path(temporary), calibration))
-    in_float = figures(wanted, [found_by(net, picture) for picture in held_out])
-    measured = figures(wanted, found_by_graph(graph, held_out))
+    in_float = agreement(wanted, found_by(net, held_out))
+    measured = agreement(wanted, found_by_graph(graph, held_out))
     print(f"float: {in_float}\nint8 graph: {measured}")
     for name in ("recall", "precision"):
         if measured[name] < in_float[name] - MOST_LOST:
@@ -114,6 +118,7 @@ def add_detector(
         "recipe": made_by(saved, recipe),
         "figures": {name: round(value, 4) for name, value in measured.items()},
     }
+    entry["recipe"] |= {f"faces_in_{kind}": count_faces(ones) for kind, ones in wanted.items()}
     tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}
     files = {
         DETECTOR_ROLE: (f"{DETECTOR}.int8.onnx", graph),

@@ -107,10 +107,15 @@ class Calibration(CalibrationDataReader):
 
 
 def quantise(
-    graph: Path, folder: Path, inputs: Iterable[Inputs], in_float: Sequence[str] = ()
+    graph: Path,
+    folder: Path,
+    inputs: Iterable[Inputs],
+    in_float: Sequence[str] = (),
+    more_operators: Sequence[str] = (),
 ) -> Path:
     """A float32 ONNX graph to an int8 one in ``folder``, per channel, calibrated on ``inputs``;
-    the nodes named ``in_float`` stay as they are.
+    the nodes named ``in_float`` stay as they are; ``more_operators`` are quantised beside the
+    usual ones.
 
     Weights have 7 bits, since on CPUs with AVX2 but without VNNI the sum of two products of
     8 bits by 8 bits can overflow the 16 bits it is kept in.
@@ -126,7 +131,7 @@ def quantise(
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        op_types_to_quantize=list(QUANTISED_OPERATORS),
+        op_types_to_quantize=[*QUANTISED_OPERATORS, *more_operators],
         nodes_to_exclude=list(in_float),
     )
     return quantised

@@ -89,34 +89,44 @@ def load_retinaface_onnx(path: Path) -> RetinaFace:
 
     graph = onnx.load(path).graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    layers = [node for node in graph.node if node.op_type == "Conv"]
-    heads = {node.input[1]: node for node in layers if "conv1x1" in node.input[1]}
-    others = [node for node in layers if node.input[1] not in heads]
-    state: dict[str, torch.Tensor] = {}
-
-    def tensor(name: str) -> torch.Tensor:
-        return torch.from_numpy(constants[name].copy())
-
     net = RetinaFace().eval()
-    norms = [name for name, m in net.named_modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    if len(others) != len(norms):
-        raise ValueError(f"{path}: not a RetinaFace: {len(others)} convolutions in its body")
-    for name, node in zip(norms, others, strict=True):
-        stem, _, place = name.rpartition(".")
-        channels = len(constants[node.input[2]])
-        state[f"{stem}.{int(place) - 1}.weight"] = tensor(node.input[1])
-        state[f"{name}.bias"] = tensor(node.input[2])
-        state[f"{name}.weight"] = torch.full((channels,), (1 + net.get_submodule(name).eps) ** 0.5)
-        state[f"{name}.running_mean"] = torch.zeros(channels)
-        state[f"{name}.running_var"] = torch.ones(channels)
-        state[f"{name}.num_batches_tracked"] = torch.tensor(0)
-    for node in heads.values():
-        state |= {name: tensor(name) for name in node.input[1:3]}
+    state: dict[str, torch.Tensor] = {}
     try:
+        for name, node in retinaface_nodes(graph).items():
+            weight, bias = (torch.from_numpy(constants[key].copy()) for key in node.input[1:3])
+            state[f"{name}.weight"] = weight
+            if "conv1x1" in name:
+                state[f"{name}.bias"] = bias
+                continue
+            stem, _, place = name.rpartition(".")
+            norm = f"{stem}.{int(place) + 1}"
+            gain = (1 + net.get_submodule(norm).eps) ** 0.5
+            state |= {
+                f"{norm}.weight": torch.full_like(bias, gain),
+                f"{norm}.bias": bias,
+                f"{norm}.running_mean": torch.zeros_like(bias),
+                f"{norm}.running_var": torch.ones_like(bias),
+                f"{norm}.num_batches_tracked": torch.tensor(0),
+            }
         net.load_state_dict(state)
-    except RuntimeError as error:
+    except (LookupError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: not a RetinaFace: {error}") from error
     return net.requires_grad_(False)
+
+
+def retinaface_nodes(graph: Any) -> dict[str, Any]:
+    """The convolutions of the ONNX graph by the names that they have in the module: the heads
+    by those of their weights, all others in order of execution. Raises ValueError when there
+    are not as many.
+    """
+    layers = [node for node in graph.node if node.op_type == "Conv"]
+    heads = {node.input[1].removesuffix(".weight"): node for node in layers}
+    heads = {name: node for name, node in heads.items() if name.endswith("conv1x1")}
+    others = [node for node in layers if node not in heads.values()]
+    modules = RetinaFace().named_modules()
+    names = [name for name, module in modules if isinstance(module, torch.nn.Conv2d)]
+    names = [name for name in names if not name.endswith("conv1x1")]
+    return heads | dict(zip(names, others, strict=True))
 
 
 Constants = Callable[[int], NDArray[np.float32] | None]
