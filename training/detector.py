@@ -66,6 +66,7 @@ class Recipe:
     score_weight: float = 1.0
     box_weight: float = 1.0
     landmark_weight: float = 2.0
+    held_out_scenes: int = 80
     seed: int = 1
 
 
@@ -222,7 +223,7 @@ def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
         "optimiser": optimiser,
     }
     lists = face_photographs(data, validation=False)
-    held_out = held_out_pictures(data)
+    held_out = held_out_pictures(data, recipe.held_out_scenes)
     wanted_faces = found_by_teacher(teacher, held_out)
     scales = scales_of(teacher, lists, recipe)
     output.mkdir(parents=True, exist_ok=True)

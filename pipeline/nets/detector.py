@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pipeline.nets.retinaface import BACKBONE, FEATURES, PRIORS, SLOPE, RetinaFace
 
 VALUES = 15  # of a prior: box 4, score 1, landmarks 10
+STAGE_SCALE = 0.2  # of the published first stage's output, of about that deviation
 FINE = BACKBONE[0][-1][1]  # channels at stride 8
 
 
@@ -50,19 +51,22 @@ def _convolution(
 
 class _Front(nn.Sequential):
     """(N, 3, H, W) to (N, 64, H/8, W/8), before the last activation. With ``normalised`` there
-    is batch normalisation behind every convolution.
+    is batch normalisation behind every convolution but the last, whose scale is the published
+    net's.
     """
 
     def __init__(self, shape: DetectorShape, normalised: bool) -> None:
         layers = [nn.Conv2d(3, shape.patch, 4, 4), _convolution(shape.patch, FINE, stride=2)]
         layers += [_convolution(FINE, FINE) for _ in range(shape.dense)]
-        parts: list[nn.Module] = []
         for layer in layers:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
+        layers[-1].weight.data *= STAGE_SCALE
+        parts: list[nn.Module] = []
+        for layer in layers[:-1]:
             parts += [layer, *([nn.BatchNorm2d(layer.out_channels)] if normalised else [])]
             parts.append(nn.ReLU())
-        super().__init__(*parts[:-1])
+        super().__init__(*parts, layers[-1])
 
 
 class _Context(nn.Module):
@@ -166,8 +170,10 @@ def folded(net: Detector) -> Detector:
     layers = list(net.front)
     places = [n for n, layer in enumerate(plain.front) if isinstance(layer, nn.Conv2d)]
     pairs = [pair for pair in pairwise(layers) if _is_normed(pair)]
-    for place, pair in zip(places, pairs, strict=True):
+    for place, pair in zip(places[:-1], pairs, strict=True):
         state[f"front.{place}.weight"], state[f"front.{place}.bias"] = _fold(*pair)
+    for name in ("weight", "bias"):
+        state[f"front.{places[-1]}.{name}"] = getattr(layers[-1], name)
     plain.load_state_dict(state)
     return plain
 
