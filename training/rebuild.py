@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training import (
+    detector,
     distil,
     export,
+    export_detector,
     export_quality,
     export_restorer,
     export_upsampler,
@@ -99,6 +101,7 @@ UPSAMPLER = (  # on the drawings of cel
 
 RESTORER = (Stage("steps=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=4000"),)
+DETECTOR = (Stage("steps=3000 decay_from=900 slope_until=1200"),)  # on the same, and faces
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
@@ -150,7 +153,19 @@ def make_quality(data: Path, folder: Path, place: Place) -> None:
     export_quality.add(run / "last.pt", data, place)
 
 
+def make_detector(data: Path, teachers: Path | None, folder: Path, place: Place) -> None:
+    """Training and export of the detector of faces. Raises ValueError without the teachers."""
+    if teachers is None:
+        raise ValueError(f"the detector needs the folder of {detector.TEACHER}: --teachers")
+    run = folder / "runs" / "detector"
+    for stage in DETECTOR:
+        recipe = changed(detector.Recipe(), stage.settings.split())
+        detector.train(recipe, data, teachers, run)
+    export_detector.add(run / "last.pt", data, teachers, place)
+
+
 MAKERS = {"upsampler": make_upsampler, "restorer": make_restorer, "quality": make_quality}
+TAUGHT = {"detector": make_detector}  # by published networks
 
 
 def main() -> None:
@@ -160,13 +175,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".cache"), help="targets and runs")
     parser.add_argument("--layer", type=Path, default=Place().layer)
     parser.add_argument("--checkpoints", type=Path, default=Place().checkpoints)
-    names = [*MAKERS, *STYLES]
+    names = [*MAKERS, *TAUGHT, *STYLES]
     parser.add_argument("--only", choices=names, action="append", help="these networks")
     options = parser.parse_args()
     place = Place(options.layer, options.checkpoints)
-    for name in options.only or [*PLANS, *MAKERS]:
+    for name in options.only or [*PLANS, *MAKERS, *TAUGHT]:
         if name in MAKERS:
             MAKERS[name](options.data, options.folder, place)
+        elif name in TAUGHT:
+            TAUGHT[name](options.data, options.teachers, options.folder, place)
         else:
             make_style(name, options.data, options.teachers, options.folder, place)
 
