@@ -17,8 +17,8 @@ from test_retinaface import random_state  # noqa: E402
 from pipeline import Settings  # noqa: E402
 from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import Candidates, priors  # noqa: E402
-from pipeline.nets.detector import Detector, DetectorShape, folded, inherit  # noqa: E402
-from pipeline.nets.retinaface import SLOPE, RetinaFace  # noqa: E402
+from pipeline.nets.detector import Detector, DetectorShape, folded  # noqa: E402
+from pipeline.nets.retinaface import RetinaFace  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
 from training.detector import (  # noqa: E402
     TEACHER,
@@ -26,9 +26,8 @@ from training.detector import (  # noqa: E402
     Teacher,
     answer_losses,
     batch,
+    blocks_of,
     emphasis,
-    rates,
-    slope,
     train,
 )
 from training.detector_data import draw_damaged, face_photographs  # noqa: E402
@@ -105,17 +104,6 @@ def test_it_answers_for_every_prior() -> None:
         assert ((answers[..., 4] >= 0) & (answers[..., 4] <= 1)).all()
 
 
-def test_behind_its_front_it_begins_as_the_published_net() -> None:
-    theirs, ours = published(), Detector(DetectorShape())
-    inherit(ours, theirs)
-    picture = torch.rand(1, 3, 64, 96) * 255
-    with torch.inference_mode():
-        stage = theirs.body.stage1(picture.flip(1) - theirs.mean)
-        made, wanted = ours.read(ours.features(stage)), theirs(picture)
-    assert ours.slope == SLOPE
-    torch.testing.assert_close(made, wanted, atol=1e-4, rtol=1e-4)
-
-
 def test_folding_changes_nothing_but_the_tensors() -> None:
     torch.manual_seed(2)
     net = Detector(DetectorShape(), normalised=True)
@@ -137,19 +125,34 @@ def test_the_served_detector_is_small() -> None:
 def test_the_teacher_tells_what_it_saw_on_its_way(teachers: Path) -> None:
     teacher, net = Teacher(teachers / TEACHER), published()
     pictures = [data.chelsea()[:64, :96], data.astronaut()[:64, 200:296]]
-    answers, stage, features = teacher(pictures)
+    answers, blocks = teacher(pictures)
     planes = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
         wanted, first = net(planes), net.body.stage1(planes.flip(1) - net.mean)
     np.testing.assert_allclose(answers, wanted, atol=1e-3)
-    np.testing.assert_allclose(stage, first, atol=1e-3)
-    assert [level.shape for level in features] == [(2, 64, 8, 12), (2, 64, 4, 6), (2, 64, 2, 3)]
-    assert all((level >= 0).all() for level in features)
-    ours = Detector(DetectorShape())
-    inherit(ours, teacher.module)
+    np.testing.assert_allclose(blocks[0], first.clamp(min=0), atol=1e-3)
+    sizes = [(8, 12), (4, 6), (2, 3)]
+    widths = [64, 128, 256, 64, 64, 64]
+    wanted_shapes = [(2, width, *size) for width, size in zip(widths, 2 * sizes, strict=True)]
+    assert [block.shape for block in blocks] == wanted_shapes
+    assert all((block >= 0).all() for block in blocks)
+
+
+def test_taught_apart_a_block_is_given_what_the_teachers_made() -> None:
+    torch.manual_seed(4)
+    net = Detector(DetectorShape()).eval()
+    picture = torch.rand(1, 3, 64, 96) * 2 - 1
     with torch.inference_mode():
-        read = ours.read([torch.from_numpy(level) for level in features])
-    np.testing.assert_allclose(read, answers, atol=1e-3)
+        together, read = blocks_of(net, picture, None)
+        same, taught = blocks_of(net, picture, together)
+        changed = [torch.zeros_like(block) for block in together]
+        apart, given = blocks_of(net, picture, changed)
+    assert all(one is other for one, other in zip(read, together[3:], strict=True))
+    for one, other in zip(together, same, strict=True):
+        torch.testing.assert_close(one, other, atol=0.05, rtol=0.05)  # bfloat16
+    torch.testing.assert_close(apart[0], together[0])  # the first sees the picture anyway
+    assert all((one != other).any() for one, other in zip(apart[1:3], together[1:3], strict=True))
+    assert taught == together[3:] and all((one == 0).all() for one in given)
 
 
 def test_pictures_are_of_their_seed_alone(folder: Path) -> None:
@@ -198,14 +201,6 @@ def test_places_with_a_face_count_more() -> None:
     assert coarse[0, 0, 0, 0] == 11 and coarse.sum() == 6 + 10
 
 
-def test_first_the_front_alone_then_the_slope_comes_down() -> None:
-    recipe = Recipe(steps=1000, alone=200, slope_until=600, warmup_steps=100, decay_from=800)
-    assert rates(recipe, 199) == (recipe.learning_rate, 0.0)
-    assert rates(recipe, 200) == (recipe.learning_rate, recipe.rest_rate * recipe.learning_rate)
-    slopes = [slope(recipe, step) for step in (0, 200, 400, 600, 999)]
-    assert slopes == [SLOPE, SLOPE, pytest.approx(SLOPE / 2), 0, 0]
-
-
 def found(*faces: tuple[float, float, float, float, float]) -> Candidates:
     """Of left, top, side, score and a shift of the landmarks to the right."""
     rows = np.array(faces, np.float32).reshape(-1, 5)
@@ -251,7 +246,7 @@ def trained(folder: Path, teachers: Path, tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("runs")
 
     def run(name: str, steps: int) -> None:
-        recipe = Recipe(steps=steps, batch=2, crop_px=64, held_out_scenes=1, alone=1)
+        recipe = Recipe(steps=steps, batch=2, crop_px=64, held_out_scenes=1, apart=1)
         train(recipe, folder, teachers, out / name)
 
     before = torch.get_num_threads()

@@ -101,7 +101,7 @@ UPSAMPLER = (  # on the drawings of cel
 
 RESTORER = (Stage("steps=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=4000"),)
-DETECTOR = (Stage("steps=3000 decay_from=900 slope_until=1200"),)  # on the same, and faces
+DETECTOR = (Stage("steps=4500 batch=5 crop_px=320 apart=700"),)  # on the same, and faces
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
