@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training import (
+    detector,
     distil,
     export,
+    export_detector,
     export_quality,
     export_restorer,
     export_upsampler,
@@ -97,8 +99,10 @@ UPSAMPLER = (  # on the drawings of cel
     Stage("steps=14200 crisp=0.5 energy_weight=1 learning_rate=0.03 steepened=1"),
 )
 
-RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
-QUALITY = (Stage("steps=8000"),)
+DETECTOR = (  # on the same, and faces
+    Stage("steps=4500 batch=5 crop_px=320 apart=700", 1750),
+    Stage("steps=8000 decay_from=3000 batch=5 crop_px=320 apart=700"),
+)
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
@@ -150,7 +154,19 @@ def make_quality(data: Path, folder: Path, place: Place) -> None:
     export_quality.add(run / "last.pt", data, place)
 
 
+def make_detector(data: Path, teachers: Path | None, folder: Path, place: Place) -> None:
+    """Training and export of the detector of faces. Raises ValueError without the teachers."""
+    if teachers is None:
+        raise ValueError(f"the detector needs the folder of {detector.TEACHER}: --teachers")
+    run = folder / "runs" / "detector"
+    for stage in DETECTOR:
+        recipe = changed(detector.Recipe(), stage.settings.split())
+        detector.train(recipe, data, teachers, run, stage.until)
+    export_detector.add(run / "last.pt", data, teachers, place)
+
+
 MAKERS = {"upsampler": make_upsampler, "restorer": make_restorer, "quality": make_quality}
+TAUGHT = {"detector": make_detector}  # by published networks
 
 
 def main() -> None:
@@ -160,13 +176,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".cache"), help="targets and runs")
     parser.add_argument("--layer", type=Path, default=Place().layer)
     parser.add_argument("--checkpoints", type=Path, default=Place().checkpoints)
-    names = [*MAKERS, *STYLES]
+    names = [*MAKERS, *TAUGHT, *STYLES]
     parser.add_argument("--only", choices=names, action="append", help="these networks")
     options = parser.parse_args()
     place = Place(options.layer, options.checkpoints)
-    for name in options.only or [*PLANS, *MAKERS]:
+    for name in options.only or [*PLANS, *MAKERS, *TAUGHT]:
         if name in MAKERS:
             MAKERS[name](options.data, options.folder, place)
+        elif name in TAUGHT:
+            TAUGHT[name](options.data, options.teachers, options.folder, place)
         else:
             make_style(name, options.data, options.teachers, options.folder, place)
 
