@@ -184,7 +184,7 @@ def test_faces_with_glasses_are_drawn_more_often() -> None:
 
 def test_the_loss_is_least_for_what_is_wanted_and_blind_elsewhere() -> None:
     torch.manual_seed(1)
-    wanted = torch.randn(2, 19, 8, 8).mul(9).softmax(1)
+    wanted = torch.randn(2, 19, 8, 8).mul(100).softmax(1)
     counts = torch.ones(2, 1, 8, 8)
     counts[..., 4:] = 0
     right, wrong = wanted.clamp_min(1e-6).log(), torch.randn(2, 19, 8, 8)
@@ -276,4 +276,4 @@ def test_the_teacher_in_float_labels_as_its_int8_graph() -> None:
     teacher = ParserTeacher(TEACHER)
     assert teacher.logits([picture]).shape == (1, 19, 56, 56)
     assert (teacher.labels(picture) == published).mean() > 0.97
-    assert LEVEL * 127 > np.abs(teacher.logits([picture])).max()
+    assert np.abs(teacher.logits([picture])).max() < LEVEL * 127
