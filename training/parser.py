@@ -39,7 +39,8 @@ from training.recipe import changed
 
 # what the mean is taken of: skin, brows, eyes, glasses, nose, mouth, lips, neck, hair
 MEASURED = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 17)
-# Of the cross entropy, by what a place holds: about the inverse square root of how much of a face a region covers.
+# Of the cross entropy, by what a place holds: about the inverse square root of how much of a
+# face a region covers.
 WEIGHTS = (1, 1, 4, 4, 5, 5, 3, 3, 3, 5, 2, 4, 4, 4, 1.5, 4, 1, 1, 1.5)
 LEAST_MASS = 4.0  # cells of a region in a batch from which on its overlap is asked for
 LOGGED = ("mean", "skin", "left_brow", "right_eye", "glasses", "mouth", "neck", "hair")
