@@ -183,7 +183,7 @@ def test_a_state_dict_that_does_not_fit_is_refused_by_name(
     damage: dict[str, object], named: str
 ) -> None:
     state = {name: t for name, t in (random_state() | damage).items() if t is not None}
-    with pytest.raises(WeightsMismatch, match="not a network of bisenet") as caught:
+    with pytest.raises(WeightsMismatch, match="not bisenet") as caught:
         fill("bisenet", {}, state, Path("79999_iter.pth"), "regions")
     assert named in str(caught.value)
 
