@@ -60,4 +60,5 @@ def test_the_manifest_tells_of_the_settings_of_the_other_nets(
     told = ENTRIES[name]["recipe"]["history"]
     planned = [changed(kind(), stage.settings.split()) for stage in plan]
     assert [kind(**entry["recipe"]) for entry in told] == planned
-    assert [entry["from_step"] for entry in told] == [0, *(recipe.steps for recipe in planned[:-1])]
+    ends = [stage.until or recipe.steps for stage, recipe in zip(plan, planned, strict=True)]
+    assert [entry["from_step"] for entry in told] == [0, *ends[:-1]]

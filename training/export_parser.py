@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture, WeightFile, WeightSpec
+from pipeline.domain import Engine, Picture, WeightFile, WeightSpec
 from pipeline.engines import OnnxEngine
 from pipeline.faces.parse import labels, parse
-from pipeline.nets.parser import STEP_PX, Parser, ParserShape
-from training.distil import to_tensor
+from pipeline.nets.parser import Parser, ParserShape
 from training.errors import StyleRefused
 from training.export_bisenet import check_alone
 from training.layer import (
@@ -57,12 +55,6 @@ LICENCE = (
 )
 
 
-def inputs_of(pictures: Sequence[Picture]) -> Iterator[Inputs]:
-    """What the graph takes for each face."""
-    for picture in pictures:
-        yield {"picture": to_tensor([picture]).contiguous().numpy()}
-
-
 def graph_of(net: Parser, folder: Path, calibration: Sequence[Inputs]) -> Path:
     """The int8 graph; its head is served with some outputs of zero, which are cut off again."""
     served = deepcopy(net)
@@ -73,23 +65,24 @@ def graph_of(net: Parser, folder: Path, calibration: Sequence[Inputs]) -> Path:
     return quantise(graph, folder, calibration)
 
 
-def labelled_by_graph(
-    graph: bytes, shape: ParserShape, pictures: Sequence[Picture]
+class InTorch:
+    """The torch module as an engine."""
+
+    def __init__(self, net: Parser) -> None:
+        self._net = net
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            logits: NDArray[np.float32] = self._net(torch.from_numpy(inputs["picture"])).numpy()
+        return logits
+
+
+def labelled(
+    engine: Engine, shape: ParserShape, pictures: Sequence[Picture]
 ) -> list[NDArray[np.uint8]]:
     """Labels (256, 256) of aligned faces, as the pipeline makes them."""
-    engine, spec = OnnxEngine(graph, 1), spec_of(shape)
+    spec = spec_of(shape)
     return [labels(parse(picture, spec, engine)) for picture in pictures]
-
-
-def labelled_by_torch(net: Parser, pictures: Sequence[Picture]) -> list[NDArray[np.uint8]]:
-    """The same by the torch module."""
-    found = []
-    with torch.inference_mode():
-        for picture in pictures:
-            small = net(to_tensor([picture])).softmax(1)
-            whole = F.interpolate(small, scale_factor=STEP_PX, mode="bilinear")
-            found.append(whole.argmax(1)[0].byte().numpy())
-    return found
 
 
 def spec_of(shape: ParserShape) -> WeightSpec:
@@ -132,7 +125,8 @@ def add_parser(
     with tempfile.TemporaryDirectory() as temporary:
         graph = graph_bytes(graph_of(net, Path(temporary), calibration))
     pictures, wanted = zip(*held_out, strict=True)
-    made, in_float = labelled_by_graph(graph, shape, pictures), labelled_by_torch(net, pictures)
+    made = labelled(OnnxEngine(graph, 1), shape, pictures)
+    in_float = labelled(InTorch(net), shape, pictures)
     agreement = float(np.mean([one == other for one, other in zip(made, in_float, strict=True)]))
     measured = {
         "label_agreement": agreement,

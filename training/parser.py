@@ -176,8 +176,9 @@ def sheet(net: Parser, held_out: Measured, every: int = 9) -> Picture:
     return np.vstack([np.hstack(tiles[n : n + 4]) for n in range(0, len(tiles), 4)])
 
 
-def train(recipe: Recipe, targets: Path, output: Path) -> None:
-    """The loop. Writes OUTPUT/last.pt, OUTPUT/log.jsonl and OUTPUT/sheet-STEP.png.
+def train(recipe: Recipe, targets: Path, output: Path, until: int | None = None) -> None:
+    """The loop, up to the recipe's last step or to the step ``until`` before that. Writes
+    OUTPUT/last.pt, OUTPUT/log.jsonl and OUTPUT/sheet-STEP.png.
 
     Raises FileNotFoundError without targets, LossNotFinite and CheckpointNotSaved, with the last
     checkpoint good.
@@ -201,7 +202,8 @@ def train(recipe: Recipe, targets: Path, output: Path) -> None:
     print(f"{len(faces)} faces, {len(held_out)} held out; from step {first}", flush=True)
 
     start, sums = time.monotonic(), 0.0
-    for step in range(first, recipe.steps):
+    last = min(recipe.steps, until or recipe.steps)
+    for step in range(first, last):
         pictures, wanted, counts = batch(
             faces, chance, recipe.batch, recipe.spoilt, (recipe.seed, step)
         )
@@ -221,15 +223,15 @@ def train(recipe: Recipe, targets: Path, output: Path) -> None:
         sums += loss.item()
 
         done = step + 1
-        if done % 50 == 0 or done == recipe.steps:
+        if done % 50 == 0 or done == last:
             seconds = (time.monotonic() - start) / (done - first)
             print(f"step {done} | loss {sums / 50:.4f} | {seconds:.2f} s a step", flush=True)
             sums = 0.0
-        if done % 250 == 0 or done == recipe.steps:
+        if done % 250 == 0 or done == last:
             states = {name: part.state_dict() for name, part in parts.items()}
             about = {"architecture": "parser", "step": done, "history": history}
             save(checkpoint, states | about | {"shape": shape.as_dict(), "faces": len(faces)})
-        if done % 500 == 0 or done == recipe.steps:
+        if done % 500 == 0 or done == last:
             row = validate(average, held_out)
             print(f"step {done} | held out: {row}", flush=True)
             with (output / "log.jsonl").open("a") as log:

@@ -102,7 +102,10 @@ UPSAMPLER = (  # on the drawings of cel
 
 RESTORER = (Stage("steps=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=4000"),)
-PARSER = (Stage("steps=4000"),)  # on the faces in the photographs, as a teacher labels them
+PARSER = (  # on the faces in the photographs, as a teacher labels them
+    Stage("steps=4000", 3000),
+    Stage("steps=6500 spoilt=0.1"),
+)
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
@@ -160,7 +163,8 @@ def make_parser(data: Path, teachers: Path, folder: Path, place: Place) -> None:
     for name, validation in (("training", False), ("validation", True)):
         parser_targets.draw(data, teachers, targets / name, validation)
     for stage in PARSER:
-        parser.train(changed(parser.Recipe(), stage.settings.split()), targets, run)
+        recipe = changed(parser.Recipe(), stage.settings.split())
+        parser.train(recipe, targets, run, stage.until)
     export_parser.add(run / "last.pt", targets, place)
 
 
