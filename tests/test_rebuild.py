@@ -9,11 +9,12 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training import detector, distil, quality, restore, upsampler
+from training import detector, distil, parser, quality, restore, upsampler
 from training.layer import CHECKPOINTS
 from training.rebuild import (
     DETECTOR,
     MAKERS,
+    PARSER,
     PLANS,
     QUALITY,
     RESTORER,
@@ -59,9 +60,10 @@ def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
         ("restorer", RESTORER, restore.Recipe),
         ("quality", QUALITY, quality.Recipe),
         ("detector", DETECTOR, detector.Recipe),
+        ("parser", PARSER, parser.Recipe),
     ],
 )
-def test_the_manifest_tells_of_the_settings_of_one_plan(
+def test_the_manifest_tells_of_the_settings_of_the_other_nets(
     name: str, plan: tuple[Stage, ...], kind: type
 ) -> None:
     if name not in ENTRIES:

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 
 from pipeline.domain import Picture
 from pipeline.faces.detect import CAP_PX
-from pipeline.nets import build, rrdbnet
+from pipeline.nets import bisenet, build, rrdbnet
 from pipeline.nets.retinaface import is_retinaface
 from training.detectors import DETECTOR, DETECTOR_ROLE, add_retinaface
 from training.errors import AnotherFile, StyleRefused, UnsafeCheckpoint, WeightsMismatch
 from training.export import Window, add_student, load_student
+from training.export_bisenet import KIND as PARSER
+from training.export_bisenet import NAME as PARSER_NAME
+from training.export_bisenet import add_bisenet, check_alone
 from training.generators import MULTIPLE_OF_PX, Added, Use, add_generator
 from training.layer import INT8, Label, Place, check_label
 from training.photographs import halves, read_photographs
@@ -68,8 +71,9 @@ def import_generator(
     replace: bool,
 ) -> Added:
     """A published state dict in the layer: of AnimeGANv2's generator, as a style; or, known by
-    their keys, of ESRGAN's RRDBNet, as what doubles photographs in the classic repair, and of
-    RetinaFace, as the detector of faces.
+    their keys, of ESRGAN's RRDBNet, as what doubles photographs in the classic repair, of
+    RetinaFace, as the detector of faces, and BiSeNet for faces, as the parser, whose name is
+    "parser" unless another is given.
 
     ``name``, ``title`` and ``working_px`` have defaults; ``licence`` has one for published files
     alone; ``upsampling`` and ``working_px`` are of styles. Nothing of the file is used before its
@@ -101,6 +105,10 @@ def import_generator(
         net = fill("retinaface", {}, detector, file, DETECTOR_ROLE)
         recipe = {"imported": file.name, "git_blob": git_blob(content)}
         return add_retinaface(net, label, read_photographs(photos, CAP_PX, 32), recipe, place)
+    parser = bisenet.renamed(saved)
+    if parser:
+        label = Label(name or PARSER_NAME, label.title, label.licence)
+        return _add_bisenet(file, content, parser, label, photos, place, replace)
     check_label(label, place, replace)
     shape = {"upsampling": upsampling}
     net = fill("animeganv2", shape, find_state(saved, "animeganv2", shape), file)
@@ -133,6 +141,23 @@ def _add_esrgan(
     pictures = read_photographs(photos, ESRGAN_PX, MULTIPLE_OF_PX)
     recipe = {"imported": file.name, "git_blob": git_blob(content)}
     return add_generator(net, "rrdbnet", shape, label, pictures, 0, recipe, place, use)
+
+
+def _add_bisenet(
+    file: Path,
+    content: bytes,
+    state: Mapping[str, Any],
+    label: Label,
+    photos: Path,
+    place: Place,
+    replace: bool,
+) -> Added:
+    check_alone(label, place)
+    check_label(label, place, replace, PARSER)
+    net = fill("bisenet", {}, state, file, "regions")
+    pictures = read_photographs(photos, net.side_px, MULTIPLE_OF_PX)
+    recipe = {"imported": file.name, "git_blob": git_blob(content)}
+    return add_bisenet(net, label, pictures, recipe, place)
 
 
 def add_checkpoint(
