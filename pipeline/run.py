@@ -30,18 +30,30 @@ from pipeline.engines import open_engine
 from pipeline.enhance import Tools, enhance
 from pipeline.enlarge import enlarge
 from pipeline.errors import KireiError
-from pipeline.faces import find_faces
+from pipeline.faces import (
+    Brush,
+    FaceTools,
+    Landmarks,
+    find_faces,
+    looked_at_again,
+    photo_key,
+    redraw_faces,
+    refine_faces,
+)
+from pipeline.faces.detect import detect
+from pipeline.faces.parse import parse
 from pipeline.measure import measure
 from pipeline.quality import assess, estimate
 from pipeline.repair import repair
 from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
-from pipeline.stylise import stylise, working_size
+from pipeline.stylise import part_by_part, stylise, working_size
 from pipeline.weights import Layer
 
 
 class Pipeline:
-    """The stages with their settings. What outlives a photo is only opened engines.
+    """The stages with their settings. What outlives a photo is only opened engines, and where
+    the faces of the last photos were.
 
     Opening is lazy: a network is read, hashed and opened when a photo first needs it, and once.
     """
@@ -51,6 +63,7 @@ class Pipeline:
         self._layer = Layer(settings.weights_dir, settings.checkpoints_dir)
         self._engines: dict[tuple[str, str], Engine] = {}
         self._opening = Lock()
+        self._landmarks = Landmarks()
 
     @property
     def version(self) -> str:
@@ -80,6 +93,7 @@ class Pipeline:
             tools.open_restorer("picture")
         if needs_estimate(tools):
             self._engine(self._layer.the("quality"), "report")
+        self._face_tools(options, "")
 
     def open_ahead(self, options: Options) -> Thread:
         """Opens, in the background, the networks that a photo with these options may need, while
@@ -97,6 +111,9 @@ class Pipeline:
                 if tools.mode == "auto":
                     tools.open_restorer("picture")
                 self._engine(self._layer.upsampler, "picture")
+                if self._face_tools(options, ""):
+                    self._engine(self._layer.the("detector"), "faces")
+                    self._engine(self._layer.the("parser"), "regions")
 
         thread = Thread(target=open_all, name="open_ahead")
         thread.start()
@@ -158,6 +175,7 @@ class Pipeline:
         timings: dict[str, float] = {}
         warnings: list[str] = []
         style = self._layer.style(options.style)
+        digest = hashlib.sha256(data).hexdigest()
 
         with _timed(timings, "decode"):
             photo, source = decode(data, self.settings)
@@ -168,28 +186,38 @@ class Pipeline:
         with _timed(timings, "enhance"):
             enhanced, decisions = enhance(photo, quality, options, tools)
         with _timed(timings, "faces"):
-            faces, decision = find_faces(enhanced, None, None)
+            face_tools = self._face_tools(options, digest)
+            found, looked = find_faces(enhanced, options, face_tools)
+            refined, found = refine_faces(enhanced, found, options)
         with _timed(timings, "open_weights"):
             picture_engine = self._engine(style, "picture")
             code_engine = self._engine(style, "code") if "code" in style.files else None
         with _timed(timings, "stylise"):
             drawn, drawing = stylise(
-                enhanced, style, picture_engine, code_engine, options, self.settings.tile_px
+                refined, style, picture_engine, code_engine, options, self.settings.tile_px
             )
         with _timed(timings, "enlarge"):
             size = (enhanced.width_px, enhanced.height_px)
-            upsampler = self._layer.upsampler
-            full, enlarged = enlarge(
-                drawn,
-                size,
-                upsampler,
-                lambda: self._engine(upsampler, "picture"),
-                self.settings.tile_px,
+            full, enlarged = self._enlarge(drawn, size)
+        with _timed(timings, "redraw"):
+
+            def take_brush() -> Brush:
+                return Brush(
+                    part_by_part(
+                        refined, style, picture_engine, code_engine, options, self.settings.tile_px
+                    ),
+                    lambda part, size: self._enlarge(part, size)[0],
+                    drawing.working_width_px / enhanced.width_px,
+                )
+
+            patches, found, redrawn = redraw_faces(
+                enhanced, full, found, options, face_tools, take_brush
             )
         with _timed(timings, "repair"):
-            finished, repairs = repair(full, enhanced.pixels, faces, options)
+            finished, repairs = repair(full, enhanced.pixels, patches, options)
         with _timed(timings, "measure"):
-            metrics = measure(photo.pixels, finished)
+            faces, face_shift = looked_at_again(enhanced.pixels, finished, found, face_tools)
+            metrics = replace(measure(photo.pixels, finished), face_shift=face_shift)
         with _timed(timings, "encode"):
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
@@ -197,7 +225,11 @@ class Pipeline:
         networks = [*self._repairing(tools, decisions)]
         networks += [(style, role) for role in style.files if role != "float"]
         if enlarged.ran:
-            networks.append((upsampler, "picture"))
+            networks.append((self._layer.upsampler, "picture"))
+        if face_tools:
+            networks.append((self._layer.the("detector"), "faces"))
+        if any(one.parsed for one in found):
+            networks.append((self._layer.the("parser"), "regions"))
         wanted = working_size(*size, style.working_px, options.detail)
         used = (drawing.working_width_px, drawing.working_height_px)
         if used != wanted:
@@ -208,7 +240,7 @@ class Pipeline:
         if photo.alpha is not None and extension == "jpg":
             warnings.append("JPEG has no alpha: the picture was flattened on white")
         if not (version_id or etag):
-            etag = hashlib.sha256(data).hexdigest()
+            etag = digest
         source = replace(source, bucket=bucket, key=key, version_id=version_id, etag=etag)
         sidecar = Sidecar(
             schema_version=SCHEMA_VERSION,
@@ -218,7 +250,7 @@ class Pipeline:
             ),
             source=source,
             quality=quality,
-            decisions=(*decisions, decision, enlarged, *repairs),
+            decisions=(*decisions, looked, enlarged, redrawn, *repairs),
             faces=faces,
             style=style.name,
             strength=options.strength,
@@ -238,6 +270,32 @@ class Pipeline:
             warnings=tuple(warnings),
         )
         return Result(image, extension, sidecar)
+
+    def _face_tools(self, options: Options, digest: str) -> FaceTools | None:
+        """What finds faces; None where that is switched off, or by default where the layer has
+        not both networks. Raises WeightsInvalid for one that is asked for and not there.
+        """
+        layer = self._layer
+        there = layer.find("detector") and layer.find("parser")
+        if options.faces == "off" or (options.faces == "auto" and not there):
+            return None
+        detector, parser = layer.the("detector"), layer.the("parser")
+        return FaceTools(
+            detect=lambda pixels: detect(pixels, detector, self._engine(detector, "faces")),
+            parse=lambda crop: parse(crop, parser, self._engine(parser, "regions")),
+            landmarks=self._landmarks,
+            key=photo_key(digest, options),
+        )
+
+    def _enlarge(self, drawn: Picture, size: tuple[int, int]) -> tuple[Picture, Decision]:
+        upsampler = self._layer.upsampler
+        return enlarge(
+            drawn,
+            size,
+            upsampler,
+            lambda: self._engine(upsampler, "picture"),
+            self.settings.tile_px,
+        )
 
     def _repairing(
         self, tools: Tools, decisions: Iterable[Decision]
