@@ -152,9 +152,9 @@ class WeightSpec:
 
     ``architecture`` is the name of its torch modules in pipeline/nets, ``shape`` their settings.
     ``files`` by role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for
-    twice the size), ``report`` (of a quality model), ``code`` (the ONNX graph that turns a
-    thumbnail of ``thumbnail_px`` into the picture graph's second input; absent, and
-    ``thumbnail_px`` 0, where it has no such input) and ``float`` (the float weights, for the
+    twice the size), ``report`` (of a quality model), ``regions`` (of a face parser), ``code``
+    (the ONNX graph that turns a thumbnail of ``thumbnail_px`` into the picture graph's second
+    input; absent, and ``thumbnail_px`` 0, where it has no such input) and ``float`` (for the
     torch engine). ``input_range`` is what the pixels 0..255 are mapped to; ``scale`` is output
     size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
     on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.domain import Picture
-from pipeline.nets import build, rrdbnet
+from pipeline.nets import bisenet, build, rrdbnet
 from training.errors import AnotherFile, StyleRefused, UnsafeCheckpoint, WeightsMismatch
 from training.export import Window, add_student, load_student
+from training.export_bisenet import KIND as PARSER
+from training.export_bisenet import NAME as PARSER_NAME
+from training.export_bisenet import add_bisenet, check_alone
 from training.generators import MULTIPLE_OF_PX, Added, Use, add_generator
 from training.layer import INT8, Label, Place, check_label
 from training.photographs import halves, read_photographs
@@ -64,8 +67,9 @@ def import_generator(
     place: Place,
     replace: bool,
 ) -> Added:
-    """A published state dict in the layer: of AnimeGANv2's generator, as a style, or of ESRGAN's
-    RRDBNet, which is known by its keys, as what doubles photographs in the classic repair.
+    """A published state dict in the layer: of AnimeGANv2's generator, as a style; or, known by
+    their keys, of ESRGAN's RRDBNet, as what doubles photographs in the classic repair, and of
+    BiSeNet for faces, as the face parser, whose name is "parser" unless another is given.
 
     ``name``, ``title`` and ``working_px`` have defaults; ``licence`` has one for published files
     alone; ``upsampling`` and ``working_px`` are of styles. Nothing of the file is used before its
@@ -90,6 +94,10 @@ def import_generator(
     if enlarger_shape is not None:
         check_label(label, place, replace, ESRGAN)
         return _add_esrgan(file, content, enlarger, enlarger_shape, label, photos, place)
+    parser = bisenet.renamed(saved)
+    if parser:
+        label = Label(name or PARSER_NAME, label.title, label.licence)
+        return _add_bisenet(file, content, parser, label, photos, place, replace)
     check_label(label, place, replace)
     shape = {"upsampling": upsampling}
     net = fill("animeganv2", shape, find_state(saved, "animeganv2", shape), file)
@@ -122,6 +130,23 @@ def _add_esrgan(
     pictures = read_photographs(photos, ESRGAN_PX, MULTIPLE_OF_PX)
     recipe = {"imported": file.name, "git_blob": git_blob(content)}
     return add_generator(net, "rrdbnet", shape, label, pictures, 0, recipe, place, use)
+
+
+def _add_bisenet(
+    file: Path,
+    content: bytes,
+    state: Mapping[str, Any],
+    label: Label,
+    photos: Path,
+    place: Place,
+    replace: bool,
+) -> Added:
+    check_alone(label, place)
+    check_label(label, place, replace, PARSER)
+    net = fill("bisenet", {}, state, file, "regions")
+    pictures = read_photographs(photos, net.side_px, MULTIPLE_OF_PX)
+    recipe = {"imported": file.name, "git_blob": git_blob(content)}
+    return add_bisenet(net, label, pictures, recipe, place)
 
 
 def add_checkpoint(
@@ -224,16 +249,19 @@ def find_state(saved: Mapping[Any, Any], architecture: str, shape: Mapping[str, 
     return max(plain, key=lambda candidate: len(names & set(candidate)))
 
 
-def fill(architecture: str, shape: Mapping[str, Any], state: Any, file: Path) -> nn.Module:
-    """The architecture's generator with the tensors of ``state``.
+def fill(
+    architecture: str, shape: Mapping[str, Any], state: Any, file: Path, role: str = "picture"
+) -> nn.Module:
+    """The architecture's network with the tensors of ``state``.
 
     Raises WeightsMismatch that names what is missing, left over, of another shape, no tensor
-    of numbers, or not finite.
+    of numbers, or not finite. What counts batches of a training may be there or not.
     """
-    net: nn.Module = build(architecture, "picture", shape)[0]
-    wanted: dict[str, Tensor] = net.state_dict()
+    net: nn.Module = build(architecture, role, shape)[0]
+    known: dict[str, Tensor] = net.state_dict()
+    wanted = {name: tensor for name, tensor in known.items() if tensor.is_floating_point()}
     missing = [name for name in wanted if name not in state]
-    extra = [name for name in state if name not in wanted]
+    extra = [name for name in state if name not in known]
     wrong, tensors = [], {}
     for name in (name for name in wanted if name in state):
         tensor = state[name]
@@ -251,8 +279,9 @@ def fill(architecture: str, shape: Mapping[str, Any], state: Any, file: Path) ->
         if names
     ]
     if problems:
-        raise WeightsMismatch(f"{file}: not a generator of {architecture}; {'; '.join(problems)}")
-    net.load_state_dict(tensors)
+        what = "generator" if role == "picture" else "network"
+        raise WeightsMismatch(f"{file}: not a {what} of {architecture}; {'; '.join(problems)}")
+    net.load_state_dict(tensors, strict=False)  # all but the counters, as was seen above
     return net
 
 
