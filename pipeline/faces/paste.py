@@ -12,7 +12,7 @@ from pipeline.faces.find import ALIGNED_PX, Found
 from pipeline.faces.place import Place, chained
 
 COARSE_PX = 48  # the side at which tones are compared: a face is then 24 px wide
-TONE_REACH_PX = 6.0  # sigma, there: a tone is that of a quarter of a face
+TONE_REACH_PX = 3.0  # sigma, there: a tone is that of an eighth of a face
 FADE = 0.033  # sigma of the border, in sides of the aligned square
 WHOLE, NOTHING = 0.36, 0.49  # distances from its middle where all, and nothing, is pasted
 

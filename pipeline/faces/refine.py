@@ -24,13 +24,14 @@ Floats = NDArray[np.float32]
 
 FINEST_PX = 256.0  # width of a face at which it is treated, at most
 GLASSES_SHARE = 0.01  # of the aligned square, from which on a face wears glasses
-STRONG_LIGHT = 90.0  # grey levels between the bright and the dark side of a face's skin
-EQUALISED = 0.6  # of what local equalisation would change
+STRONG_LIGHT = 100.0  # grey levels between the bright and the dark side of a face's skin
+MOST_EVENED = 0.4  # of such a difference
 # Sigmas and radii in distances between the eyes; edges and limits in grey levels.
 SKIN_REACH, SKIN_EDGE = 0.07, 12.0
-EYE_MARGIN = 0.08
-DETAIL_REACH, DETAIL_WEIGHT = 0.035, 1.5
-CONTRAST_REACH, CONTRAST_MOST = 0.25, 28.0
+LIGHT_REACH = 0.25
+GLASSES_MARGIN = 0.08
+EYE_MARGIN, EYE_REACH, EYE_MOST = 0.05, 0.15, 40.0
+DETAIL_REACH, DETAIL_WEIGHT = 0.035, 1.0
 LIPS_REACH, LIPS_WEIGHT = 0.12, 0.5
 CONTOUR_REACH, CONTOUR_WEIGHT, CONTOUR_MOST = 0.06, 0.5, 24.0
 
@@ -72,13 +73,13 @@ def refined(
     apart = eye_distance_px(one, place)
     bare = np.ones(part.shape[:2], np.float32)  # not behind glasses
     if masks["glasses"].sum() > GLASSES_SHARE * part.shape[0] * part.shape[1]:
-        bare -= _grown(masks["glasses"], EYE_MARGIN * apart)
+        bare -= _grown(masks["glasses"], GLASSES_MARGIN * apart)
     pixels = part.astype(np.float32)
     done = []
     skin = masks["skin"] * bare
-    lit = _even_light(part, skin, masks["face"] * bare, apart)
-    if lit is not None:
-        pixels += lit[..., None]
+    evened = _even_light(_luma(pixels), masks["face"] * bare, skin, apart)
+    if evened is not None:
+        pixels += evened[..., None]
         done.append("light")
     if options.skin_smoothing_factor > 0 and skin.max() > 0.5:
         smooth = _smoothed(pixels, max(1, round(SKIN_REACH * apart)))
@@ -89,13 +90,12 @@ def refined(
         done.append("lips")
     luma = _luma(pixels)
     if options.eye_enhance_ratio > 1:
-        weight = np.zeros_like(luma)
         for name in ("eyes", "brows"):
-            wide = _grown(masks[name], EYE_MARGIN * apart) * bare
             if (masks[name] * bare).max() > 0.5:
-                weight = np.maximum(weight, wide)
+                weight = _grown(masks[name], EYE_MARGIN * apart) * bare
+                change = _stand_out(luma, weight, options.eye_enhance_ratio - 1, apart)
+                pixels += change[..., None]
                 done.append(name)
-        pixels += (weight * _stand_out(luma, options.eye_enhance_ratio - 1, apart))[..., None]
     contours = np.maximum(_border(masks["face"], apart), _border(masks["head"], apart)) * bare
     if contours.max() > 0.5:
         detail = luma - _blurred(luma, CONTOUR_REACH * apart)
@@ -105,21 +105,22 @@ def refined(
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8), tuple(done)
 
 
-def _even_light(part: Picture, skin: Floats, face: Floats, apart: float) -> Floats | None:
-    """The change of lightness (h, w) that evens a strong light on a face: local equalisation
-    (CLAHE, as in pipeline/enhance), which on average leaves the skin as light as it was. None
-    where the light is even enough.
+def _even_light(luma: Floats, face: Floats, skin: Floats, apart: float) -> Floats | None:
+    """The change of lightness (h, w) that brings the bright and the dark side of a face nearer
+    to each other: of what light does there, its smooth part, some is taken back, and no more than
+    makes it ordinary. None where the light is even enough.
     """
-    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     sure = skin > 0.8
     if not sure.any():
         return None
-    dark, bright = np.percentile(_blurred(grey, 0.2 * apart)[sure], (5, 95))
-    if bright - dark < STRONG_LIGHT:
+    share = _blurred(skin, LIGHT_REACH * apart) + np.float32(1e-3)
+    light = _blurred(luma * skin, LIGHT_REACH * apart) / share
+    dark, bright = np.percentile(light[sure], (5, 95))
+    if bright - dark <= STRONG_LIGHT:
         return None
-    even = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(4, 4)).apply(grey)
-    change = EQUALISED * (even.astype(np.float32) - grey)
-    return (change - float(change[sure].mean())) * _blurred(face, 0.1 * apart)
+    taken = min(MOST_EVENED, 1 - STRONG_LIGHT / float(bright - dark))
+    change: Floats = (light - light[sure].mean()) * face
+    return change * np.float32(-taken)
 
 
 def _smoothed(pixels: Floats, radius_px: int) -> Floats:
@@ -151,15 +152,15 @@ def _even_tone(pixels: Floats, weight: Floats, apart: float) -> Floats:
     return LIPS_WEIGHT * weight[..., None] * change
 
 
-def _stand_out(luma: Floats, more: float, apart: float) -> Floats:
-    """The change of lightness that makes details sharper and raises the contrast to what is
-    around by ``more``, 0.4 for a ratio of 1.4.
+def _stand_out(luma: Floats, weight: Floats, more: float, apart: float) -> Floats:
+    """The change of lightness that raises the contrast of what ``weight`` covers by ``more``, 0.4
+    for a ratio of 1.4, and makes it sharper. Its own mean stays, so that it gets no darker.
     """
+    share = _blurred(weight, EYE_REACH * apart) + np.float32(1e-3)
+    contrast = luma - _blurred(luma * weight, EYE_REACH * apart) / share
     detail = luma - _blurred(luma, DETAIL_REACH * apart)
-    contrast = luma - _blurred(luma, CONTRAST_REACH * apart)
-    return np.clip(
-        more * (DETAIL_WEIGHT * detail + contrast), -CONTRAST_MOST, CONTRAST_MOST, dtype=np.float32
-    )
+    change = np.float32(more) * (contrast + np.float32(DETAIL_WEIGHT) * detail)
+    return weight * np.clip(change, -EYE_MOST, EYE_MOST)
 
 
 def _border(mask: Floats, apart: float) -> Floats:
