@@ -34,9 +34,9 @@ MARGIN_PX = round(ALIGNED_PX * (WIDER - 1) / 2)  # of the kept crop around the a
 
 def draw_place(random: np.random.Generator) -> tuple[Matrix, bool]:
     """A matrix from the net's square to the aligned one, both of 256 px, and whether mirrored."""
-    scale = float(np.exp(np.clip(random.normal(0, 0.08), -0.2, 0.2)))
-    angle = float(np.clip(random.normal(0, 9), -30, 30)) * np.pi / 180
-    shift = random.normal(0, 0.025, 2).clip(-0.08, 0.08) * ALIGNED_PX
+    scale = float(np.exp(np.clip(random.normal(0, 0.06), -0.2, 0.2)))
+    angle = float(np.clip(random.normal(0, 5), -20, 20)) * np.pi / 180
+    shift = random.normal(0, 0.02, 2).clip(-0.08, 0.08) * ALIGNED_PX
     cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
     linear = np.array([[cosine, -sine], [sine, cosine]])
     mirror = bool(random.random() < 0.5)

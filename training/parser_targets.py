@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import cv2
@@ -27,7 +26,10 @@ from numpy.typing import NDArray
 
 from pipeline.domain import Picture
 from pipeline.faces.align import alignment, crop, inverse, moved
+from pipeline.faces.detect import CAP_PX, Candidates, decode, suppress
+from pipeline.nets.retinaface import MEAN
 from training.data import read_rgb, split
+from training.detector_figures import shown
 from training.parser_teacher import SIDE_PX, STEP_PX, ParserTeacher
 
 PARSER, DETECTOR = "bisenetv2_celebamaskhq_448_int8.tflite", "retinaface_mobilenet025.onnx"
@@ -37,18 +39,9 @@ WIDER = 1.5  # side of the kept crop over that of the aligned square
 LEAST_SCORE = 0.9  # the pipeline's own threshold
 LEAST_FACE_PX = 36  # of the box's longer side; smaller ones show no eyes to learn from
 BORDER_SHARE = 0.3  # photographs that end at the cheeks are shown with some border around
-MOST_PX = 640  # longer side of what the detector looks at
 LEVEL = 0.125  # of the logits as they are kept, int8
 PAIRS = ((2, 3), (4, 5), (7, 8))  # brows, eyes, ears: the person's own left, and right
 NEVER = -16.0  # the logit of a left eye on the right side
-
-
-@dataclass(frozen=True)
-class Found:
-    """A face in a photograph: left, top, right, bottom in px, and five landmarks (5, 2)."""
-
-    box: tuple[float, float, float, float]
-    landmarks: NDArray[np.float64]
 
 
 class Detector:
@@ -57,38 +50,17 @@ class Detector:
     def __init__(self, path: Path) -> None:
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
-    def find(self, photo: Picture) -> list[Found]:
-        """The faces of a photo of any size, the surest first."""
+    def find(self, photo: Picture) -> Candidates:
+        """The faces of a photo of any size, the surest first, in its pixels."""
         border = round(BORDER_SHARE * min(photo.shape[:2]))
         around = cv2.copyMakeBorder(photo, border, border, border, border, cv2.BORDER_CONSTANT)
-        scale = min(1.0, MOST_PX / max(around.shape[:2]))
-        seen = cv2.resize(around, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        planes = (seen[..., ::-1].astype(np.float32) - (104, 117, 123)).transpose(2, 0, 1)[None]
-        outputs = self._session.run(None, {"input0": planes.astype(np.float32)})
-        places, scores, points = (np.asarray(one[0], np.float64) for one in outputs)
-        priors = _priors(*seen.shape[:2])
-        sure = scores[:, 1] >= LEAST_SCORE
-        places, scores, points, priors = places[sure], scores[sure, 1], points[sure], priors[sure]
-        centres = priors[:, :2] + places[:, :2] * 0.1 * priors[:, 2:]
-        sizes = priors[:, 2:] * np.exp(places[:, 2:] * 0.2)
-        corners = np.hstack([centres - sizes / 2, sizes])
-        marks = priors[:, None, :2] + points.reshape(-1, 5, 2) * 0.1 * priors[:, None, 2:]
-        kept = cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), LEAST_SCORE, 0.4)
-        faces = []
-        for number in np.asarray(kept, int).ravel():
-            left, top, width, height = corners[number] / scale - (border, border, 0, 0)
-            box = (left, top, left + width, top + height)
-            faces.append(Found(box, marks[number] / scale - border))
-        return faces
-
-
-def _priors(height: int, width: int) -> NDArray[np.float64]:
-    """(N, 4): centres and sizes in px of RetinaFace's anchors, in the order of its outputs."""
-    rows = []
-    for step, sizes in ((8, (16, 32)), (16, (64, 128)), (32, (256, 512))):
-        for y, x in product(range(-(-height // step)), range(-(-width // step))):
-            rows += [((x + 0.5) * step, (y + 0.5) * step, size, size) for size in sizes]
-    return np.array(rows, np.float64)
+        scale = min(1.0, CAP_PX / max(around.shape[:2]))
+        seen = shown(around)
+        planes = (seen[..., ::-1] - np.array(MEAN, np.float32)).transpose(2, 0, 1)[None]
+        boxes, scores, landmarks = self._session.run(None, {"input0": planes})
+        answers = np.concatenate([boxes[0], scores[0, :, 1:], landmarks[0]], 1)
+        found = suppress(decode(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
+        return found.moved((scale, scale), (-border, -border))
 
 
 @dataclass(frozen=True)
@@ -109,15 +81,15 @@ class Case:
 def cases_of(path: Path, detector: Detector, teacher: ParserTeacher) -> Iterator[Case]:
     """Every face of a photograph that is large enough."""
     photo = read_rgb(path)
-    for number, face in enumerate(detector.find(photo)):
-        left, top, right, bottom = face.box
-        if max(right - left, bottom - top) < LEAST_FACE_PX:
+    faces = detector.find(photo)
+    for number, (box, landmarks) in enumerate(zip(faces.boxes, faces.landmarks, strict=True)):
+        if (box[2:] - box[:2]).max() < LEAST_FACE_PX:
             continue
-        matrix = alignment(face.landmarks, SIDE_PX)
+        matrix = alignment(landmarks, SIDE_PX)
         logits = teacher.logits([crop(photo, matrix, SIDE_PX)])[0]
-        logits = sided(logits, moved(face.landmarks, matrix))
+        logits = sided(logits, moved(landmarks, matrix))
         wide_px = round(ALIGNED_PX * WIDER)
-        wider = alignment(face.landmarks, ALIGNED_PX)
+        wider = alignment(landmarks, ALIGNED_PX)
         wider[:, 2] += (wide_px - ALIGNED_PX) / 2
         places = moved(cells().reshape(-1, 2), inverse(matrix))
         inside = np.asarray(((places >= 0) & (places < photo.shape[1::-1])).all(1))

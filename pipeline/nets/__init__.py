@@ -14,10 +14,10 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
     """A torch module (random parameters) and the prefix of its tensors in the float file.
 
     ``architecture``, ``role`` (of the served file: "picture", "code", "double", "report",
-    "regions") and ``shape`` are those of a WeightSpec. The prefix is what one file needs that
-    holds the networks of several roles; it is empty for an architecture with only one. Raises
-    KeyError for an architecture or role that is not known, ValueError or TypeError for a shape
-    that does not fit.
+    "faces", "regions") and ``shape`` are those of a WeightSpec. The prefix is what one file needs
+    that holds the networks of several roles; it is empty for an architecture with only one.
+    Raises KeyError for an architecture or role that is not known, ValueError or TypeError for a
+    shape that does not fit.
     """
     match architecture, role:
         case "student", "picture":
@@ -52,6 +52,14 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
             from pipeline.nets.quality import QualityModel, QualityShape
 
             return QualityModel(QualityShape.from_dict(shape)), ""
+        case "retinaface", "faces":
+            from pipeline.nets.retinaface import RetinaFace
+
+            return RetinaFace(**shape), ""
+        case "detector", "faces":
+            from pipeline.nets.detector import Detector, DetectorShape
+
+            return Detector(DetectorShape.from_dict(shape)), ""
         case "parser", "regions":
             from pipeline.nets.parser import Parser, ParserShape
 

@@ -22,12 +22,13 @@ STEP_PX = 4  # of the photo, to one of the logits
 
 @dataclass(frozen=True)
 class ParserShape:
-    """Channels at a quarter, an eighth, a sixteenth and a thirty-second of the size, and the
-    residual blocks at each.
+    """Channels at a quarter, an eighth, a sixteenth and a thirty-second of the size, the
+    residual blocks at each on the way down, and those at a quarter on the way back.
     """
 
-    channels: tuple[int, int, int, int] = (64, 64, 96, 64)
+    channels: tuple[int, int, int, int] = (64, 64, 80, 64)
     blocks: tuple[int, int, int, int] = (1, 1, 1, 2)
+    last_blocks: int = 1
     side_px: int = 256
 
     def as_dict(self) -> dict[str, object]:
@@ -77,6 +78,7 @@ class Parser(nn.Module):
         )
         self.up = nn.ModuleList(nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in steps)
         self.merge = nn.ModuleList(nn.Conv2d(fine, fine, 3, padding=1) for fine, _ in steps)
+        self.last = nn.Sequential(*(_Residual(channels[0]) for _ in range(shape.last_blocks)))
         self.head = nn.Conv2d(channels[0], REGIONS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,5 +92,5 @@ class Parser(nn.Module):
         for number in reversed(range(len(kept))):
             above = F.pixel_shuffle(self.up[number](y), 2)
             y = F.relu(self.merge[number](F.relu(kept[number] + above)))
-        logits: Tensor = self.head(y)[:, :REGIONS]
+        logits: Tensor = self.head(self.last(y))[:, :REGIONS]
         return logits.float()
