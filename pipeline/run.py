@@ -216,7 +216,7 @@ class Pipeline:
         with _timed(timings, "repair"):
             finished, repairs = repair(full, enhanced.pixels, patches, options)
         with _timed(timings, "measure"):
-            faces, face_shift = looked_at_again(enhanced.pixels, finished, found, face_tools)
+            faces, face_shift = looked_at_again(finished, found, face_tools)
             metrics = replace(measure(photo.pixels, finished), face_shift=face_shift)
         with _timed(timings, "encode"):
             result = Photo(finished, enhanced.alpha)

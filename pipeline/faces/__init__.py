@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.faces.check import looked_at_again
-from pipeline.faces.find import Found, find_faces
+from pipeline.faces.find import find_faces
+from pipeline.faces.place import Found
 from pipeline.faces.redraw import Brush, redraw_faces
 from pipeline.faces.refine import refine_faces
 from pipeline.faces.tools import FaceTools, Landmarks, photo_key

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import Face, Picture
-from pipeline.faces.align import TEMPLATE, Matrix, crop
-from pipeline.faces.find import ALIGNED_PX, Found
-from pipeline.faces.place import EYES_SHARE
+from pipeline.faces.align import ALIGNED_PX, EYES_SHARE, TEMPLATE, Matrix, crop
+from pipeline.faces.place import Found
 from pipeline.faces.tools import Detect, FaceTools
 
 CHECK_PX = 192  # side of the aligned square in which a face is looked for again
@@ -48,18 +47,16 @@ def _distance(some: Points, others: Points) -> float:
 
 
 def looked_at_again(
-    photo: Picture, result: Picture, found: Sequence[Found], tools: FaceTools | None
+    result: Picture, found: Sequence[Found], tools: FaceTools | None
 ) -> tuple[tuple[Face, ...], float | None]:
-    """in: two uint8 pictures of one size and the faces of the first; out: the faces, those that
-    were aligned and that are found in both with their shift, and the mean of the shifts.
+    """in: the uint8 result and the faces of a photo of that size; out: the faces, those whose
+    landmarks are found again with their shift, and the mean of the shifts.
     """
     faces = []
     for one in found:
-        face, before = one.face, None
-        if tools is not None and one.regions is not None:
-            before = landmarks_in(photo, one.to_aligned, tools.detect)
-        if tools is not None and before is not None:
-            shift = shift_of(before, landmarks_in(result, one.to_aligned, tools.detect))
+        face = one.face
+        if tools is not None and one.landmarks is not None:
+            shift = shift_of(one.landmarks, landmarks_in(result, one.to_aligned, tools.detect))
             if math.isfinite(shift):
                 face = replace(face, shift=shift)
         faces.append(face)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from pipeline.domain import Decision, Face, Photo, Picture, RegionMap
-from pipeline.faces.align import Matrix, alignment, crop, inverse
+from pipeline.faces.align import ALIGNED_PX, alignment, crop, inverse
+from pipeline.faces.check import landmarks_in
 from pipeline.faces.human import why_not_human
-from pipeline.faces.parse import REGIONS, labels, mask
+from pipeline.faces.parse import REGIONS, labels, mask_of
+from pipeline.faces.place import Found
 from pipeline.faces.tools import FaceTools
 from pipeline.settings import Options
 
-ALIGNED_PX = 256  # side of the aligned square, in which a face is half as wide
 MOST_FACES = 64  # in one photo: the largest; each costs some 40 ms
 LEAST_PX = 12.0  # a face less wide has no features to keep
 LEAST_SHARE = 5e-4  # of the aligned square, for a region to be called found
@@ -35,22 +36,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "face": (*FACE, *INSIDE),
     "head": (*FACE, *INSIDE, "earring", "hair", "hat", "neck"),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A face and, where it is cared for, its regions."""
-
-    face: Face
-    regions: RegionMap | None = None
-    parsed: bool = False
-
-    @property
-    def to_aligned(self) -> Matrix:
-        """From photo pixels to the aligned square; ValueError for a face without regions."""
-        if self.regions is None:
-            raise ValueError("the face was not aligned")
-        return inverse(self.regions.to_photo)
 
 
 def find_faces(
@@ -92,8 +77,7 @@ def _align(pixels: Picture, face: Face, options: Options, tools: FaceTools) -> F
         matrix = alignment(face.landmarks, ALIGNED_PX)
     except ValueError as error:
         return left_alone(str(error))
-    probabilities = tools.parse(crop(pixels, matrix, ALIGNED_PX))
-    label_map = labels(probabilities)
+    label_map = labels(tools.parse(crop(pixels, matrix, ALIGNED_PX)))
     counts = np.bincount(label_map.ravel(), minlength=len(REGIONS))
     names = tuple(
         name
@@ -105,7 +89,8 @@ def _align(pixels: Picture, face: Face, options: Options, tools: FaceTools) -> F
     if why_not:
         return Found(replace(face, not_refined=why_not), parsed=True)
     masks = {
-        group: np.rint(mask(probabilities, regions, options.parsing_smooth) * 255).astype(np.uint8)
+        group: np.rint(mask_of(label_map, regions, options.parsing_smooth) * 255).astype(np.uint8)
         for group, regions in GROUPS.items()
     }
-    return Found(face, RegionMap(masks, inverse(matrix)), parsed=True)
+    regions = RegionMap(masks, inverse(matrix))
+    return Found(face, regions, True, landmarks_in(pixels, matrix, tools.detect))

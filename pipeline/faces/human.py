@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,19 +32,27 @@ def why_not_human(labels: Plane) -> str | None:
     """in: the labels of an aligned face, uint8 (S, S); out: None for a person's face, else what
     is missing.
     """
-    y, x = (np.mgrid[: labels.shape[0], : labels.shape[1]] + 0.5) / labels.shape[0]
-    middle = ((x - MIDDLE[0]) / REACH[0]) ** 2 + ((y - MIDDLE[1]) / REACH[1]) ** 2 < 1
-    facial = float(_is(labels, FACIAL)[middle].mean())
+    facial = float(_is(labels, FACIAL)[_ellipse(labels.shape[0], *MIDDLE, *REACH)].mean())
     if facial < LEAST_FACIAL:
         return f"no person's face: {facial:.0%} of where it should be looks like one"
     missing = []
     for name, (across, down), regions, least in PLACES:
-        near = (x - across) ** 2 + (y - down) ** 2 < RADIUS**2
+        near = _ellipse(labels.shape[0], across, down, RADIUS, RADIUS)
         if float(_is(labels, regions)[near].mean()) < least:
             missing.append(name)
     if ("a mouth" in missing and len(missing) > 1) or len(missing) > 2:
         return f"no person's face: it lacks {', '.join(missing)}"
     return None
+
+
+@cache
+def _ellipse(
+    side_px: int, across: float, down: float, wide: float, high: float
+) -> NDArray[np.bool_]:
+    """(S, S), in a square of that side: an ellipse by its middle and half axes, in sides."""
+    y, x = (np.mgrid[:side_px, :side_px] + 0.5) / side_px
+    inside: NDArray[np.bool_] = ((x - across) / wide) ** 2 + ((y - down) / high) ** 2 < 1
+    return inside
 
 
 def _is(labels: Plane, regions: tuple[str, ...] | list[str]) -> NDArray[np.bool_]:

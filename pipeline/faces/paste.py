@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import Picture, Plane
-from pipeline.faces.align import by_middles
-from pipeline.faces.find import ALIGNED_PX, Found
-from pipeline.faces.place import Place, chained
+from pipeline.faces.align import ALIGNED_PX, by_middles
+from pipeline.faces.place import Found, Place, chained
 
 COARSE_PX = 48  # the side at which tones are compared: a face is then 24 px wide
 TONE_REACH_PX = 3.0  # sigma, there: a tone is that of an eighth of a face
@@ -49,6 +50,7 @@ def weight_of(one: Found, place: Place) -> Plane:
     return cv2.warpAffine(plane, matrix, (place.width_px, place.height_px), flags=cv2.INTER_LINEAR)
 
 
+@cache
 def _window() -> NDArray[np.float32]:
     """1 in the middle of the aligned square, 0 from its border on, smooth in between."""
     y, x = (np.mgrid[:ALIGNED_PX, :ALIGNED_PX] + 0.5) / ALIGNED_PX - 0.5

@@ -9,12 +9,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
-from pipeline.faces.align import Matrix, by_middles, moved, scale_of
-from pipeline.faces.find import ALIGNED_PX, Found
+from pipeline.domain import Face, Picture, RegionMap
+from pipeline.faces.align import (
+    ALIGNED_PX,
+    EYES_SHARE,
+    FACE_SHARE,
+    Matrix,
+    by_middles,
+    inverse,
+    moved,
+    scale_of,
+)
 
-FACE_SHARE = 0.5  # of the aligned square's side: how wide a face is
-EYES_SHARE = 0.2402  # and how far its eyes are apart
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A face and, where it is cared for, its regions; whether it was parsed; and its landmarks
+    as a closer look finds them, float64 (5, 2) in sides of the aligned square.
+    """
+
+    face: Face
+    regions: RegionMap | None = None
+    parsed: bool = False
+    landmarks: NDArray[np.float64] | None = None
+
+    @property
+    def to_aligned(self) -> Matrix:
+        """From photo pixels to the aligned square; ValueError for a face without regions."""
+        if self.regions is None:
+            raise ValueError("the face was not aligned")
+        return inverse(self.regions.to_photo)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 
 from pipeline.domain import Decision, FacePatch, Photo, Picture
-from pipeline.faces.align import scale_of
+from pipeline.faces.align import ALIGNED_PX, FACE_SHARE, scale_of
 from pipeline.faces.check import Points, landmarks_in, shift_of
-from pipeline.faces.find import ALIGNED_PX, Found
 from pipeline.faces.paste import matched, weight_of
-from pipeline.faces.place import FACE_SHARE, Place, chained, mask_in, place_of
+from pipeline.faces.place import Found, Place, chained, mask_in, place_of
 from pipeline.faces.refine import refined
 from pipeline.faces.tools import Detect, FaceTools
 from pipeline.settings import Options
@@ -80,15 +79,12 @@ def _best(
     brush: Brush,
 ) -> tuple[FacePatch | None, tuple[str, ...]]:
     """The first way of drawing a face that leaves its landmarks where they were; else the best."""
-    before: Points | None = None
     least = math.inf
     best: tuple[FacePatch | None, tuple[str, ...]] = (None, ())
     for number, (patch, done) in enumerate(_ways(photo, drawing, one, options, brush)):
-        if number == 0:
-            before = landmarks_in(photo, one.to_aligned, detect)
-        if before is None:  # nothing to compare with: the way that comes first suits most faces
+        if one.landmarks is None:  # nothing to compare with: the first way suits most faces
             return patch, done
-        shift = shift_of(before, _landmarks_after(drawing, patch, one, detect))
+        shift = shift_of(one.landmarks, _landmarks_after(drawing, patch, one, detect))
         if number == 0 or shift < least:
             least, best = shift, (patch, done)
         if least <= MOVED:

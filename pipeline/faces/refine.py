@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import Photo, Picture
-from pipeline.faces.find import GROUPS, Found
-from pipeline.faces.place import Place, eye_distance_px, mask_in, place_of
+from pipeline.faces.find import GROUPS
+from pipeline.faces.place import Found, Place, eye_distance_px, mask_in, place_of
 from pipeline.settings import Options
 
 Floats = NDArray[np.float32]
@@ -176,8 +176,17 @@ def _grown(mask: Floats, margin_px: float) -> Floats:
     return _blurred(cv2.dilate(mask, disc), margin_px / 2)
 
 
-def _blurred(values: NDArray[np.uint8] | Floats, sigma_px: float) -> Floats:
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), max(0.3, sigma_px)), np.float32)
+def _blurred(values: Floats, sigma_px: float) -> Floats:
+    """Gaussian; a wide one is taken of averages, which it cannot tell from what they are of."""
+    sigma_px = max(0.3, sigma_px)
+    by = int(sigma_px / 3)
+    if by < 2 or min(values.shape[:2]) < 4 * by:
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma_px))
+    height, width = values.shape[:2]
+    size = (round(width / by), round(height / by))
+    small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), sigma_px / by)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def _luma(pixels: Floats) -> Floats:
