@@ -24,6 +24,7 @@ FIRST_S = {
     "clahe": 0.1,
     "sharpen": 0.1,
     "faces": 0.4,
+    "redraw": 0.3,
     "stylise": 0.6,
     "enlarge": 0.1,
     "repair": 0.05,
@@ -100,15 +101,18 @@ class Plan:
         repairing_s = sum(FIRST_S[step] for step in self.steps)
         yield "enhance", f"enhance {self.mode} {self.steps}", drawn, repairing_s
         if self.faces:
-            yield "faces", "faces", drawn, FIRST_S["faces"]
+            for stage in ("faces", "redraw"):
+                yield stage, stage, drawn, FIRST_S[stage]
         drawn_at = working(self.width_px * self.times, self.height_px * self.times)
         yield "stylise", f"stylise {self.style}", drawn_at, FIRST_S["stylise"]
         for stage in ("enlarge", "repair", "measure", "encode"):
             yield stage, stage, drawn, FIRST_S[stage]
 
     def limited(self, options: Options) -> Options:
-        """The options with which enhance does no more than this plan."""
-        return options if self.may_double else replace(options, upscale="off")
+        """The options with which no more is done than this plan says."""
+        if not self.may_double:
+            options = replace(options, upscale="off")
+        return options if self.faces else replace(options, faces="off")
 
     def less(self) -> Iterator[tuple[Plan, str, str]]:
         """Plans that cost less and less, each with what was left out last and that in words."""

@@ -31,6 +31,9 @@ TEMPLATE = np.array(
     ]
 )
 
+ALIGNED_PX = 256  # side of the aligned square as it is parsed
+FACE_SHARE = 0.5  # of that side: how wide a face is
+EYES_SHARE = float(TEMPLATE[1, 0] - TEMPLATE[0, 0])  # and how far its eyes are apart
 SKIPS = 0.75  # a scale under which interpolation between neighbours leaves pixels out
 
 

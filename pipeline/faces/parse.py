@@ -87,8 +87,13 @@ def labels(probabilities: NDArray[np.float32]) -> Plane:
 def mask(
     probabilities: NDArray[np.float32], regions: Sequence[str], smooth: float
 ) -> NDArray[np.float32]:
-    """in: float32 (19, S, S), names out of REGIONS, and ``parsing_smooth`` in 0..1;
-    out: float32 (S, S) in 0..1, 1 where the likeliest region is one of them.
+    """``mask_of`` the likeliest regions of float32 (19, S, S)."""
+    return mask_of(labels(probabilities), regions, smooth)
+
+
+def mask_of(label_map: Plane, regions: Sequence[str], smooth: float) -> NDArray[np.float32]:
+    """in: uint8 (S, S), names out of REGIONS, and ``parsing_smooth`` in 0..1;
+    out: float32 (S, S) in 0..1, 1 where the region is one of them.
 
     With ``smooth`` above 0 its border is softened by a Gaussian of ``smooth * S / 32`` px; 0 is
     hard. The crop's border softens nothing: a region that goes on beyond it stays 1 there.
@@ -101,7 +106,7 @@ def mask(
         raise ValueError(f"no regions {', '.join(unknown)}; there are {', '.join(REGIONS)}")
     chosen = np.zeros(len(REGIONS), np.float32)
     chosen[[REGIONS.index(name) for name in regions]] = 1
-    hard = chosen[labels(probabilities)]
+    hard = chosen[label_map]
     sigma = smooth * MOST_BLUR * hard.shape[0]
     if sigma == 0:
         return hard
