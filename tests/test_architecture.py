@@ -40,7 +40,8 @@ MAY = {
     "sheet": {"decode", "encode", "domain", "settings"},
     "decoder": {"decode", "domain", "errors", "settings"},
     "budget": {"domain", "errors", "settings"},
-    "run": {*STAGES, *STAGE_MAY, "weights", "engines", "sidecar", "decoder", "budget"},
+    "timings": set(),
+    "run": {*STAGES, *STAGE_MAY, "weights", "engines", "sidecar", "decoder", "budget", "timings"},
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
 
