@@ -39,7 +39,7 @@ $(VENV)/.serving: pyproject.toml | $(BIN)/python
 $(VENV)/.development: $(VENV)/.serving
 	$(PIP) install -q -e ".[aws,dev,train]"
 	$(PIP) install -q --no-deps --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) "$(TORCH)" \
-		&& $(PIP) install -q -e ".[torch]" \
+		&& $(PIP) install -q -e ".[torch,evaluate]" \
 		|| echo "torch's CPU wheel cannot be had here: what needs torch will be skipped"
 	@touch $@
 

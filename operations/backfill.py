@@ -71,13 +71,13 @@ def counted(stack: Stack, wanted: Wanted, seconds: float | None, at_once: int) -
 
 def _seconds_measured(stack: Stack) -> float | None:
     """The function's mean duration of late; None where it did not run."""
-    now = datetime.now(UTC)
+    end = datetime.now(UTC) + timedelta(minutes=1)  # times lose their fraction on the way
     answer = client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
         MetricName="Duration",
         Dimensions=[{"Name": "FunctionName", "Value": stack.output("FunctionName")}],
-        StartTime=now - timedelta(days=DAYS_MEASURED),
-        EndTime=now,
+        StartTime=end - timedelta(days=DAYS_MEASURED),
+        EndTime=end,
         Period=DAYS_MEASURED * 86400,
         Statistics=["Sum", "SampleCount"],
     )

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import requires
@@ -160,7 +161,7 @@ def test_a_pickle_with_code_is_refused(tmp_path: Path) -> None:
     torch.save({"weight": Evil()}, file)
     asked = ["--name", "evil", "--title", "evil", "--licence", "none"]
     done = subprocess.run(
-        [ROOT / ".venv" / "bin" / "python", "-m", "pipeline", "weights", "import", file, *asked],
+        [sys.executable, "-m", "pipeline", "weights", "import", file, *asked],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -38,6 +38,8 @@ def enhance(
     """
     decisions = list(planned(photo, report, options, tools))
     if tools.mode == "auto":
+        if report.estimate is None:
+            raise ValueError("the restorer needs an estimate")
         restored, decisions = restore(photo, faults(report.estimate), decisions, tools)
         return restored, tuple(decisions)
     pixels, alpha = photo.pixels, photo.alpha
