@@ -97,6 +97,7 @@ class Pipeline:
         WeightsInvalid when a network that repairs photos is not in the layer or not as listed.
         """
         self._layer.style(options.style)
+        self._decoder.warm()  # photos are about to come
         tools = self.tools(options)
         if tools.mode == "auto":
             tools.open_restorer("picture")

@@ -79,7 +79,7 @@ def test_the_corpus_is_large_and_of_every_sort() -> None:
 
 def test_some_of_the_corpus() -> None:
     cheap = [name for part in (two_in_one, mislabelled) for name, _ in part()]
-    cheap += [name for name, _ in truncated()][::9] + [name for name, _ in flipped()][::9]
+    cheap += [name for name, _ in truncated()][::15] + [name for name, _ in flipped()][::15]
     told = list(sent(*cheap, *QUICK_BOMBS))
     assert len(told) == len(cheap) + len(QUICK_BOMBS)
     assert [(one, faults(one)) for one in told if faults(one)] == []

