@@ -7,6 +7,7 @@ an error, throws, or asks another host for anything. Screenshots lie in .cache/b
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +24,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
 SHOTS = ROOT / ".cache" / "browser"
+ENGLISH, CHINESE = (
+    json.loads((ROOT / "web" / f"{name}.json").read_text()) for name in ("en", "zh")
+)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 START_S = 180
 WAIT_MS = 60_000  # a picture, on a machine that does other things besides
@@ -37,6 +41,7 @@ document.addEventListener('securitypolicyviolation', (event) =>
 """
 
 Opener = Callable[..., Any]
+Figure = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +168,20 @@ def shot() -> Callable[[Any, str], None]:
 
     def keep(page: Any, name: str) -> None:
         page.screenshot(path=SHOTS / f"{name}.png", full_page=True, animations="disabled")
+
+    return keep
+
+
+@pytest.fixture(scope="session")
+def figure() -> Figure:
+    """Keeps what was measured, one line each, in .cache/browser/figures.txt."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    path = SHOTS / "figures.txt"
+    path.write_text("")
+
+    def keep(name: str, *values: float) -> None:
+        with path.open("a") as lines:
+            lines.write(f"{name}: {' '.join(f'{value:.1f}' for value in values)}\n")
 
     return keep
 

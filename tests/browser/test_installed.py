@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import SAMPLES, Opener, drawn
+from conftest import CHINESE, SAMPLES, Opener, drawn
 from hand import choose
 
 pytestmark = pytest.mark.browser
@@ -25,7 +25,8 @@ SHARE = """(files) => {
   }
   const form = document.createElement('form');
   Object.assign(form, {method: 'post', action: '/share', enctype: 'multipart/form-data'});
-  const field = Object.assign(document.createElement('input'), {type: 'file', name: 'photos', multiple: true});
+  const field = document.createElement('input');
+  Object.assign(field, {type: 'file', name: 'photos', multiple: true});
   field.files = transfer.files;
   form.append(field);
   document.body.append(form);
@@ -62,7 +63,7 @@ def test_without_a_connection_the_page_opens_and_says_so(visit: Opener) -> None:
     page.get_by_role("heading", name="Your photograph, drawn.").wait_for()
     page.get_by_role("alert").filter(has_text=UNREACHED).wait_for()
     page.get_by_role("button", name="切换到中文").click()  # both languages are there
-    page.get_by_role("heading", name="把照片，画成动漫。").wait_for()
+    page.get_by_role("heading", name=CHINESE["empty.title"]).wait_for()
     choose(page, COFFEE)
     page.locator(".failure").filter(has_text=UNREACHED).wait_for()
     page.context.set_offline(False)

@@ -16,8 +16,10 @@ from PIL import Image
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("astronaut", "chelsea", "coffee")
-PHOTOS = [(f"{name}.jpg", "image/jpeg", (SAMPLES / f"{name}.jpg").read_bytes()) for name in NAMES]
+PHOTOS = [
+    (f"{name}.jpg", "image/jpeg", (SAMPLES / f"{name}.jpg").read_bytes())
+    for name in ("astronaut", "chelsea", "coffee")
+]
 BAD = ("notes.jpg", "image/jpeg", b"no picture\n" * 20)
 TWIN = ("coffee.jpg", "image/jpeg", PHOTOS[1][2])  # another photo of the same name
 
@@ -31,7 +33,8 @@ def test_one_bad_photo_among_many_fails_alone(page: Any, shot: Callable[..., Non
     page.expose_function("seen", lambda state: seen.add(state))
     page.evaluate("""() => new MutationObserver(() => {
         for (const tile of document.querySelectorAll('.tile')) seen(tile.dataset.state);
-      }).observe(document.querySelector('#grid'), {subtree: true, childList: true, attributes: true})
+      }).observe(document.querySelector('#grid'),
+        {subtree: true, childList: true, attributes: true})
     """)
     drop(page, *PHOTOS[:2], BAD, PHOTOS[2])
     tiles(page, "failed").wait_for()

@@ -187,9 +187,11 @@ def test_a_photo_that_the_browser_cannot_show_is_drawn_all_the_same(
     drop(page, ("photo.heic", "", heic.getvalue()))  # Chromium on Linux knows no type for it
     picture = drawn(page)
     assert pixels(picture).shape == (400, 600, 3)
-    assert page.get_by_text("cannot show the original (HEIF)").or_(
-        page.get_by_text("cannot show the original (HEIC)")
-    ).is_visible()
+    assert (
+        page.get_by_text("cannot show the original (HEIF)")
+        .or_(page.get_by_text("cannot show the original (HEIC)"))
+        .is_visible()
+    )
     assert not page.locator(".before, .compare [type=range]").count()
     shot(page, "heic")
 

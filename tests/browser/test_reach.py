@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import SAMPLES, Opener, drawn
+from conftest import CHINESE, ENGLISH, SAMPLES, Opener, drawn
 from hand import choose
 
 pytestmark = pytest.mark.browser
@@ -31,10 +31,10 @@ TARGETS = """() => [...document.querySelectorAll('button, a[href], summary, inpu
 @pytest.mark.parametrize(
     ("locale", "language", "title"),
     [
-        ("en-US", "en", "Your photograph, drawn."),
-        ("zh-CN", "zh-Hans", "把照片，画成动漫。"),
-        ("zh-TW", "zh-Hans", "把照片，画成动漫。"),
-        ("de-DE", "en", "Your photograph, drawn."),
+        ("en-US", "en", ENGLISH["empty.title"]),
+        ("zh-CN", "zh-Hans", CHINESE["empty.title"]),
+        ("zh-TW", "zh-Hans", CHINESE["empty.title"]),
+        ("de-DE", "en", ENGLISH["empty.title"]),
     ],
 )
 def test_the_browsers_language_decides(
@@ -54,7 +54,8 @@ def test_a_switched_language_is_kept_and_takes_everything_along(visit: Opener) -
     page.get_by_role("button", name="重新画").wait_for()  # the option that was changed still is
     assert page.get_by_role("radio", name="赛璐璐").is_checked()
     english = page.evaluate("""() => [...document.querySelectorAll('main *')]
-        .filter((item) => !item.children.length && item.checkVisibility() && !item.closest('[lang=en], code'))
+        .filter((item) => !item.children.length && item.checkVisibility())
+        .filter((item) => !item.closest('[lang=en], code'))
         .map((item) => item.textContent).filter((text) => /[a-z]{4}/.test(text))""")
     assert set(english) <= {"coffee.jpg"}
     page.reload()
@@ -107,10 +108,14 @@ def test_a_finger_moves_the_divider(visit: Opener) -> None:
 # --- the keyboard alone -----------------------------------------------------------------------
 
 
+FOCUSED = """() => {
+  const at = document.activeElement;
+  return at.getAttribute('aria-label') || at.innerText || at.labels?.[0]?.innerText || at.id;
+}"""
+
+
 def focused(page: Any) -> str:
-    return str(page.evaluate("""() => {
-      const at = document.activeElement;
-      return at.getAttribute('aria-label') || at.innerText || at.labels?.[0]?.innerText || at.id; }"""))
+    return str(page.evaluate(FOCUSED))
 
 
 def tab_to(page: Any, name: str) -> None:
@@ -167,9 +172,8 @@ def test_what_happens_is_announced(page: Any) -> None:
     drawn(page)
     assert page.get_by_role("status").filter(has_text="coffee.jpg is drawn.").count() == 1
     choose(page, BAD)
-    page.get_by_role("status").filter(has_text="notes.jpg failed: This is not a photograph.").wait_for(
-        state="attached"
-    )
+    told = page.get_by_role("status").filter(has_text="notes.jpg failed: This is not a photograph.")
+    told.wait_for(state="attached")
 
 
 # --- axe --------------------------------------------------------------------------------------

@@ -37,7 +37,9 @@ def test_a_text_file_named_as_a_photo_is_refused_by_the_server(
     page.locator(".failure summary").click()
     assert "JPEG, PNG, WebP" in page.locator(".failure details").inner_text()  # the server's words
     shot(page, f"refused-{locale}")
-    page.locator("#photo").get_by_role("button", name={"en-GB": "Remove", "zh-CN": "移除"}[locale]).click()
+    page.locator("#photo").get_by_role(
+        "button", name={"en-GB": "Remove", "zh-CN": "移除"}[locale]
+    ).click()
     page.locator("#empty").wait_for()
 
 

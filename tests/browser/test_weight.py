@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Opener
+from conftest import Figure, Opener
 from wire import Wire
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ LOADED = """() => performance.getEntriesByType('resource').map((entry) =>
   ({url: entry.name, blocking: entry.renderBlockingStatus, kind: entry.initiatorType}))"""
 
 
-def test_a_first_visit_weighs_less_than_150_kb(visit: Opener, server: str) -> None:
+def test_a_first_visit_weighs_less_than_150_kb(visit: Opener, server: str, figure: Figure) -> None:
     """All that comes over the wire, headers too, and what the service worker keeps for later."""
     with Wire(server) as wire:
         page = visit(wire.address)
@@ -40,7 +40,7 @@ def test_a_first_visit_weighs_less_than_150_kb(visit: Opener, server: str) -> No
         images = page.locator(".cards img")
         assert images.evaluate_all("(all) => all.every((image) => image.naturalWidth > 0)")
         assert images.count() == 3
-    print(f"a first visit: {wire.received_bytes / 1000:.1f} kB")
+    figure("first visit, kB", wire.received_bytes / 1000)
     assert 30_000 < wire.received_bytes < MOST_BYTES
 
 
@@ -53,7 +53,9 @@ def test_nothing_outside_the_page_blocks_its_rendering(page: Any, server: str) -
     assert all(entry["url"].startswith(server) for entry in loaded)
 
 
-def test_the_first_paint_comes_within_a_second_on_slow_4g(visit: Opener, server: str) -> None:
+def test_the_first_paint_comes_within_a_second_on_slow_4g(
+    visit: Opener, server: str, figure: Figure
+) -> None:
     """The best of a few visits with an empty cache: what the page takes, not what this machine
     was busy with meanwhile.
     """
@@ -67,7 +69,7 @@ def test_the_first_paint_comes_within_a_second_on_slow_4g(visit: Opener, server:
         page.goto(f"{server}/", wait_until="commit")
         paints.append(page.evaluate(PAINT))
         page.locator(".cards").wait_for()
-    print("first contentful paint:", *(f"{paint:.0f} ms" for paint in sorted(paints)))
+    figure("first contentful paint, ms", *sorted(paints))
     assert min(paints) < MOST_PAINT_MS
     assert min(paints) > SLOW_4G["latency"]  # the network was slow indeed
 
