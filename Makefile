@@ -22,7 +22,8 @@ SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
 .PHONY: help setup run serve test test-heavy check format bench compare eval weights thumbnails \
-	test-container local-s3 check-template lock licences sbom audit schema openapi clean
+	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
+	openapi clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -90,6 +91,20 @@ weights: $(VENV)/.development
 ## make eval             what the repair of bad photos is worth; DATA=DIR of photographs
 eval: $(VENV)/.development
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) --sheet
+
+$(VENV)/.browser: $(VENV)/.development
+	$(PIP) install -q -e ".[browser]"
+	@touch $@
+
+# the system's own, for Playwright's are not made for every Linux; fonts for the Chinese pictures
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -q && apt-get install -qy chromium fonts-noto-cjk; } \
+		|| { echo "no Chromium: apt-get install chromium fonts-noto-cjk"; exit 1; }
+
+## make test-browser     the page in Chromium, against kirei serve; pictures in .cache/browser
+test-browser: $(VENV)/.browser chromium
+	$(BIN)/pytest tests/browser -m browser
 
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam
