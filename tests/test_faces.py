@@ -76,19 +76,24 @@ def test_a_face_that_cannot_be_aligned_is_left_alone_and_the_reason_told(
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"without": ("upper_lip", "lower_lip", "left_eye")}, "lacks an eye"),
-        ({"without": ("nose", "left_eye", "right_eye")}, "lacks an eye"),
+        ({"without": ("upper_lip", "lower_lip")}, "looks like lips"),
         ({"without": ("skin", "nose")}, "of where it should be"),
-        ({"without": tuple(COLOURS)[3:]}, "lacks"),  # an all-skin close-up
+        ({"without": tuple(COLOURS)[3:]}, "looks like lips"),  # an all-skin close-up
     ],
 )
 def test_what_is_no_persons_face_is_not_aligned(given: dict[str, object], why: str) -> None:
     picture = scene(320, 420, [ONE])
     (one,), _ = find_faces(Photo(picture), Options(), tools_for([ONE], **given))
+    told = str(one.face.not_refined)
     assert one.regions is None and one.parsed
-    assert str(one.face.not_refined).startswith("no person's face") and why in str(
-        one.face.not_refined
-    )
+    assert told.startswith("no person's face") and why in told
+
+
+def test_a_face_too_small_to_show_lips_is_a_persons() -> None:
+    small = face_at(210, 160, 50)
+    given = {"without": ("upper_lip", "lower_lip", "left_eye", "right_eye")}
+    (one,), _ = find_faces(Photo(scene(320, 420, [small])), Options(), tools_for([small], **given))
+    assert one.regions is not None
 
 
 def test_the_largest_faces_of_a_crowd_are_cared_for_and_the_rest_is_told() -> None:

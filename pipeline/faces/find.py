@@ -85,7 +85,7 @@ def _align(pixels: Picture, face: Face, options: Options, tools: FaceTools) -> F
         if name != "background" and count >= LEAST_SHARE * label_map.size
     )
     face = replace(face, regions=names)
-    why_not = why_not_human(label_map)
+    why_not = why_not_human(label_map, width_px)
     if why_not:
         return Found(replace(face, not_refined=why_not), parsed=True)
     masks = {
