@@ -46,7 +46,7 @@ from training.layer import (
 
 SPAN = (-1.0, 1.0)
 # names of nodes: what reads pixels, what tells places
-IN_FLOAT = ("/front/front.0/", "/front/front.1/", "/heads.", "/Concat")
+IN_FLOAT = ("/front.0/", "/heads.", "/Concat")
 CALIBRATION_PICTURES = 48
 MOST_LOST = 0.01  # of recall and of precision, through int8
 LICENCE = (
