@@ -53,7 +53,7 @@ class QualityEstimate:
     ``blur_px``: the sigma of a Gaussian that blurs as much; ``noise``: standard deviation in grey
     levels; ``jpeg_quality``: 100 where it never was a JPEG, or looks like it; ``exposure_stops``:
     how much too bright it is, negative for a dark one; ``score``: 1 for a photo that lacks
-    nothing, down to 0.
+    nothing, one half where a fault is just clearly there, down to 0.
     """
 
     blur_px: float

@@ -53,7 +53,7 @@ def test_a_file_gives_a_picture_its_json_and_a_sheet(small: Path, tmp_path: Path
     assert told["source"]["key"] == str(small)
     assert told["output"]["key"] == str(tmp_path / "out" / "cat.hayao.jpg")
     with Image.open(tmp_path / "out" / "cat.hayao.sheet.jpg") as sheet:
-        assert sheet.size == (2 * 150 + 8, 100)
+        assert sheet.size == (2 * 300 + 8, 200)  # a small photo comes out doubled
 
 
 def test_every_option_of_a_request_is_a_flag(small: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_standard_input_goes_to_standard_output(small: Path) -> None:
     run = kirei("stylise", "-", "--format", "png", stdin=small.read_bytes())
     assert run.returncode == 0, run.stderr.decode()
     with Image.open(io.BytesIO(run.stdout)) as picture:
-        assert (picture.format, picture.size) == ("PNG", (150, 100))
+        assert (picture.format, picture.size) == ("PNG", (300, 200))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,9 @@ def test_styles_and_weights_can_be_listed_and_verified(tmp_path: Path) -> None:
     run = kirei("styles")
     assert run.returncode == 0 and "hayao" in run.stdout.decode()
     run = kirei("weights", "verify")
-    assert run.returncode == 0 and run.stdout.decode().count("  ok") == 7
+    listed = json.loads((ROOT / "layers" / "weights" / "manifest.json").read_text())["weights"]
+    served = [role for entry in listed for role in entry["files"] if role != "float"]
+    assert run.returncode == 0 and run.stdout.decode().count("  ok") == len(served)
     run = kirei("weights", "verify", KIREI_WEIGHTS_DIR=str(tmp_path))
     assert run.returncode == 1
     assert run.stderr.decode().startswith("kirei: weights_invalid: ")

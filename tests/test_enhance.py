@@ -78,8 +78,8 @@ def add_random_quality(place: Place) -> None:
     held_out = {}
     for kind in KINDS:
         worse, damage = degrade(photo, [Noise(30.0), Blur(2.0)], 1)
-        held_out[kind] = [Case(worse, truth_of(damage, 0.5))]
-    held_out["clean"] = [Case(photo, truth_of(degrade(photo, [], 1)[1], 1.0))]
+        held_out[kind] = [Case(worse, truth_of(damage))]
+    held_out["clean"] = [Case(photo, truth_of(degrade(photo, [], 1)[1]))]
     add_quality(checkpoint, [photo], [photo], held_out, {"photographs": 1}, place)
 
 
@@ -258,10 +258,15 @@ def test_a_photo_too_large_for_doubling_is_restored_at_its_size(whole: Place) ->
 def test_a_photo_that_lacks_nothing_is_the_same_object(whole: Place) -> None:
     photo = Photo(PHOTO)
     lent = pipeline_of(whole).tools(Options())
-    generous = dict.fromkeys(THRESHOLDS, 1e6)
     report = replace(assess(photo, SHIPPED), estimate=GOOD)
-    repaired, decisions = enhance(photo, report, Options(), replace(lent, thresholds=generous))
+    repaired, decisions = enhance(photo, report, Options(), replace(lent, thresholds=THRESHOLDS))
     assert repaired is photo and not any(one.ran for one in decisions)
+    assert {one.why for one in decisions} == {
+        "large enough",
+        "clean",
+        "bright enough",
+        "sharp enough",
+    }
 
 
 def test_without_the_nets_the_default_is_classic_and_auto_is_refused(without) -> None:

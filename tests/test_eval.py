@@ -10,11 +10,13 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 pytest.importorskip("matplotlib", reason="plots need matplotlib")
+pytest.importorskip("torchmetrics", reason="the figures are torchmetrics'")
 
 from benchmarks import quality  # noqa: E402
 from benchmarks.frechet import distance, frechet_distance, student_features  # noqa: E402
 from pipeline import Options, Pipeline, Settings  # noqa: E402
 from training.degradations import Blur, Noise  # noqa: E402
+from training.quality import LONGER_PX  # noqa: E402
 
 
 def test_the_distance_of_normal_laws_is_the_formula() -> None:
@@ -48,10 +50,22 @@ def test_a_blurred_picture_is_farther_the_more_it_is_blurred() -> None:
     assert 0 < found[0] < found[1] < found[2]
 
 
+def test_the_pipelines_own_measures_agree_with_the_librarys() -> None:
+    from pipeline.measure import psnr_db, ssim
+
+    photo = data.chelsea()
+    noise = np.random.default_rng(3).normal(0, 12, photo.shape)
+    noisy = np.clip(photo + noise, 0, 255).astype(np.uint8)
+    library_psnr, library_ssim = quality.likeness(noisy, photo)
+    assert psnr_db(noisy, photo) == pytest.approx(library_psnr, abs=1e-3)
+    assert ssim(noisy, photo) == pytest.approx(library_ssim, abs=3e-3)  # borders differ
+    assert quality.likeness(photo, photo) == (100.0, 1.0)
+
+
 def test_the_clean_photos_are_evenly_chosen_and_of_the_drawn_size() -> None:
     photos = quality.clean_photos(None, 3)
     assert len(photos) == 3
-    assert all(max(p.shape[:2]) <= quality.LONGER_PX for p in photos)
+    assert all(max(p.shape[:2]) <= LONGER_PX for p in photos)
     assert all(side % 4 == 0 for p in photos for side in p.shape[:2])
 
 

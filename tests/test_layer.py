@@ -135,7 +135,10 @@ def test_torch_and_onnx_agree() -> None:
     # int8 against float, through enlargement and sharpening, which amplifies the difference
     assert psnr_db(*pictures) > 40
     assert results[1].sidecar.engine == "torch"
-    assert [use.name for use in results[1].sidecar.weights] == ["hayao.safetensors"]
+    assert [use.name for use in results[1].sidecar.weights] == [
+        "quality.safetensors",
+        "hayao.safetensors",
+    ]
 
 
 def test_a_float_student_of_another_shape_is_refused() -> None:

@@ -70,23 +70,40 @@ def test_the_truth_is_what_was_done(folder: Path, kind: str) -> None:
 
 
 def test_extremes_stay_within_the_models_range() -> None:
-    truth = truth_of(Damage(30.0, 500.0, 5.0, -9.0), -0.2)
-    assert truth.tolist() == [8, 100, 25, -5, 0]
+    truth = truth_of(Damage(30.0, 500.0, 5.0, -9.0))
+    assert truth.tolist() == [8, 100, 25, -5, 0.5**10]
+
+
+@pytest.mark.parametrize(
+    ("damage", "score"),
+    [
+        (Damage(), 1.0),
+        (Damage(exposure_stops=2.0), 1.0),  # too bright: nothing here mends that
+        (Damage(blur_px=1.5), 0.5),
+        (Damage(noise=20.0, blur_px=0.1), 0.25),
+        (Damage(jpeg_quality=55, exposure_stops=-0.5), 0.5),
+    ],
+)
+def test_the_score_halves_with_the_worst_fault(damage: Damage, score: float) -> None:
+    assert truth_of(damage)[-1] == pytest.approx(score)
 
 
 def test_thresholds_and_figures_by_hand() -> None:
-    def said(blur: float, noise: float, jpeg_quality: float = 100.0) -> list[float]:
-        return [blur, noise, jpeg_quality, 0.0, 1.0]
+    def said(blur: float, noise: float, score: float) -> list[float]:
+        return [blur, noise, 100.0, 0.0, score]
 
-    clean = np.array([said(0.1 * n, 1.0) for n in range(11)], np.float32)
+    clean = np.array([said(0.1 * n, 1.0, 1.0) for n in range(11)], np.float32)
     limits = thresholds_of(clean, 0.9)
     assert limits == {"blur_px": 0.9, "noise": 1.0, "artefacts": 0.0, "darkness": 0.0}
     limits |= {"noise": 5.0, "artefacts": 20.0, "darkness": 0.5}
     true = {
-        "clean": np.array([said(0, 0)] * 11, np.float32),
-        "noise": np.array([said(0, 20), said(0, 30), said(0, 2)], np.float32),
+        "clean": np.array([said(0, 0, 1)] * 11, np.float32),
+        "noise": np.array([said(0, 20, 0.25), said(0, 30, 0.1), said(0, 2, 0.9)], np.float32),
     }
-    model = {"clean": clean, "noise": np.array([said(0, 19), said(0, 3), said(0, 9)], np.float32)}
+    model = {
+        "clean": clean,
+        "noise": np.array([said(0, 19, 0.3), said(0, 3, 0.2), said(0, 9, 0.9)], np.float32),
+    }
     found = figures(model, true, limits)
     assert found["clean_left_alone"] == pytest.approx(10 / 11)
     assert found["spoilt_found"] == 0.5  # of the two that are clearly spoilt

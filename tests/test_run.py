@@ -114,7 +114,11 @@ def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
     assert told["output"]["bytes"] == len(result.image)
     assert (told["output"]["width_px"], told["output"]["format"]) == (512, "jpeg")
     assert told["pipeline_version"] == pipeline.version
-    assert {use["name"] for use in told["weights"]} == {"hayao.int8.onnx", "hayao.code.onnx"}
+    assert {use["name"] for use in told["weights"]} == {
+        "quality.int8.onnx",
+        "hayao.int8.onnx",
+        "hayao.code.onnx",
+    }
     metrics = told["metrics"]
     assert 10 < metrics["psnr_db"] < 40 and 0 < metrics["ssim"] < 1
 
@@ -142,7 +146,7 @@ def test_alpha_comes_back_where_the_format_has_one(pipeline: Pipeline) -> None:
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     for name, mode in (("auto", "RGBA"), ("webp", "RGBA"), ("jpeg", "RGB")):
-        result = pipeline.run(stream.getvalue(), Options(format=name))
+        result = pipeline.run(stream.getvalue(), Options(format=name, upscale="off"))
         back = Image.open(io.BytesIO(result.image))
         assert (back.mode, back.size) == (mode, (120, 80))
         assert bool(result.sidecar.warnings) == (name == "jpeg")

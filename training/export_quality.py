@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.domain import Picture
-from pipeline.nets.quality import MEASURES, QualityModel, QualityShape
+from pipeline.nets.quality import BLOCK, MEASURES, QualityModel, QualityShape
 from training.errors import StyleRefused
 from training.layer import (
     INT8,
@@ -37,6 +37,7 @@ from training.layer import (
     quantise,
 )
 from training.quality import (
+    SHARE,
     Case,
     draw_case,
     figures,
@@ -44,12 +45,12 @@ from training.quality import (
     judge,
     shown,
     thresholds_of,
+    whole_photos,
 )
 from training.restore import photographs
 
 NAME = "quality"
-CALIBRATION_CASES, CLEAN_CASES = 128, 400
-CLEAN_SHARE = 0.99  # of clean photos under the threshold of each of the four measures
+CALIBRATION_CASES, CLEAN_PHOTOS = 128, 1600
 MOST_BYTES = 300_000
 # Mean absolute differences that int8 may make: a tenth to a fifth of what a gate must tell apart.
 MOST_STRAY = dict(zip(MEASURES, (0.15, 1.5, 6.0, 0.2, 0.05), strict=True))
@@ -78,15 +79,23 @@ def run_quality(
 
 
 def graph_of(model: QualityModel, folder: Path, calibration: Sequence[Picture]) -> Path:
-    """The int8 graph: its convolutions; the little that follows them stays in float."""
+    """The int8 graph: its convolutions but the blocks'; what follows them stays in float."""
     shape = model.shape
     example = {
         "thumbnail": torch.zeros(1, 3, shape.thumbnail_px, shape.thumbnail_px),
         "patches": torch.zeros(shape.patches, 3, shape.patch_px, shape.patch_px),
     }
     graph = export_onnx(model, example, "measures", folder / "quality.onnx", False)
-    after = [node.name for node in onnx.load(graph).graph.node if node.op_type == "Add"]
-    return quantise(graph, folder, inputs_of(calibration, shape), after)
+    in_float = [node.name for node in onnx.load(graph).graph.node if _stays(node)]
+    return quantise(graph, folder, inputs_of(calibration, shape), in_float)
+
+
+def _stays(node: onnx.NodeProto) -> bool:
+    """Whether a node stays in float: additions, and the branch of the blocks, of whose large
+    coefficients the small ones are what tells.
+    """
+    sides = [list(one.ints) for one in node.attribute if one.name == "kernel_shape"]
+    return node.op_type == "Add" or sides in ([[1, 1]], [[BLOCK, BLOCK]])
 
 
 def add_quality(
@@ -112,7 +121,7 @@ def add_quality(
     said = {kind: run_quality(graph, ones, shape) for kind, ones in photos.items()}
     in_float = np.concatenate([judge(model, ones) for ones in photos.values()])
     strays = np.abs(np.concatenate(list(said.values())) - in_float).mean(0)
-    thresholds = thresholds_of(run_quality(graph, clean, shape), CLEAN_SHARE)
+    thresholds = thresholds_of(run_quality(graph, clean, shape), SHARE)
     true = {kind: np.stack([case.truth for case in cases]) for kind, cases in held_out.items()}
     measured = {f"{name}_stray": float(s) for name, s in zip(MEASURES, strays, strict=True)}
     measured |= figures(said, true, thresholds)
@@ -157,11 +166,10 @@ def add(checkpoint: Path, data: Path, place: Place) -> None:
     """Adds the quality model, calibrated and measured on the photographs of ``data``."""
     lists = photographs(data, validation=False)
     of_any_kind = [draw_case(lists, None, 0.4, (4, n)) for n in range(CALIBRATION_CASES)]
-    clean = [draw_case(lists, "clean", 0.0, (5, n)) for n in range(CLEAN_CASES)]
     written = add_quality(
         checkpoint,
         [case.photo for case in of_any_kind],
-        [case.photo for case in clean],
+        whole_photos(lists, CLEAN_PHOTOS),
         held_out_cases(data),
         {"photographs": sum(map(len, lists.values()))},
         place,

@@ -100,8 +100,8 @@ UPSAMPLER = (  # on the drawings of cel
     Stage("steps=14200 crisp=0.5 energy_weight=1 learning_rate=0.03 steepened=1"),
 )
 
-RESTORER = (Stage("steps=5000"),)  # on the photographs, spoilt as they are drawn
-QUALITY = (Stage("steps=4000"),)
+RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
+QUALITY = (Stage("steps=8000"),)
 PARSER = (  # on the faces in the photographs, as a teacher labels them
     Stage("steps=4000", 3000),
     Stage("steps=6500 spoilt=0.1"),

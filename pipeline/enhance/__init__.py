@@ -29,6 +29,8 @@ def enhance(
     """
     decisions = [decide(step, photo, report, options, tools) for step in STEPS]
     if tools.mode == "auto":
+        if report.estimate is None:
+            raise ValueError("the restorer needs an estimate")
         restored, decisions = restore(photo, faults(report.estimate), decisions, tools)
         return restored, tuple(decisions)
     pixels, alpha = photo.pixels, photo.alpha

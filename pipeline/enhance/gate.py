@@ -65,6 +65,8 @@ def by_estimate(step: str, photo: Photo, report: QualityReport, tools: Tools) ->
         longer_px = max(photo.width_px, photo.height_px)
         small = longer_px < SMALL_PX
         return Finding(small, "small" if small else "large enough", longer_px, SMALL_PX)
+    if report.estimate is None:
+        raise ValueError("the learned gate needs an estimate")
     found = faults(report.estimate)
     limits = tools.thresholds
     if step == "denoise":
@@ -82,12 +84,10 @@ def by_estimate(step: str, photo: Photo, report: QualityReport, tools: Tools) ->
     return Finding(needed, words if needed else otherwise, found[name], limits[name])
 
 
-def faults(estimate: QualityEstimate | None) -> dict[str, float]:
-    """What the gate has thresholds for: more is worse. ``artefacts``: 100 minus the JPEG
-    quality; ``darkness``: stops.
+def faults(estimate: QualityEstimate) -> dict[str, float]:
+    """What the gate has thresholds for: more is worse. ``artefacts``:
+    100 minus the JPEG quality; ``darkness``: stops.
     """
-    if estimate is None:
-        raise ValueError("the learned gate needs an estimate")
     return {
         "blur_px": estimate.blur_px,
         "noise": estimate.noise,

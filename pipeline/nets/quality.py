@@ -2,9 +2,11 @@
 
 Blur, noise and JPEG artefacts are seen in native pixels and nowhere else; exposure is seen in
 the whole. So one branch looks at patches, chosen where the photo has the most contrast (there
-blur shows) and where it has its usual contrast (there noise does), and one at a thumbnail. What
-passes between the convolutions and the last layers is the logarithm of mean activations: a
-photo twice as noisy is as far from the first as that one from one half as noisy.
+blur shows) and where it has its usual contrast (there noise does), and one at a thumbnail. A
+third sees the patches as JPEG does, by the cosine transform of blocks of 8x8 from the photo's
+corner on: what a coarse quantisation has set to nothing is nothing there. What passes between
+the convolutions and the last layers is the logarithm of mean activations: a photo twice as
+noisy is as far from the first as that one from one half as noisy.
 """
 
 from __future__ import annotations
@@ -19,17 +21,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MEASURES = ("blur_px", "noise", "jpeg_quality", "exposure_stops", "score")
+BLOCK = 8  # a JPEG's, in px
+LUMA = (0.299, 0.587, 0.114)
 BLUR_SPAN_PX, NOISE_SPAN, ARTEFACT_SPAN, STOPS_SPAN = 4.0, math.log(51), 75.0, 4.0
 
 
 @dataclass(frozen=True)
 class QualityShape:
-    """Channels of the patches' three stages, of the last layer but one, and the inputs' sizes;
+    """Channels of the patches' three stages, of the last layer but one, of what is told of the
+    blocks, and the inputs' sizes;
     ``patches`` are half of them of the highest and half of the median variance.
     """
 
     channels: tuple[int, int, int] = (32, 48, 64)
     hidden: int = 32
+    block_channels: int = 64
     patches: int = 8
     patch_px: int = 64
     thumbnail_px: int = 64
@@ -51,7 +57,8 @@ class QualityShape:
 class QualityModel(nn.Module):
     """float32 RGB in [-1, 1], thumbnails (N, 3, T, T) and patches (N * K, 3, P, P), those of the
     highest variance first, to (N, 5): MEASURES in their units, as training/degradations.py
-    has them, and a score from 0 to 1, the structural similarity to what the photo should be.
+    has them, and a score from 0 to 1: one half for a photo in which a fault is just clearly
+    there, see ``truth_of`` in training/quality.py.
     """
 
     def __init__(self, shape: QualityShape) -> None:
@@ -62,6 +69,9 @@ class QualityModel(nn.Module):
         self.middle = nn.Conv2d(first, second, 3, stride=2, padding=1)
         self.coarse = nn.Conv2d(second, third, 3, stride=2, padding=1)
         self.last = nn.Conv2d(third, third, 3, padding=1)
+        self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("cosines", _cosines(), persistent=False)
+        self.blocks = nn.Conv2d(BLOCK * BLOCK, shape.block_channels, 1)
         self.whole = nn.Sequential(
             nn.Conv2d(3, 16, 3, stride=2, padding=1),
             nn.ReLU(),
@@ -70,7 +80,8 @@ class QualityModel(nn.Module):
             nn.Conv2d(32, 48, 3, stride=2, padding=1),
             nn.ReLU(),
         )
-        self.mix = nn.Linear(4 * (first + second + third) + 2 * 48, shape.hidden)
+        told = first + second + third + shape.block_channels
+        self.mix = nn.Linear(4 * told + 2 * 48, shape.hidden)
         self.out = nn.Linear(shape.hidden, len(MEASURES))
 
     def forward(self, thumbnail: Tensor, patches: Tensor) -> Tensor:
@@ -84,7 +95,8 @@ class QualityModel(nn.Module):
         means.append(_log_mean(y))
         y = F.relu(self.last(F.relu(self.coarse(y))))
         means.append(_log_mean(y))
-        of_patches = torch.cat(means, 1)  # (N * K, first + second + third)
+        means.append(_log_mean(F.relu(self.blocks(self.spectrum(patches)))))
+        of_patches = torch.cat(means, 1)  # (N * K, told)
         length = of_patches.shape[1]
         of_patches = of_patches.reshape(-1, 2, self.shape.patches // 2, length)
         whole = self.whole(thumbnail)
@@ -94,6 +106,25 @@ class QualityModel(nn.Module):
         known += [(mean.flatten(1) + 0.01).log(), (spread + 1e-4).log() / 2]
         result: Tensor = self.out(F.relu(self.mix(torch.cat(known, 1))))
         return result
+
+    def spectrum(self, patches: Tensor) -> Tensor:
+        """(N, 64, P / 8, P / 8): the logarithms of one more than the sizes of the blocks' cosine
+        coefficients, in grey levels.
+        """
+        with torch.autocast("cpu", enabled=False):  # a level more or less is what matters
+            luma = (patches * self.luma).sum(1, keepdim=True)
+            return F.conv2d(luma, self.cosines, stride=BLOCK).abs().log1p()
+
+
+def _cosines() -> Tensor:
+    """(64, 1, 8, 8): the orthonormal cosine transform of a block in [-1, 1], to coefficients in
+    grey levels.
+    """
+    places = torch.arange(BLOCK, dtype=torch.float64)
+    rows = torch.cos(math.pi / BLOCK * torch.outer(places, places + 0.5)) * math.sqrt(2 / BLOCK)
+    rows[0] /= math.sqrt(2)
+    waves = torch.einsum("uy,vx->uvyx", rows, rows).reshape(BLOCK * BLOCK, 1, BLOCK, BLOCK)
+    return (waves * 127.5).float()
 
 
 def _log_mean(activations: Tensor) -> Tensor:
