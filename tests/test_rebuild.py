@@ -9,9 +9,19 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training import distil, parser, quality, restore, upsampler
+from training import detector, distil, parser, quality, restore, upsampler
 from training.layer import CHECKPOINTS
-from training.rebuild import MAKERS, PARSER, PLANS, QUALITY, RESTORER, TAUGHT, UPSAMPLER, Stage
+from training.rebuild import (
+    DETECTOR,
+    MAKERS,
+    PARSER,
+    PLANS,
+    QUALITY,
+    RESTORER,
+    TAUGHT,
+    UPSAMPLER,
+    Stage,
+)
 from training.recipe import changed
 
 ROOT = Path(__file__).parent.parent
@@ -50,9 +60,10 @@ def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
         ("restorer", RESTORER, restore.Recipe),
         ("quality", QUALITY, quality.Recipe),
         ("parser", PARSER, parser.Recipe),
+        ("detector", DETECTOR, detector.Recipe),
     ],
 )
-def test_the_manifest_tells_of_the_settings_of_the_other_nets(
+def test_the_manifest_tells_of_the_settings_of_one_plan(
     name: str, plan: tuple[Stage, ...], kind: type
 ) -> None:
     if name not in ENTRIES:

@@ -3,13 +3,13 @@
     python -m training.detector --data ../shared/data --teachers ../shared/teachers \\
         --output .cache/runs/detector --set steps=5000
 
-The teacher sees each picture clean, the student sometimes blurred, noisy or dark. All of it but
-its front starts as the teacher; at first the front learns alone to see what the teacher's first
-stage sees, while the rest then learns to do with plain ReLUs. Learned are the features of every
-place that answers are read from, and the answers: the score of every prior, boxes and landmarks
-where the teacher sees a face. Run again with the same --output, it continues from the last
-checkpoint and ends where one run would have; the random numbers of a step depend on the seed and
-the step alone.
+The teacher sees each picture clean, the student sometimes blurred, noisy or dark. It starts from
+random weights. At first each of its blocks learns by itself, from what the teacher's block was
+given, to make what that made (so each is a shallow net, which learns quickly); then all of it
+together. Learned are the outputs of the blocks and the answers: the score of every prior, boxes
+and landmarks where the teacher sees a face. Run again with the same --output, it continues from
+the last checkpoint and ends where one run would have; the random numbers of a step depend on the
+seed and the step alone.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, smooth_l1_loss
 
 from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape, inherit
-from pipeline.nets.retinaface import MEAN, PRIORS, SLOPE
+from pipeline.nets.detector import Detector, DetectorShape
+from pipeline.nets.retinaface import MEAN, PRIORS
 from training.checkpoint import follow, resume, save, twin
 from training.detector_data import draw_damaged, draw_picture, face_photographs
 from training.detector_figures import Found, agreement, found_in, held_out_pictures
 from training.distil import learning_rate, to_tensor
 from training.errors import LossNotFinite
 from training.recipe import changed
-from training.teachers import load_retinaface_onnx, retinaface_nodes
+from training.teachers import retinaface_nodes
 
 TEACHER = "retinaface_mobilenet025.onnx"
+SCALED_ON = 3000  # the step whose pictures, and those of some after it, set the scales
 Array = NDArray[np.float32]
 Pictures = Mapping[str, Sequence[Picture]]  # by kind
 
@@ -57,15 +58,14 @@ class Recipe:
     decay_from: int = 1500  # constant learning rate before, cosine to zero after
     average_decay: float = 0.998  # of the exponential moving average that is exported
     damaged: float = 0.4  # share of the pictures that the student sees spoilt
-    alone: int = 300  # steps in which the front learns, for the published rest
-    rest_rate: float = 0.25  # of the learning rate, of that rest
-    slope_until: int = 1500  # step at which the slope of its ReLUs has come down to zero
-    stage_weight: float = 1.0  # of the first stage's output
+    apart: int = 800  # steps in which the blocks learn each by itself
+    stage_weight: float = 1.0  # of the outputs of the three stages
     feature_weight: float = 1.0
     face_emphasis: float = 20.0  # how much more a place with a face counts among the features
     score_weight: float = 1.0
     box_weight: float = 1.0
     landmark_weight: float = 2.0
+    held_out_scenes: int = 80
     seed: int = 1
 
 
@@ -74,9 +74,9 @@ class Teacher:
 
     def __init__(self, path: Path) -> None:
         model = onnx.load(path)
-        self.module = load_retinaface_onnx(path)
         nodes = retinaface_nodes(model.graph)
-        readers = ["fpn.output1.0", *(f"BboxHead.{level}.conv1x1" for level in range(3))]
+        readers = [f"fpn.output{level}.0" for level in (1, 2, 3)]
+        readers += [f"BboxHead.{level}.conv1x1" for level in range(3)]
         on_the_way = [nodes[name].input[0] for name in readers]
         self.outputs = [output.name for output in model.graph.output] + on_the_way
         for name in on_the_way:
@@ -88,17 +88,18 @@ class Teacher:
         )
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, pictures: Sequence[Picture]) -> tuple[Array, Array, list[Array]]:
+    def __call__(self, pictures: Sequence[Picture]) -> tuple[Array, list[Array]]:
         """Pictures of one size, uint8 (H, W, 3) RGB, to answers (N, P, 15) as the student gives
-        them; the output of the first stage, (N, 64, H/8, W/8); and the features, (N, 64, H/s,
-        W/s), of the three levels.
+        them; and what the blocks make, of strides 8, 16 and 32: the three stages, then the
+        features. Its activations have a slope of 0.1 below zero; ours have none, so it is cut off.
         """
         mean = np.array(MEAN, np.float32)
         planes = (np.stack(pictures)[..., ::-1] - mean).transpose(0, 3, 1, 2)
-        boxes, classes, landmarks, stage, *features = self._session.run(
+        boxes, classes, landmarks, *blocks = self._session.run(
             self.outputs, {self._input: np.ascontiguousarray(planes)}
         )
-        return np.concatenate([boxes, classes[..., 1:], landmarks], 2), stage, features
+        answers = np.concatenate([boxes, classes[..., 1:], landmarks], 2)
+        return answers, [np.maximum(block, 0) for block in blocks]
 
 
 def batch(
@@ -148,14 +149,14 @@ def answer_losses(made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def scales_of(teacher: Teacher, lists: dict[str, list[Path]], recipe: Recipe) -> list[Tensor]:
-    """(1, 64, 1, 1), of the first stage and of each level: the root mean square of each feature
-    over some pictures.
+    """(1, C, 1, 1), of what each block makes: the root mean square of each channel over some
+    pictures.
     """
-    squares: list[list[Array]] = [[], [], [], []]
+    squares: list[list[Array]] = [[] for _ in range(6)]
     for n in range(8):
-        _, stage, features = teacher(batch(lists, recipe, recipe.steps + n)[0])
-        for level, feature in zip(squares, [stage, *features], strict=True):
-            level.append(np.square(feature).mean((0, 2, 3), keepdims=True))
+        _, blocks = teacher(batch(lists, recipe, SCALED_ON + n)[0])
+        for level, made in zip(squares, blocks, strict=True):
+            level.append(np.square(made).mean((0, 2, 3), keepdims=True))
     return [torch.from_numpy(np.sqrt(np.mean(level, 0)) + 1e-2) for level in squares]
 
 
@@ -177,29 +178,30 @@ def found_by_teacher(teacher: Teacher, pictures: Pictures) -> dict[str, list[Fou
     }
 
 
-def rates(recipe: Recipe, step: int) -> tuple[float, float]:
-    """The learning rates of the front and of the rest."""
-    rate = recipe.learning_rate * learning_rate(recipe, step)
-    return rate, recipe.rest_rate * rate if step >= recipe.alone else 0.0
+def blocks_of(
+    net: Detector, seen: Tensor, taught: list[Tensor] | None
+) -> tuple[list[Tensor], list[Tensor]]:
+    """What the blocks make of pictures (N, 3, H, W), as Teacher has it; and the features that
+    are to be read. With ``taught`` each block is given what the teacher's blocks before it made.
+    """
+    with torch.autocast("cpu", torch.bfloat16):
+        fine = net.seen(seen)
+        given = taught or [fine]
+        middle = net.halved(given[0])
+        given = taught or [fine, middle]
+        coarse = net.quartered(given[1])
+        given = taught or [fine, middle, coarse]
+        features = net.features(*given[:3])
+    # the answers are read in float: landmarks are wanted to a fraction of a pixel
+    made = [block.float() for block in (fine, middle, coarse, *features)]
+    return made, taught[3:] if taught else made[3:]
 
 
-def slope(recipe: Recipe, step: int) -> float:
-    """Of the ReLUs behind the front: as published at first, then down to zero."""
-    left = (recipe.slope_until - step) / max(1, recipe.slope_until - recipe.alone)
-    return SLOPE * min(1.0, max(0.0, left))
-
-
-def _tensors(taught: tuple[Array, Array, list[Array]]) -> tuple[Tensor, Tensor, list[Tensor]]:
-    answers, stage, features = taught
-    return (
-        torch.from_numpy(answers),
-        torch.from_numpy(stage),
-        [torch.from_numpy(level) for level in features],
-    )
-
-
-def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
-    """The loop. Writes OUTPUT/last.pt and OUTPUT/log.jsonl.
+def train(
+    recipe: Recipe, data: Path, teachers: Path, output: Path, until: int | None = None
+) -> None:
+    """The loop, up to the step ``until`` or the recipe's last. Writes OUTPUT/last.pt and
+    OUTPUT/log.jsonl.
 
     Raises NoPictures, LossNotFinite and CheckpointNotSaved, with the last
     checkpoint good.
@@ -207,14 +209,9 @@ def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
     torch.manual_seed(recipe.seed)
     teacher, shape = Teacher(teachers / TEACHER), DetectorShape()
     net = Detector(shape, normalised=True).to(memory_format=torch.channels_last)
-    inherit(net, teacher.module)
     average = twin(net).eval()
-    front, rest = (
-        list(net.front.parameters()),
-        [parameter for name, parameter in net.named_parameters() if not name.startswith("front.")],
-    )
     optimiser = torch.optim.AdamW(
-        [{"params": front}, {"params": rest}], recipe.learning_rate, (0.9, 0.99), weight_decay=1e-4
+        net.parameters(), recipe.learning_rate, (0.9, 0.99), weight_decay=1e-4
     )
     parts: dict[str, nn.Module | torch.optim.Optimizer] = {
         "net": net,
@@ -222,7 +219,7 @@ def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
         "optimiser": optimiser,
     }
     lists = face_photographs(data, validation=False)
-    held_out = held_out_pictures(data)
+    held_out = held_out_pictures(data, recipe.held_out_scenes)
     wanted_faces = found_by_teacher(teacher, held_out)
     scales = scales_of(teacher, lists, recipe)
     output.mkdir(parents=True, exist_ok=True)
@@ -231,33 +228,27 @@ def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
     print(f"{sum(map(len, lists.values()))} photographs; from step {first}", flush=True)
 
     weights = {
-        "stage": recipe.stage_weight,
+        "stages": recipe.stage_weight,
         "features": recipe.feature_weight,
         "score": recipe.score_weight,
         "box": recipe.box_weight,
         "landmarks": recipe.landmark_weight,
     }
     start, sums = time.monotonic(), torch.zeros(len(weights))
-    for step in range(first, recipe.steps):
+    last = until or recipe.steps
+    for step in range(first, last):
         clean, seen = batch(lists, recipe, step)
-        wanted, stage, features = _tensors(teacher(clean))
-        for group, rate in zip(optimiser.param_groups, rates(recipe, step), strict=True):
-            group["lr"] = rate
-        net.slope = average.slope = slope(recipe, step)
-        with torch.autocast("cpu", torch.bfloat16):
-            fine = net.seen(to_tensor(seen))
-            made = net.features(fine)
-        # the answers are read in float: landmarks are wanted to a fraction of a pixel
-        made = [level.float() for level in made]
-        places = emphasis(wanted[..., 4], [level.shape for level in made], recipe.face_emphasis)
+        answers, taught = teacher(clean)
+        wanted, blocks = torch.from_numpy(answers), [torch.from_numpy(one) for one in taught]
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * learning_rate(recipe, step)
+        made, read = blocks_of(net, to_tensor(seen), blocks if step < recipe.apart else None)
+        places = emphasis(wanted[..., 4], [block.shape for block in made[3:]], recipe.face_emphasis)
         matches = [
-            feature_loss(*pair)
-            for pair in zip(
-                [fine.float(), *made], [stage, *features], scales, [places[0], *places], strict=True
-            )
+            feature_loss(*pair) for pair in zip(made, blocks, scales, 2 * places, strict=True)
         ]
-        answered = answer_losses(net.read(made), wanted)
-        losses = torch.stack([matches[0], sum(matches[1:]) / len(made), *answered])
+        answered = answer_losses(net.read(read), wanted)
+        losses = torch.stack([sum(matches[:3]) / 3, sum(matches[3:]) / 3, *answered])
         loss = (losses * torch.tensor(list(weights.values()))).sum()
         if not torch.isfinite(loss):
             raise LossNotFinite(f"step {step}: the loss is {loss.item()}; {checkpoint} is good")
@@ -269,16 +260,16 @@ def train(recipe: Recipe, data: Path, teachers: Path, output: Path) -> None:
         sums += losses.detach()
 
         done = step + 1
-        if done % 50 == 0 or done == recipe.steps:
+        if done % 50 == 0 or done == last:
             seconds = (time.monotonic() - start) / (done - first)
             means = " ".join(f"{n} {v / 50:.4f}" for n, v in zip(weights, sums, strict=True))
             print(f"step {done} | {means} | {seconds:.2f} s a step", flush=True)
             sums.zero_()
-        if done % 250 == 0 or done == recipe.steps:
+        if done % 250 == 0 or done == last:
             states = {name: part.state_dict() for name, part in parts.items()}
             about = {"architecture": "detector", "step": done, "history": history}
             save(checkpoint, states | about | {"shape": shape.as_dict()})
-        if done % 500 == 0 or done == recipe.steps:
+        if done % 500 == 0 or done == last:
             row = agreement(wanted_faces, found_by(average, held_out))
             print(f"step {done} | held out: {row}", flush=True)
             with (output / "log.jsonl").open("a") as log:

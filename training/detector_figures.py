@@ -28,19 +28,18 @@ Figures = dict[str, float]
 LEAST_PX = 32  # the square root of a box's area, in a picture of CAP_PX
 UNSURE_SCORE = 0.02
 SAME_FACE = 0.5  # intersection over union
-DRAWN_SCENES = 80
 DRAWN_SIZE = (480, 640)
 
 
-def held_out_pictures(folder: Path) -> dict[str, list[Picture]]:
+def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[Picture]]:
     """Pictures that are never trained on, always the same, as the pipeline shows them:
-    "photographs", portraits and face crops as they are, and "scenes" with pasted faces.
+    "photographs", portraits and face crops as they are, and so many "scenes" with pasted faces.
     """
     lists = face_photographs(folder, validation=True)
     files = [file for kind in lists.values() for file in kind]
     return {
         "photographs": [shown(read_rgb(file)) for file in files],
-        "scenes": [draw_picture(lists, DRAWN_SIZE, (1000, n)) for n in range(DRAWN_SCENES)],
+        "scenes": [draw_picture(lists, DRAWN_SIZE, (1000, n)) for n in range(scenes)],
     }
 
 

@@ -129,7 +129,7 @@ def add_detector(
 
 def add(checkpoint: Path, data: Path, teachers: Path, place: Place) -> None:
     """Adds the detector, calibrated and measured on the photographs of ``data``."""
-    held_out = held_out_pictures(data)
+    held_out = held_out_pictures(data, Recipe().held_out_scenes)
     photographs = sum(map(len, face_photographs(data, validation=False).values()))
     written = add_detector(
         checkpoint,

@@ -89,9 +89,10 @@ class _Context(nn.Module):
         self.conv7x7_3 = nn.Sequential(*_normed(quarter, quarter))
 
     def forward(self, x: Tensor) -> Tensor:
-        shared = self.conv5X5_1(x)
+        narrow, shared = self.conv3X3(x), self.conv5X5_1(x)
+        middle = self.conv5X5_2(shared)
         wide = self.conv7x7_3(self.conv7X7_2(shared))
-        return F.relu(torch.cat([self.conv3X3(x), self.conv5X5_2(shared), wide], 1))
+        return F.relu(torch.cat([narrow, middle, wide], 1))
 
 
 class _Head(nn.Module):
