@@ -31,7 +31,8 @@ from pipeline.decode import decode, fit
 from pipeline.domain import Picture
 from pipeline.enhance import enhance
 from pipeline.faces.align import alignment, crop, inverse, moved
-from pipeline.faces.detect import CAP_PX, Candidates, decode, suppress
+from pipeline.faces.detect import CAP_PX, Candidates, suppress
+from pipeline.faces.detect import decode as decode_answers
 from pipeline.nets.retinaface import MEAN
 from training.data import read_rgb, split
 from training.detector_figures import shown
@@ -65,7 +66,7 @@ class Detector:
         planes = (seen[..., ::-1] - np.array(MEAN, np.float32)).transpose(2, 0, 1)[None]
         boxes, scores, landmarks = self._session.run(None, {"input0": planes})
         answers = np.concatenate([boxes[0], scores[0, :, 1:], landmarks[0]], 1)
-        found = suppress(decode(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
+        found = suppress(decode_answers(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
         return found.moved((scale, scale), (-border, -border))
 
 
