@@ -117,9 +117,9 @@ def add_parser(
 ) -> list[Path]:
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
-    ``held_out``: faces of both of FACES; ``faces``: how many it learned from. Raises StyleRefused, and writes nothing, when int8
-    strays too far from float, the graph is larger than MOST_BYTES, or the layer has another
-    parser.
+    ``held_out``: faces of both of FACES; ``faces``: how many it learned from. Raises
+    StyleRefused, and writes nothing, when int8 strays too far from float, the graph is larger
+    than MOST_BYTES, or the layer has another parser.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = ParserShape.from_dict(saved["shape"])
