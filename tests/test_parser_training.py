@@ -41,7 +41,7 @@ from training.parser_data import (  # noqa: E402
     picture_of,
     targets_of,
 )
-from training.parser_targets import LEVEL, PAIRS, Case, cells, load, sided  # noqa: E402
+from training.parser_targets import FACES, LEVEL, PAIRS, Case, cells, load, sided  # noqa: E402
 from training.parser_teacher import ParserTeacher  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -66,8 +66,12 @@ def case_of(region: int, x: int, y: int, name: str = "face-0000-0") -> Case:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Targets of six faces, and of two held out."""
     folder = tmp_path_factory.mktemp("targets")
-    for kind, count in (("training", 6), ("validation", 2)):
-        (folder / kind).mkdir()
+    for kind, count in (
+        ("plain/training", 6),
+        ("plain/validation", 2),
+        ("repaired/validation", 2),
+    ):
+        (folder / kind).mkdir(parents=True)
         for number in range(count):
             case = case_of(4 + number, 20 + number, 24, f"face-{number:04d}-0")
             path = folder / kind / case.name
@@ -166,7 +170,7 @@ def test_what_is_beyond_the_photograph_or_the_square_does_not_count() -> None:
 
 
 def test_a_batch_is_of_its_seed_alone(folder: Path) -> None:
-    faces = load(folder / "training")
+    faces = load(folder / "plain" / "training")
     chance = chances(faces)
     first, again, other = (batch(faces, chance, 3, 0.5, (1, step)) for step in (3, 3, 4))
     for one, same in zip(first, again, strict=True):
@@ -214,7 +218,7 @@ def test_overlaps_by_hand() -> None:
 
 
 def test_held_out_faces_are_measured_at_full_size(folder: Path) -> None:
-    (picture, labels), *_ = as_measured(load(folder / "validation"))
+    (picture, labels), *_ = as_measured(load(folder / "plain" / "validation"))
     assert picture.shape == (256, 256, 3) and labels.shape == (256, 256)
     y, x = np.argwhere(labels == 4).mean(0)
     seen_y, seen_x = np.argwhere(picture[..., 0] > 160).mean(0)
@@ -243,7 +247,8 @@ def test_four_steps_are_two_and_two_more_and_are_exported(folder: Path, tmp_path
             assert torch.equal(tensor, halves[part][name]), f"{part} {name}"
 
     place = Place(tmp_path / "layer", tmp_path / "checkpoints")
-    faces, held_out = load(folder / "training"), as_measured(load(folder / "validation"))
+    faces = load(folder / "plain" / "training")
+    held_out = {name: as_measured(load(folder / name / "validation")) for name in FACES}
     checkpoint = tmp_path / "whole" / "last.pt"
     calibration = calibration_of(faces)[:4]
     written = add_parser(checkpoint, calibration, held_out, len(faces), place)

@@ -4,7 +4,9 @@
         --targets .cache/targets/parser
 
 The batch normalisation of the training is folded into the convolutions; all of them are int8.
-The figures are of the int8 graph as pipeline/faces/parse.py runs it, on held-out faces.
+The figures are of the int8 graph as pipeline/faces/parse.py runs it, on held-out faces of
+photographs as the pipeline has repaired them when it parses; ``plain_mean_iou`` is of the same
+photographs as they are.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from training.layer import (
 )
 from training.parser import Measured, folded, normalised, overlaps
 from training.parser_data import as_measured, batch, chances
-from training.parser_targets import Case, load
+from training.parser_targets import FACES, Case, load
 
 NAME = "parser"
 SERVED_OUTPUTS = 32  # of the head: blocks of 16
@@ -107,13 +109,17 @@ def spec_of(shape: ParserShape) -> WeightSpec:
 
 
 def add_parser(
-    checkpoint: Path, calibration: Sequence[Inputs], held_out: Measured, faces: int, place: Place
+    checkpoint: Path,
+    calibration: Sequence[Inputs],
+    held_out: Mapping[str, Measured],
+    faces: int,
+    place: Place,
 ) -> list[Path]:
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
-    ``faces``: how many it learned from. Raises StyleRefused, and writes nothing, when int8
-    strays too far from float, the graph is larger than MOST_BYTES, or the layer has another
-    parser.
+    ``held_out``: faces of both of FACES; ``faces``: how many it learned from. Raises
+    StyleRefused, and writes nothing, when int8 strays too far from float, the graph is larger
+    than MOST_BYTES, or the layer has another parser.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = ParserShape.from_dict(saved["shape"])
@@ -124,13 +130,16 @@ def add_parser(
     check_alone(Label(NAME, NAME, LICENCE), place)
     with tempfile.TemporaryDirectory() as temporary:
         graph = graph_bytes(graph_of(net, Path(temporary), calibration))
-    pictures, wanted = zip(*held_out, strict=True)
-    made = labelled(OnnxEngine(graph, 1), shape, pictures)
+    engine = OnnxEngine(graph, 1)
+    pictures, wanted = zip(*held_out["repaired"], strict=True)
+    made = labelled(engine, shape, pictures)
     in_float = labelled(InTorch(net), shape, pictures)
+    plain, plain_wanted = zip(*held_out["plain"], strict=True)
     agreement = float(np.mean([one == other for one, other in zip(made, in_float, strict=True)]))
     measured = {
         "label_agreement": agreement,
         "mean_iou_float": overlaps(in_float, wanted)["mean_iou"],
+        "plain_mean_iou": overlaps(labelled(engine, shape, plain), plain_wanted)["mean_iou"],
         **overlaps(made, wanted),
     }
     print(f"int8 graph, {len(graph)} bytes: {measured}")
@@ -175,8 +184,8 @@ def calibration_of(faces: Sequence[Case]) -> list[Inputs]:
 
 def add(checkpoint: Path, targets: Path, place: Place) -> None:
     """Adds the parser, calibrated and measured on the faces that training.parser_targets drew."""
-    faces = load(targets / "training")
-    held_out = as_measured(load(targets / "validation"))
+    faces = load(targets / "repaired" / "training")
+    held_out = {name: as_measured(load(targets / name / "validation")) for name in FACES}
     written = add_parser(checkpoint, calibration_of(faces), held_out, len(faces), place)
     print("wrote", *written)
 

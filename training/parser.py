@@ -59,6 +59,7 @@ class Recipe:
     average_decay: float = 0.998  # of the exponential moving average that is exported
     overlap_weight: float = 0.5
     spoilt: float = 0.3  # share of the faces that are blurred, noisy, dark or compressed
+    faces: str = "plain"  # of photographs as they are, or "repaired", as the pipeline shows them
     seed: int = 1
 
 
@@ -85,15 +86,6 @@ def folded(net: Parser) -> Parser:
             if isinstance(second, nn.BatchNorm2d):
                 plain.set_submodule(name, fuse_conv_bn_eval(first, second))
     return plain
-
-
-def follow_statistics(average: nn.Module, net: nn.Module, step: int, decay: float) -> None:
-    """What ``follow`` does for parameters, for the normalisation's means and variances."""
-    decay = min(decay, (step + 1) / (step + 10))
-    with torch.no_grad():
-        for mean, now in zip(average.buffers(), net.buffers(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(now, 1 - decay)
 
 
 def loss_of(logits: Tensor, wanted: Tensor, counts: Tensor, recipe: Recipe) -> Tensor:
@@ -193,9 +185,9 @@ def train(recipe: Recipe, targets: Path, output: Path, until: int | None = None)
         "average": average,
         "optimiser": optimiser,
     }
-    faces = load(targets / "training")
+    faces = load(targets / recipe.faces / "training")
     chance = chances(faces)
-    held_out = as_measured(load(targets / "validation"))
+    held_out = as_measured(load(targets / recipe.faces / "validation"))
     output.mkdir(parents=True, exist_ok=True)
     checkpoint = output / "last.pt"
     first, history = resume(checkpoint, parts, recipe)
@@ -219,7 +211,6 @@ def train(recipe: Recipe, targets: Path, output: Path, until: int | None = None)
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         follow(average, net, recipe.average_decay, step)
-        follow_statistics(average, net, step, recipe.average_decay)
         sums += loss.item()
 
         done = step + 1

@@ -4,7 +4,9 @@
         --output .cache/targets/parser
 
 Faces are found and aligned as the pipeline aligns them, by the five landmarks of the published
-RetinaFace. Of each a wider crop is kept, so that training can turn, shift and scale it, and the
+RetinaFace, in the photographs as they are ("plain") and once more as the pipeline has repaired
+them when it parses their faces ("repaired"): there the teacher has less to be wrong about. Of
+each a wider crop is kept, so that training can turn, shift and scale it, and the
 teacher's logits for the aligned square.
 
 The teacher tells left from right by chance (of frontal faces it swaps both eyes and both brows
@@ -24,15 +26,20 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from pipeline import Options, Pipeline, Settings
+from pipeline.decode import decode, fit
 from pipeline.domain import Picture
+from pipeline.enhance import enhance
 from pipeline.faces.align import alignment, crop, inverse, moved
-from pipeline.faces.detect import CAP_PX, Candidates, decode, suppress
+from pipeline.faces.detect import CAP_PX, Candidates, suppress
+from pipeline.faces.detect import decode as decode_answers
 from pipeline.nets.retinaface import MEAN
 from training.data import read_rgb, split
 from training.detector_figures import shown
 from training.parser_teacher import SIDE_PX, STEP_PX, ParserTeacher
 
 PARSER, DETECTOR = "bisenetv2_celebamaskhq_448_int8.tflite", "retinaface_mobilenet025.onnx"
+FACES = ("plain", "repaired")
 KINDS = ("faces/face-*.jpg", "portraits/portrait-*.jpg", "photos/*.jpg")
 ALIGNED_PX = 256
 WIDER = 1.5  # side of the kept crop over that of the aligned square
@@ -59,7 +66,7 @@ class Detector:
         planes = (seen[..., ::-1] - np.array(MEAN, np.float32)).transpose(2, 0, 1)[None]
         boxes, scores, landmarks = self._session.run(None, {"input0": planes})
         answers = np.concatenate([boxes[0], scores[0, :, 1:], landmarks[0]], 1)
-        found = suppress(decode(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
+        found = suppress(decode_answers(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
         return found.moved((scale, scale), (-border, -border))
 
 
@@ -78,9 +85,25 @@ class Case:
     inside: NDArray[np.bool_]
 
 
-def cases_of(path: Path, detector: Detector, teacher: ParserTeacher) -> Iterator[Case]:
-    """Every face of a photograph that is large enough."""
-    photo = read_rgb(path)
+class Repair:
+    """What happens to a photo before its faces are parsed, with the options' defaults."""
+
+    def __init__(self) -> None:
+        self._pipeline, self._options = Pipeline(Settings(threads=1)), Options()
+
+    def read(self, path: Path) -> Picture:
+        """The photo of a file, decoded and repaired by the layer's own networks."""
+        photo, _ = decode(path.read_bytes(), self._pipeline.settings)
+        photo = fit(photo, self._options.max_side_px)
+        tools = self._pipeline.tools(self._options)
+        repaired, _ = enhance(photo, self._pipeline.assess(photo, tools), self._options, tools)
+        return repaired.pixels
+
+
+def cases_of(
+    photo: Picture, name: str, detector: Detector, teacher: ParserTeacher
+) -> Iterator[Case]:
+    """Every face of a photograph that is large enough, named by it and numbered."""
     faces = detector.find(photo)
     for number, (box, landmarks) in enumerate(zip(faces.boxes, faces.landmarks, strict=True)):
         if (box[2:] - box[:2]).max() < LEAST_FACE_PX:
@@ -94,7 +117,7 @@ def cases_of(path: Path, detector: Detector, teacher: ParserTeacher) -> Iterator
         places = moved(cells().reshape(-1, 2), inverse(matrix))
         inside = np.asarray(((places >= 0) & (places < photo.shape[1::-1])).all(1))
         yield Case(
-            f"{path.stem}-{number}",
+            f"{name}-{number}",
             crop(photo, wider, wide_px),
             np.clip(np.rint(logits / LEVEL), -128, 127).astype(np.int8),
             inside.reshape(logits.shape[1:]),
@@ -123,11 +146,12 @@ def sided(logits: NDArray[np.float32], landmarks: NDArray[np.float64]) -> NDArra
     return result
 
 
-def draw(data: Path, teachers: Path, output: Path, validation: bool) -> int:
+def draw(data: Path, teachers: Path, output: Path, faces: str, validation: bool) -> int:
     """Writes the faces of the training files, or of those held out, as NAME.png and NAME.npz;
-    returns how many there are. Interrupted, it goes on where it stopped.
+    returns how many there are. ``faces``: one of FACES. Interrupted, it goes on where it stopped.
     """
     detector, teacher = Detector(teachers / DETECTOR), ParserTeacher(teachers / PARSER)
+    read = {"plain": read_rgb, "repaired": Repair().read}[faces]
     output.mkdir(parents=True, exist_ok=True)
     done = output / "done.txt"
     past = set(done.read_text().splitlines()) if done.exists() else set()
@@ -135,13 +159,21 @@ def draw(data: Path, teachers: Path, output: Path, validation: bool) -> int:
         for path in split(list(data.glob(kind)), validation):
             if path.name in past:
                 continue
-            for case in cases_of(path, detector, teacher):
+            for case in cases_of(read(path), path.stem, detector, teacher):
                 cv2.imwrite(str(output / f"{case.name}.png"), case.wide[..., ::-1])
                 arrays = output / f"{case.name}.npz"
                 np.savez_compressed(arrays, logits=case.logits, inside=case.inside)
             with done.open("a") as file:
                 file.write(f"{path.name}\n")
     return len(list(output.glob("*.npz")))
+
+
+def draw_all(data: Path, teachers: Path, output: Path) -> None:
+    """OUTPUT/FACES/validation and OUTPUT/FACES/training, for both of FACES."""
+    for faces in FACES:
+        for name, validation in (("validation", True), ("training", False)):
+            count = draw(data, teachers, output / faces / name, faces, validation)
+            print(f"{faces} {name}: {count} faces", flush=True)
 
 
 def load(folder: Path) -> list[Case]:
@@ -161,9 +193,7 @@ def main() -> None:
     parser.add_argument("--teachers", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    for name, validation in (("validation", True), ("training", False)):
-        count = draw(options.data, options.teachers, options.output / name, validation)
-        print(f"{name}: {count} faces", flush=True)
+    draw_all(options.data, options.teachers, options.output)
 
 
 if __name__ == "__main__":

@@ -175,8 +175,7 @@ def make_detector(data: Path, teachers: Path, folder: Path, place: Place) -> Non
 def make_parser(data: Path, teachers: Path, folder: Path, place: Place) -> None:
     """Targets, training and export of the face parser."""
     targets, run = folder / "targets" / "parser", folder / "runs" / "parser"
-    for name, validation in (("training", False), ("validation", True)):
-        parser_targets.draw(data, teachers, targets / name, validation)
+    parser_targets.draw_all(data, teachers, targets)
     for stage in PARSER:
         recipe = changed(parser.Recipe(), stage.settings.split())
         parser.train(recipe, targets, run, stage.until)
