@@ -147,8 +147,9 @@ def test_targets_lie_where_the_picture_has_what_they_say() -> None:
         picture = picture_of(case, place, cv2.BORDER_REPLICATE)
         wanted, counts = targets_of([case], [grid_of(place, 64, 4)], [mirror])
         named = MIRRORED[region] if mirror else region
-        share = wanted[0, named].numpy()
+        share = wanted[0, named].numpy() - 0.01  # the rest of the face, a little of each
         assert share.max() > 0.9
+        share = share.clip(0)
         ys, xs = np.mgrid[:64, :64] * 4 + 2
         said = np.array([(xs * share).sum(), (ys * share).sum()]) / share.sum()
         bright = picture[..., 0] > 160
@@ -241,7 +242,7 @@ def test_four_steps_are_two_and_two_more_and_are_exported(folder: Path, tmp_path
     halves = run("halves", 4)
     assert whole["step"] == halves["step"] == 4
     row = json.loads((tmp_path / "halves" / "log.jsonl").read_text().splitlines()[1])
-    assert {"step", "mean_iou", "hair_iou"} < set(row)
+    assert {"step", "mean_iou", "right_eye_iou"} <= set(row)
     for part in ("net", "average"):
         for name, tensor in whole[part].items():
             assert torch.equal(tensor, halves[part][name]), f"{part} {name}"

@@ -157,15 +157,16 @@ def coloured(labels: NDArray[np.uint8]) -> Picture:
 
 
 def sheet(net: Parser, held_out: Measured, every: int = 9) -> Picture:
-    """Some held-out faces: photo, teacher, student, four in a row."""
+    """Some held-out faces: photo, teacher, student, up to four in a row."""
     some = held_out[::every]
-    some = some[: len(some) // 4 * 4]
+    columns = min(4, len(some))
+    some = some[: len(some) // columns * columns]
     said = parsed(folded(net).to(memory_format=torch.channels_last), [p for p, _ in some])
     tiles = [
         np.hstack([photo, coloured(wanted), coloured(made)])
         for (photo, wanted), made in zip(some, said, strict=True)
     ]
-    return np.vstack([np.hstack(tiles[n : n + 4]) for n in range(0, len(tiles), 4)])
+    return np.vstack([np.hstack(tiles[n : n + columns]) for n in range(0, len(tiles), columns)])
 
 
 def train(recipe: Recipe, targets: Path, output: Path, until: int | None = None) -> None:
