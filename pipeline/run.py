@@ -10,9 +10,9 @@ from dataclasses import replace
 from threading import Lock, Thread
 
 from pipeline import VERSION
-from pipeline.budget import OPENING_S, Budget, Costs, Plan, affordable, expected_s
+from pipeline.budget import Budget, Costs, Plan, affordable, expected_s
 from pipeline.decode import fit
-from pipeline.decoder import Decoder, resident_bytes
+from pipeline.decoder import Decoder
 from pipeline.domain import (
     Decision,
     Engine,
@@ -32,18 +32,30 @@ from pipeline.engines import open_engine
 from pipeline.enhance import Tools, enhance, planned
 from pipeline.enlarge import enlarge
 from pipeline.errors import KireiError
-from pipeline.faces import find_faces
+from pipeline.faces import (
+    Brush,
+    FaceTools,
+    Landmarks,
+    find_faces,
+    looked_at_again,
+    photo_key,
+    redraw_faces,
+    refine_faces,
+)
+from pipeline.faces.detect import detect
+from pipeline.faces.parse import parse
 from pipeline.measure import measure
 from pipeline.quality import assess, estimate
 from pipeline.repair import repair
 from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
-from pipeline.stylise import stylise, working_size
+from pipeline.stylise import part_by_part, stylise, working_size
 from pipeline.weights import Layer
 
 
 class Pipeline:
-    """The stages with their settings. What outlives a photo is only opened engines.
+    """The stages with their settings. What outlives a photo is only opened engines, and where
+    the faces of the last photos were.
 
     Opening is lazy: a network is read, hashed and opened when a photo first needs it, and once.
     """
@@ -55,6 +67,7 @@ class Pipeline:
         self._opening = Lock()
         self._decoder = Decoder(settings)
         self._costs = Costs()
+        self._landmarks = Landmarks()
 
     @property
     def version(self) -> str:
@@ -85,6 +98,7 @@ class Pipeline:
             tools.open_restorer("picture")
         if needs_estimate(tools):
             self._engine(self._layer.the("quality"), "report")
+        self._face_tools(options, "")
 
     def open_ahead(self, options: Options) -> Thread:
         """Opens, in the background, the networks that a photo with these options may need, while
@@ -103,6 +117,9 @@ class Pipeline:
                 if tools.mode == "auto":
                     tools.open_restorer("picture")
                 self._engine(self._layer.upsampler, "picture")
+                if self._face_tools(options, ""):
+                    self._engine(self._layer.the("detector"), "faces")
+                    self._engine(self._layer.the("parser"), "regions")
 
         thread = Thread(target=open_all, name="open_ahead")
         thread.start()
@@ -168,7 +185,8 @@ class Pipeline:
         """
         timings: dict[str, float] = {}
         style = self._layer.style(options.style)
-        budget = self._budget(time_left_s)
+        budget = Budget.start(self.settings.memory_mb, time_left_s)
+        digest = hashlib.sha256(data).hexdigest()
 
         with _timed(timings, "decode"):
             decoded = self._decoder.decode(data, options.max_side_px, budget.left_s)
@@ -179,32 +197,43 @@ class Pipeline:
         plan, budgeted, less = self._plan(photo, quality, options, tools, style, budget)
         warnings = [*decoded.warnings, *less]
         with _timed(timings, "enhance"):
+            asked, options = options, plan.limited(options)
             photo = fit(photo, plan.side_px)
-            enhanced, decisions = enhance(photo, quality, plan.limited(options), tools)
+            enhanced, decisions = enhance(photo, quality, options, tools)
         with _timed(timings, "faces"):
-            faces, decision = find_faces(enhanced, None, None)
+            face_tools = self._face_tools(options, f"{digest} {decoded.reduced_by}")
+            found, looked = find_faces(enhanced, options, face_tools)
+            refined, found = refine_faces(enhanced, found, options)
         budget.check(expected_s(plan, self._costs, "stylise"))
         with _timed(timings, "open_weights"):
             picture_engine = self._engine(style, "picture")
             code_engine = self._engine(style, "code") if "code" in style.files else None
         with _timed(timings, "stylise"):
             drawn, drawing = stylise(
-                enhanced, style, picture_engine, code_engine, options, self.settings.tile_px
+                refined, style, picture_engine, code_engine, options, self.settings.tile_px
             )
         with _timed(timings, "enlarge"):
             size = (enhanced.width_px, enhanced.height_px)
-            upsampler = self._layer.upsampler
-            full, enlarged = enlarge(
-                drawn,
-                size,
-                upsampler,
-                lambda: self._engine(upsampler, "picture"),
-                self.settings.tile_px,
+            full, enlarged = self._enlarge(drawn, size)
+        with _timed(timings, "redraw"):
+
+            def take_brush() -> Brush:
+                return Brush(
+                    part_by_part(
+                        refined, style, picture_engine, code_engine, options, self.settings.tile_px
+                    ),
+                    lambda part, size: self._enlarge(part, size)[0],
+                    drawing.working_width_px / enhanced.width_px,
+                )
+
+            patches, found, redrawn = redraw_faces(
+                enhanced, full, found, options, face_tools, take_brush
             )
         with _timed(timings, "repair"):
-            finished, repairs = repair(full, enhanced.pixels, faces, options)
+            finished, repairs = repair(full, enhanced.pixels, patches, options)
         with _timed(timings, "measure"):
-            metrics = measure(photo.pixels, finished)
+            faces, face_shift = looked_at_again(finished, found, face_tools)
+            metrics = replace(measure(photo.pixels, finished), face_shift=face_shift)
         with _timed(timings, "encode"):
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
@@ -213,7 +242,11 @@ class Pipeline:
         networks = [*self._repairing(tools, decisions)]
         networks += [(style, role) for role in style.files if role != "float"]
         if enlarged.ran:
-            networks.append((upsampler, "picture"))
+            networks.append((self._layer.upsampler, "picture"))
+        if face_tools:
+            networks.append((self._layer.the("detector"), "faces"))
+        if any(one.parsed for one in found):
+            networks.append((self._layer.the("parser"), "regions"))
         wanted = working_size(*size, style.working_px, options.detail)
         used = (drawing.working_width_px, drawing.working_height_px)
         if used != wanted:
@@ -224,17 +257,17 @@ class Pipeline:
         if photo.alpha is not None and extension == "jpg":
             warnings.append("JPEG has no alpha: the picture was flattened on white")
         if not (version_id or etag):
-            etag = hashlib.sha256(data).hexdigest()
+            etag = digest
         source = replace(source, bucket=bucket, key=key, version_id=version_id, etag=etag)
         sidecar = Sidecar(
             schema_version=SCHEMA_VERSION,
             pipeline_version=self.version,
             fingerprint=fingerprint(
-                self.version, options, bucket=bucket, key=key, version_id=version_id, etag=etag
+                self.version, asked, bucket=bucket, key=key, version_id=version_id, etag=etag
             ),
             source=source,
             quality=quality,
-            decisions=(*budgeted, *decisions, decision, enlarged, *repairs),
+            decisions=(*budgeted, *decisions, looked, enlarged, redrawn, *repairs),
             faces=faces,
             style=style.name,
             strength=options.strength,
@@ -254,14 +287,6 @@ class Pipeline:
             warnings=tuple(warnings),
         )
         return Result(image, extension, sidecar)
-
-    def _budget(self, time_left_s: float | None) -> Budget:
-        """What there is for a photo from now on."""
-        free = self.settings.memory_mb * 1_000_000 - resident_bytes()
-        return Budget(
-            None if time_left_s is None else time.monotonic() + time_left_s,
-            free if self.settings.memory_mb else None,
-        )
 
     def _plan(
         self,
@@ -284,12 +309,38 @@ class Pipeline:
             height_px=photo.height_px,
             mode=tools.mode,
             steps=tuple(decision.step for decision in steps if decision.ran),
-            faces=False,
+            faces=self._face_tools(options, "") is not None,
             style=style.name,
             working_mp=working_mp,
         )
         opened = (style.name, "picture") in self._engines
-        return affordable(plan, budget, self._costs, 0.0 if opened else OPENING_S)
+        return affordable(plan, budget, self._costs, opened)
+
+    def _face_tools(self, options: Options, digest: str) -> FaceTools | None:
+        """What finds faces; None where that is switched off, or by default where the layer has
+        not both networks. Raises WeightsInvalid for one that is asked for and not there.
+        """
+        layer = self._layer
+        there = layer.find("detector") and layer.find("parser")
+        if options.faces == "off" or (options.faces == "auto" and not there):
+            return None
+        detector, parser = layer.the("detector"), layer.the("parser")
+        return FaceTools(
+            detect=lambda pixels: detect(pixels, detector, self._engine(detector, "faces")),
+            parse=lambda crop: parse(crop, parser, self._engine(parser, "regions")),
+            landmarks=self._landmarks,
+            key=photo_key(digest, options),
+        )
+
+    def _enlarge(self, drawn: Picture, size: tuple[int, int]) -> tuple[Picture, Decision]:
+        upsampler = self._layer.upsampler
+        return enlarge(
+            drawn,
+            size,
+            upsampler,
+            lambda: self._engine(upsampler, "picture"),
+            self.settings.tile_px,
+        )
 
     def _repairing(
         self, tools: Tools, decisions: Iterable[Decision]

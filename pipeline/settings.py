@@ -113,6 +113,11 @@ class Options(_Checked):
     denoise: str = _choice("auto", SWITCH, "take noise and artefacts away before the drawing")
     clahe: str = _choice("auto", SWITCH, "bring light into a dark photo before the drawing")
     sharpen: str = _choice("auto", SWITCH, "sharpen before the drawing")
+    faces: str = _choice("auto", SWITCH, "care for faces; auto: where the layer has its nets")
+    alignment_threshold: float = _number(0.9, 0, 1, "score from which on a face is cared for")
+    eye_enhance_ratio: float = _number(1.4, 1, 3, "contrast of eyes and brows; 1 leaves them")
+    skin_smoothing_factor: float = _number(0.6, 0, 1, "smoothing of skin; 0 leaves it")
+    parsing_smooth: float = _number(0.3, 0, 1, "softness of the borders of a face's regions")
     post_sharpen_weight: float = _number(0.3, 0, 1, "sharpening after the drawing")
     max_side_px: int = _number(1920, 64, MAX_SIDE_PX, "longest side of the result in pixels")
     format: str = _choice(

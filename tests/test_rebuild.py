@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training import distil, quality, restore, upsampler
+from training import distil, parser, quality, restore, upsampler
 from training.layer import CHECKPOINTS
-from training.rebuild import MAKERS, PLANS, QUALITY, RESTORER, UPSAMPLER, Stage
+from training.rebuild import MAKERS, PARSER, PLANS, QUALITY, RESTORER, TAUGHT, UPSAMPLER, Stage
 from training.recipe import changed
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +22,7 @@ ENTRIES = {
 
 
 def test_every_file_of_the_layer_has_a_plan() -> None:
-    assert {*PLANS, "upsampler"} <= set(ENTRIES) <= {*PLANS, *MAKERS}
+    assert {*PLANS, "upsampler"} <= set(ENTRIES) <= {*PLANS, *MAKERS, *TAUGHT}
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -46,9 +46,13 @@ def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
 
 @pytest.mark.parametrize(
     ("name", "plan", "kind"),
-    [("restorer", RESTORER, restore.Recipe), ("quality", QUALITY, quality.Recipe)],
+    [
+        ("restorer", RESTORER, restore.Recipe),
+        ("quality", QUALITY, quality.Recipe),
+        ("parser", PARSER, parser.Recipe),
+    ],
 )
-def test_the_manifest_tells_of_the_settings_of_what_repairs(
+def test_the_manifest_tells_of_the_settings_of_the_other_nets(
     name: str, plan: tuple[Stage, ...], kind: type
 ) -> None:
     if name not in ENTRIES:

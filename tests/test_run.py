@@ -39,6 +39,7 @@ STAGES = [
     "open_weights",
     "stylise",
     "enlarge",
+    "redraw",
     "repair",
     "measure",
 ]
@@ -107,6 +108,7 @@ def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
         "sharpen",
         "faces",
         "enlarge",
+        "redraw",
         "post_sharpen",
     ]
     assert told["faces"] == []
