@@ -7,10 +7,13 @@ then size, then the faces.
 
 from __future__ import annotations
 
+import resource
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 from pipeline.domain import Decision
 from pipeline.errors import OutOfTime, TooMuchMemory
@@ -19,26 +22,27 @@ from pipeline.settings import Options
 # Seconds a megapixel of one slow core, until this process has seen better: twice what two cores
 # of a server were measured at (README, Figures). The steps of the repair have one each.
 FIRST_S = {
+    "restore": 0.6,
     "upscale": 0.2,
     "denoise": 2.0,
     "clahe": 0.1,
     "sharpen": 0.1,
-    "faces": 0.2,
-    "redraw": 0.2,
+    "faces": 0.4,
     "stylise": 0.6,
+    "redraw": 0.4,
     "enlarge": 0.1,
     "repair": 0.05,
     "measure": 0.1,
     "encode": 0.1,
 }
-OPENING_S = 1.0  # of networks, once a process
+OPENING_S, OPENING_BYTES = 1.0, 350_000_000  # of networks and what they keep, once a process
 REMEMBERED = 8  # runs of a stage, the dearest of which counts
 SAFETY = 1.25
 LEARNT_FROM_MP = 0.25  # what a smaller photo costs is mostly the same for every size
 LEAST_SIDE_PX = 512  # a smaller picture is not what anybody asked for
 SMALLER = 0.8  # of the side, from one try to the next
-# Of the picture that is drawn, all copies of it that are held at once: measured, see README.
-BYTES_PER_PIXEL = 60
+# Of the picture that is drawn, all copies of it that are held at once: 56 were measured.
+BYTES_PER_PIXEL = 64
 MB = 1_000_000
 
 
@@ -78,7 +82,7 @@ class Plan:
     faces: bool
     style: str
     working_mp: Callable[[int, int], float]
-    may_double: bool = True
+    whole: bool = True  # nothing was left out
 
     @property
     def side_px(self) -> int:
@@ -99,24 +103,28 @@ class Plan:
         """Stage, the name its cost is kept under, megapixels, seconds for each at first."""
         drawn, working = self.megapixels, self.working_mp
         repairing_s = sum(FIRST_S[step] for step in self.steps)
+        if self.mode == "auto" and self.steps:  # one pass of a network, whatever it mends
+            repairing_s = FIRST_S["restore"]
         yield "enhance", f"enhance {self.mode} {self.steps}", drawn, repairing_s
         if self.faces:
-            for stage in ("faces", "redraw"):
-                yield stage, stage, drawn, FIRST_S[stage]
+            yield "faces", "faces", drawn, FIRST_S["faces"]
         drawn_at = working(self.width_px * self.times, self.height_px * self.times)
         yield "stylise", f"stylise {self.style}", drawn_at, FIRST_S["stylise"]
-        for stage in ("enlarge", "repair", "measure", "encode"):
-            yield stage, stage, drawn, FIRST_S[stage]
+        for stage in ("enlarge", "redraw", "repair", "measure", "encode"):
+            if stage != "redraw" or self.faces:
+                yield stage, stage, drawn, FIRST_S[stage]
 
     def limited(self, options: Options) -> Options:
-        """The options with which no more is done than this plan says."""
-        if not self.may_double:
-            options = replace(options, upscale="off")
-        return options if self.faces else replace(options, faces="off")
+        """The options with which the stages do no more than this plan."""
+        if self.whole:
+            return options
+        faces = options.faces if self.faces else "off"
+        side_px = min(options.max_side_px, max(LEAST_SIDE_PX, self.side_px))
+        return replace(options, upscale="off", max_side_px=side_px, faces=faces)
 
     def less(self) -> Iterator[tuple[Plan, str, str]]:
         """Plans that cost less and less, each with what was left out last and that in words."""
-        plan = replace(self, may_double=False)
+        plan = replace(self, whole=False)
         if "upscale" in plan.steps:
             plan = replace(plan, steps=tuple(step for step in plan.steps if step != "upscale"))
             yield plan, "upscale", "it is not doubled"
@@ -139,6 +147,14 @@ class Budget:
     deadline_s: float | None = None
     free_bytes: int | None = None
 
+    @classmethod
+    def start(cls, memory_mb: int, time_left_s: float | None) -> Self:
+        """From now on; ``memory_mb`` is what this process may hold in all, 0 for anything."""
+        return cls(
+            None if time_left_s is None else time.monotonic() + time_left_s,
+            memory_mb * MB - resident_bytes() if memory_mb else None,
+        )
+
     @property
     def left_s(self) -> float | None:
         """Seconds until the deadline. Raises OutOfTime when there are none."""
@@ -160,6 +176,15 @@ class Budget:
             )
 
 
+def resident_bytes() -> int:
+    """Memory of this process that is in use."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # no Linux: the most there was
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return pages * resource.getpagesize()
+
+
 def expected_s(plan: Plan, costs: Costs, first: str = "enhance") -> float:
     """Seconds that a plan takes from its stage ``first`` on."""
     listed = list(plan.stages())
@@ -168,25 +193,29 @@ def expected_s(plan: Plan, costs: Costs, first: str = "enhance") -> float:
 
 
 def affordable(
-    plan: Plan, budget: Budget, costs: Costs, opening_s: float
+    plan: Plan, budget: Budget, costs: Costs, opened: bool
 ) -> tuple[Plan, tuple[Decision, ...], tuple[str, ...]]:
-    """in: what is wanted; out: what the budget allows of it, the decision, and in words what was
-    left out and why. Where nothing is limited there is nothing to decide.
+    """in: what is wanted, and whether the networks are open; out: what the budget allows of it,
+    the decision, and in words what was left out and why. Where nothing is limited there is
+    nothing to decide.
 
     Raises OutOfTime or TooMuchMemory when even the least does not fit.
     """
-    left_s = budget.left_s
-    if left_s is None and budget.free_bytes is None:
+    left_s, free_bytes = budget.left_s, budget.free_bytes
+    if left_s is None and free_bytes is None:
         return plan, (), ()
+    opening_s = 0.0 if opened else OPENING_S
+    if free_bytes is not None and not opened:
+        free_bytes = max(0, free_bytes - OPENING_BYTES)
     omitted: dict[str, str] = {}
     needed_s = opening_s + SAFETY * expected_s(plan, costs)
-    lack = first = _lack(plan, needed_s, left_s, budget.free_bytes)
+    lack = first = _lack(plan, needed_s, left_s, free_bytes)
     for less, step, words in plan.less():
         if lack is None:
             break
         plan, omitted[step] = less, words
         needed_s = opening_s + SAFETY * expected_s(plan, costs)
-        lack = _lack(plan, needed_s, left_s, budget.free_bytes)
+        lack = _lack(plan, needed_s, left_s, free_bytes)
     if lack:
         raise lack
     told = tuple(f"{words}, for {first.message}" for words in omitted.values()) if first else ()

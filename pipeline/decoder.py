@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.budget import MB, resident_bytes
 from pipeline.domain import Photo, Source
 from pipeline.errors import (
     DecoderLost,
@@ -68,7 +69,6 @@ ALLOWANCE_BYTES = 160_000_000
 OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES = 22, 44, 8
 # Measured: 16 to 42 ms a megapixel, 117 with alpha. decode_cpu_s is granted once for each of these.
 PIXELS_EACH_CPU_S = 16_000_000
-MB = 1_000_000
 REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform
 STARTING_S = 60.0  # a child that has not said it is there by then will not
 ENDING_S = 10.0  # from hanging up to being gone, on a machine that is busy
@@ -224,15 +224,6 @@ class _Child:
 
     def _free_bytes(self) -> int | None:
         return self._memory_mb * MB - resident_bytes() if self._memory_mb else None
-
-
-def resident_bytes() -> int:
-    """Memory of this process that is in use."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:  # no Linux: the most there was
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return pages * resource.getpagesize()
 
 
 def _send(to: socket.socket, document: dict[str, Any]) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from threading import Lock, Thread
 
 from pipeline import VERSION
-from pipeline.budget import OPENING_S, Budget, Costs, Plan, affordable, expected_s
+from pipeline.budget import Budget, Costs, Plan, affordable, expected_s
 from pipeline.decode import fit
-from pipeline.decoder import Decoder, resident_bytes
+from pipeline.decoder import Decoder
 from pipeline.domain import (
     Decision,
     Engine,
@@ -191,7 +190,7 @@ class Pipeline:
         """
         timings = Timings(on_stage)
         style = self._layer.style(options.style)
-        budget = self._budget(time_left_s)
+        budget = Budget.start(self.settings.memory_mb, time_left_s)
         digest = hashlib.sha256(data).hexdigest()
 
         with timed(timings, "decode"):
@@ -203,13 +202,13 @@ class Pipeline:
         plan, budgeted, less = self._plan(photo, quality, options, tools, style, budget)
         warnings = [*decoded.warnings, *less]
         with timed(timings, "enhance"):
+            asked, options = options, plan.limited(options)
             photo = fit(photo, plan.side_px)
-            enhanced, decisions = enhance(photo, quality, plan.limited(options), tools)
+            enhanced, decisions = enhance(photo, quality, options, tools)
         with timed(timings, "faces"):
-            allowed = plan.limited(options)
-            face_tools = self._face_tools(allowed, digest)
-            found, looked = find_faces(enhanced, allowed, face_tools)
-            refined, found = refine_faces(enhanced, found, allowed)
+            face_tools = self._face_tools(options, f"{digest} {decoded.reduced_by}")
+            found, looked = find_faces(enhanced, options, face_tools)
+            refined, found = refine_faces(enhanced, found, options)
         budget.check(expected_s(plan, self._costs, "stylise"))
         with timed(timings, "open_weights"):
             picture_engine = self._engine(style, "picture")
@@ -269,7 +268,7 @@ class Pipeline:
             schema_version=SCHEMA_VERSION,
             pipeline_version=self.version,
             fingerprint=fingerprint(
-                self.version, options, bucket=bucket, key=key, version_id=version_id, etag=etag
+                self.version, asked, bucket=bucket, key=key, version_id=version_id, etag=etag
             ),
             source=source,
             quality=quality,
@@ -293,14 +292,6 @@ class Pipeline:
             warnings=tuple(warnings),
         )
         return Result(image, extension, sidecar)
-
-    def _budget(self, time_left_s: float | None) -> Budget:
-        """What there is for a photo from now on."""
-        free = self.settings.memory_mb * 1_000_000 - resident_bytes()
-        return Budget(
-            None if time_left_s is None else time.monotonic() + time_left_s,
-            free if self.settings.memory_mb else None,
-        )
 
     def _plan(
         self,
@@ -328,7 +319,7 @@ class Pipeline:
             working_mp=working_mp,
         )
         opened = (style.name, "picture") in self._engines
-        return affordable(plan, budget, self._costs, 0.0 if opened else OPENING_S)
+        return affordable(plan, budget, self._costs, opened)
 
     def _face_tools(self, options: Options, digest: str) -> FaceTools | None:
         """What finds faces; None where that is switched off, or by default where the layer has

@@ -38,7 +38,7 @@ MAY = {
     "engines": {"domain", "errors", "settings", "weights", "nets"},
     "sidecar": {"domain", "errors", "settings"},
     "sheet": {"decode", "encode", "domain", "settings"},
-    "decoder": {"decode", "domain", "errors", "settings"},
+    "decoder": {"budget", "decode", "domain", "errors", "settings"},
     "budget": {"domain", "errors", "settings"},
     "timings": set(),
     "run": {*STAGES, *STAGE_MAY, "weights", "engines", "sidecar", "decoder", "budget", "timings"},

@@ -11,7 +11,7 @@ from buckets import OUTPUT, keys, put, s3_event
 
 from adapters.worker import worker
 from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
-from pipeline.budget import FIRST_S, Budget, Costs, Plan, affordable, expected_s
+from pipeline.budget import BYTES_PER_PIXEL, FIRST_S, Budget, Costs, Plan, affordable, expected_s
 
 
 def plan(width=2000, height=1500, steps=("upscale", "denoise"), faces=True):
@@ -61,7 +61,7 @@ def test_costs_are_the_dearest_of_the_last_runs_by_megapixel() -> None:
 
 def test_no_limits_decide_nothing() -> None:
     wanted = plan()
-    assert affordable(wanted, Budget(), Costs(), 1.0) == (wanted, (), ())
+    assert affordable(wanted, Budget(), Costs(), False) == (wanted, (), ())
 
 
 def left(seconds, **known):
@@ -78,13 +78,13 @@ def left(seconds, **known):
     [
         (1000, 2000, ("upscale", "denoise"), True),
         (20, 2000, ("denoise",), True),
-        (4, 1024, ("denoise",), True),
-        (1.87, 512, ("denoise",), True),
+        (4, 819, ("denoise",), True),
+        (1.97, 512, ("denoise",), True),
         (1.8, 512, ("denoise",), False),
     ],
 )
 def test_less_time_less_is_done(left_s, side_px, steps, faces) -> None:
-    found, (decision,), told = affordable(plan(), left(left_s), Costs(), 1.0)
+    found, (decision,), told = affordable(plan(), left(left_s), Costs(), False)
     assert (found.side_px, found.steps, found.faces) == (side_px, steps, faces)
     assert decision.measured <= decision.threshold == left_s
     assert decision.ran == bool(told) == (left_s < 1000)
@@ -97,17 +97,17 @@ def test_less_time_less_is_done(left_s, side_px, steps, faces) -> None:
 
 def test_too_little_for_anything() -> None:
     with pytest.raises(OutOfTime) as caught:
-        affordable(plan(), left(1.5), Costs(), 1.0)
+        affordable(plan(), left(1.5), Costs(), False)
     assert caught.value.limit == 1.5
     assert caught.value.measured > 1.5
     with pytest.raises(TooMuchMemory):
-        affordable(plan(), Budget(free_bytes=5_000_000), Costs(), 1.0)
+        affordable(plan(), Budget(free_bytes=5_000_000), Costs(), False)
 
 
 def test_too_little_memory_makes_the_picture_smaller() -> None:
-    found, _, told = affordable(plan(), Budget(free_bytes=100_000_000), Costs(), 1.0)
+    found, _, told = affordable(plan(), Budget(free_bytes=450_000_000), Costs(), False)
     assert found.steps == ("denoise",)
-    assert found.megapixels * 60 <= 100
+    assert found.megapixels * BYTES_PER_PIXEL <= 100
     assert ["MB are free" in words for words in told] == [True, True]
 
 

@@ -50,7 +50,7 @@ def test_a_drawn_photo_is_one_line_with_the_sidecars_essentials(s3, invoke, phot
         "height_px": 170,
         "bytes": len(photo),
     }
-    assert line["picture"]["width_px"] == 256
+    assert line["picture"]["width_px"] == sidecar["output"]["width_px"]
     assert line["style"] == "hayao"
     assert line["faces"] == len(sidecar["faces"])
     assert line["steps"] == [step["step"] for step in sidecar["decisions"] if step["ran"]]
