@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from conftest import ROOT, SAMPLES, drawn, serve, stop
-from PIL import Image, ImageDraw
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 WEB = ROOT / "web"
 CHROMIUM = "/usr/bin/chromium"
 # Android cuts a maskable icon to a circle of 80% of its side
 MASKABLE_SCALE = 0.8
-DESK, PHONE = (1240, 860), (390, 844)
-PHONE_HEIGHT_PX, MARGIN_PX, ROUND_PX = 620, 24, 28
+DESK, PHONE = (1240, 880), (390, 844)
+GAP_PX, WIDTH_PX = 24, 1280
 
 
 def icons(page: Page) -> None:
@@ -77,13 +77,18 @@ def documents(browser: Browser) -> None:
             device_scale_factor=2,
         )
         stop(process)
-    width_px = round(PHONE_HEIGHT_PX * PHONE[0] / PHONE[1])
-    phone = phone.resize((width_px, PHONE_HEIGHT_PX), Image.Resampling.LANCZOS)
-    mask = Image.new("L", (4 * width_px, 4 * PHONE_HEIGHT_PX))
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *mask.size), 4 * ROUND_PX, fill=255)
-    place = (DESK[0] - width_px - MARGIN_PX, DESK[1] - PHONE_HEIGHT_PX - MARGIN_PX)
-    desk.paste(phone, place, mask.resize(phone.size, Image.Resampling.LANCZOS))
-    desk.quantize(256).save(ROOT / "docs" / "page.png", optimize=True)
+    width_px = round(DESK[1] * PHONE[0] / PHONE[1])
+    phone = phone.resize((width_px, DESK[1]), Image.Resampling.LANCZOS)
+    both = Image.new("RGB", (DESK[0] + GAP_PX + width_px, DESK[1]), "white")
+    both.paste(desk)
+    both.paste(phone, (DESK[0] + GAP_PX, 0))
+    small = both.resize(
+        (WIDTH_PX, round(DESK[1] * WIDTH_PX / both.width)), Image.Resampling.LANCZOS
+    )
+    colours = small.quantize(256)
+    small.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG).save(
+        ROOT / "docs" / "page.png", optimize=True
+    )
 
 
 if __name__ == "__main__":
