@@ -138,7 +138,7 @@ def used_keys() -> tuple[set[str], set[str]]:
     begun = set()
     for script in SCRIPTS.values():
         whole |= set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', script))
-        whole |= set(re.findall(r'\bt\("([\w.]+)"', script))
+        whole |= TEXTS["en"].keys() & set(re.findall(r'"(\w+)"', script))
         begun |= set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)*\.)\$\{", script))
     return whole, begun
 

@@ -123,7 +123,6 @@ def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
         "hayao.code.onnx",
         "detector.int8.onnx",
         "parser.int8.onnx",
-        "upsampler.int8.onnx",
     }
     metrics = told["metrics"]
     assert 10 < metrics["psnr_db"] < 40 and 0 < metrics["ssim"] < 1

@@ -38,7 +38,6 @@ export class Compare {
     this.range.setAttribute("aria-label", t("compare.label"));
     this.element.append(this.range, h("span", { class: "handle", "aria-hidden": "true" }));
     this.element.addEventListener("pointerdown", (event) => this.#drag(event));
-    this.move(0);
   }
 
   #drag(event) {
@@ -59,6 +58,7 @@ export class Compare {
 
   /** percent: how much of the photo is shown. */
   move(percent) {
+    if (!this.range) return;
     this.#halt();
     this.#place(percent);
   }

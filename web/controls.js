@@ -48,11 +48,9 @@ export class Controls extends EventTarget {
     }
   }
 
-  /** What differs from the server's own defaults, and the style: it is part of the result's name. */
+  /** What differs from the server's own defaults: nothing, too, while these are not known. */
   chosen() {
-    const changed = this.#fields.filter(
-      ({ name, default: usual }) => name === "style" || this.#values[name] !== usual,
-    );
+    const changed = this.#fields.filter(({ name, default: usual }) => this.#values[name] !== usual);
     return Object.fromEntries(changed.map(({ name }) => [name, this.#values[name]]));
   }
 

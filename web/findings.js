@@ -4,6 +4,7 @@ import { gauges, waterfall } from "./charts.js";
 import { h, icon } from "./dom.js";
 import { current, list, number, or, t, why } from "./text.js";
 
+const SAME = 1e-3; // the sidecar's numbers have four decimals
 const REPAIRS = ["upscale", "denoise", "clahe", "sharpen"];
 
 const linear = (most) => (value) => value / most;
@@ -19,6 +20,15 @@ const MEASURES = {
   noise: { scale: linear(25), decimals: 1 },
   artefacts: { scale: linear(100), decimals: 0 },
   darkness: { scale: linear(3), decimals: 2, unit: "stops" },
+  score: { scale: linear(1), decimals: 0, factor: 100, unit: "percent" },
+};
+
+// what a step may have been decided on
+const DECIDED_BY = {
+  upscale: ["blur_variance"],
+  denoise: ["noise", "artefacts", "blur_variance"],
+  clahe: ["darkness", "brightness", "blur_variance"],
+  sharpen: ["blur_px", "blur_variance"],
 };
 
 const LIKENESS = {
@@ -64,7 +74,7 @@ const panel = (title, about, content) =>
 function summary(sidecar) {
   const { drawing, output, timings_ms: timings } = sidecar;
   const repaired = sidecar.decisions.filter(({ step, ran }) => ran && REPAIRS.includes(step));
-  const steps = list(repaired.map(({ step }) => t(`step.${step}`)));
+  const steps = list(repaired.map(({ step }) => t(`step.${step}`).toLowerCase()));
   const drawn = t("found.drawn", {
     width: number(drawing.working_width_px),
     height: number(drawing.working_height_px),
@@ -116,22 +126,23 @@ function measures({ quality, decisions: taken }) {
       blur_px: estimate.blur_px,
       noise: estimate.noise,
       artefacts: 100 - estimate.jpeg_quality,
-      darkness: Math.max(0, -estimate.exposure_stops),
+      darkness: -estimate.exposure_stops,
+      score: estimate.score,
     }),
   };
   const thresholds = estimate ? {} : { blur_variance: quality.blur_variance_min };
   for (const { step, measured, threshold } of taken) {
-    if (threshold === null || !REPAIRS.includes(step)) continue;
-    const name = Object.keys(values).find((key) => Math.abs(values[key] - measured) < 1e-3);
+    if (threshold === null) continue;
+    const name = DECIDED_BY[step]?.find((key) => Math.abs(values[key] - measured) < SAME);
     if (name) thresholds[name] = threshold;
   }
   return Object.entries(values).map(([name, value]) => {
-    const { scale, decimals, unit = "plain", least = false } = MEASURES[name];
+    const { scale, decimals, factor = 1, unit = "plain", least = false } = MEASURES[name];
     const threshold = thresholds[name];
     const bad = threshold !== undefined && (least ? value < threshold : value > threshold);
     return {
       name: t(`measure.${name}`),
-      value: t(`unit.${unit}`, { value: number(value, decimals) }),
+      value: t(`unit.${unit}`, { value: number(Math.max(0, value) * factor, decimals) }),
       note: threshold !== undefined && t("threshold", { value: number(threshold, decimals) }),
       at: scale(value),
       threshold: threshold === undefined ? undefined : scale(threshold),

@@ -29,7 +29,8 @@ const photo = new PhotoView(queue, controls, { ...actions, changed });
 /** The photograph that the address names, if it is still there. */
 const named = () => queue.find(Number(location.hash.slice(1)));
 
-function show({ focus = true } = {}) {
+/** anew: in another language, with everything where it was. */
+function show({ anew = false } = {}) {
   const job = named();
   const view = job ? "photo" : queue.jobs.length ? "grid" : "empty";
   const before = document.body.dataset.view;
@@ -40,10 +41,9 @@ function show({ focus = true } = {}) {
   }
   photo.hide();
   if (view === "photo") photo.show(job);
-  if (view === "grid") grid.render();
-  if (before === view && left === job) return;
+  if (view === "grid") (before === "grid" && !anew ? grid.sync() : grid.render());
+  if (anew || (before === view && left === job)) return;
   scrollTo({ top: 0 });
-  if (!focus) return;
   if (view === "photo") photo.title.focus({ preventScroll: true });
   else if (view === "grid") (before === "photo" && left ? grid.focus(left) : grid.title.focus());
   else document.querySelector("#stage").focus();
@@ -92,7 +92,7 @@ switcher.addEventListener("click", async () => {
   remember(current());
   label();
   controls.render();
-  show({ focus: false });
+  show({ anew: true });
 });
 
 /** For another visit without a connection, and for the share sheet; this one does without. */

@@ -110,8 +110,6 @@ export class PhotoView {
       this.figure.replaceChildren(h("div", { class: "unknown" }, icon("blossom")));
       return;
     }
-    const first = this.sweptFor !== result;
-    const at = this.compare?.at;
     this.compare = new Compare({
       photo: preview,
       picture: result?.url,
@@ -120,17 +118,18 @@ export class PhotoView {
       pictureAlt:
         result &&
         t("picture.alt", { name: job.name, style: this.controls.title(result.sidecar.style) }),
-      onchange: (percent) => this.#mark(percent),
+      onchange: (percent) => {
+        if (result) result.at = percent;
+        this.#mark(percent);
+      },
     });
     this.figure.replaceChildren(this.compare.element);
     if (result && preview === null) {
       const format = result.sidecar.source.format.toUpperCase();
       this.figure.append(h("figcaption", {}, t("photo.unseen", { format })));
     }
-    if (result && first) {
-      this.sweptFor = result;
-      this.compare.sweep();
-    } else if (this.compare.range) this.compare.move(at ?? SHOWN.compare);
+    if (result?.at === undefined) this.compare.sweep();
+    else this.compare.move(result.at);
     this.#faces();
   }
 

@@ -54,15 +54,15 @@ self.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || url.origin !== ROOT.origin) return;
   url.search = "";
   url.hash = "";
-  if (FILES.includes(url.href)) event.respondWith(fresh(request, url.href));
+  if (FILES.includes(url.href)) event.respondWith(fresh(event, url.href));
 });
 
 /** From the network, so that no page is ever made of two versions; from the cache without one. */
-async function fresh(request, key) {
+async function fresh(event, key) {
   const cache = await caches.open(SHELL);
   try {
-    const answer = await fetch(request);
-    if (answer.ok) await cache.put(key, answer.clone());
+    const answer = await fetch(event.request);
+    if (answer.ok) event.waitUntil(cache.put(key, answer.clone()));
     return answer;
   } catch (error) {
     const kept = await cache.match(key);

@@ -151,6 +151,8 @@ def test_what_was_found_is_what_the_sidecar_says(page: Any) -> None:
     ran = [decision["ran"] for decision in sidecar["decisions"]]
     seen = [item.get_attribute("class") == "ran" for item in decisions.all()]
     assert seen == ran
+    held = report.locator(".row", has=page.locator(".threshold"))
+    assert held.locator("dt").all_inner_texts() == ["Blur", "Noise, estimated", "Darkness"]
     rows = report.locator(".panel", has_text="Time").locator(".row")
     assert rows.count() == len(sidecar["timings_ms"]) - 1
     widths = [float(bar.get_attribute("width")) for bar in rows.locator(".stage").all()]
@@ -170,7 +172,7 @@ def test_a_blurred_photo_says_what_was_repaired(
     choose(page, ("blurred.jpg", "image/jpeg", blurred.getvalue()))
     drawn(page)
     words = page.locator("#report .lead").inner_text()
-    assert words.startswith("Repaired before the drawing: Doubling, Noise removal")
+    assert words.startswith("Repaired before the drawing: doubling, noise removal")
     sharpness = page.locator(".row", has_text="Sharpness")
     assert sharpness.locator("rect.bad").count() == 1
     mark = float(sharpness.locator("line").get_attribute("x1"))
@@ -210,3 +212,67 @@ def test_a_turned_photo_lies_under_its_picture(
     halves = [image[: image.shape[0] // 2].mean((0, 1)) for image in (before, after)]
     others = after[after.shape[0] // 2 :].mean((0, 1))
     assert np.abs(halves[0] - halves[1]).sum() < np.abs(halves[0] - others).sum()
+
+
+FACES = [
+    {
+        "box": [180.0, 30.0, 270.0, 150.0],
+        "score": 0.983,
+        "landmarks": [[205, 80], [245, 80], [225, 100], [208, 120], [243, 120]],
+        "regions": ["skin", "hair"],
+        "refined": ["skin", "eyes"],
+        "not_refined": None,
+    },
+    {
+        "box": [400.0, 40.0, 430.0, 80.0],
+        "score": 0.71,
+        "landmarks": [[408, 55], [422, 55], [415, 62], [409, 70], [421, 70]],
+        "regions": [],
+        "refined": [],
+        "not_refined": "its score of 0.71 is under 0.9",
+    },
+]
+
+
+def test_faces_are_drawn_over_the_photo_where_the_sidecar_has_them(
+    page: Any, shot: Callable[..., None]
+) -> None:
+    """The sidecar is the server's; the faces are put there, for their places must be known."""
+
+    def with_faces(route: Any) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        if document.get("status") == "done":
+            document["sidecar"]["faces"] = FACES
+        route.fulfill(response=answer, json=document)
+
+    page.route("**/v1/results/*", with_faces)
+    choose(page, ("astronaut.jpg", "image/jpeg", (SAMPLES / "astronaut.jpg").read_bytes()))
+    drawn(page)
+    assert not page.locator(".faces rect").count()
+    page.get_by_role("button", name="Faces (2)").click()
+    assert page.locator(".faces rect").count() == 2
+    assert page.locator(".faces circle").count() == 10
+    picture = page.locator(".compare").bounding_box()
+    scale = picture["width"] / 512
+    seen = page.locator(".faces rect").first.bounding_box()
+    left, top, right, bottom = FACES[0]["box"]
+    wanted = {
+        "x": picture["x"] + left * scale,
+        "y": picture["y"] + top * scale,
+        "width": (right - left) * scale,
+        "height": (bottom - top) * scale,
+    }
+    for name, value in wanted.items():
+        assert seen[name] == pytest.approx(value, abs=4), (
+            name
+        )  # half the line's width, and rounding
+    report = page.locator("#report")
+    assert "2 faces were found." in report.inner_text()
+    listed = report.locator(".face-list li").all_inner_texts()
+    assert "certainty 98%" in listed[0] and "refined: skin smoothed and eyes" in listed[0]
+    assert "not refined: its certainty of 0.71 is under 0.9" in listed[1]
+    page.wait_for_timeout(1500)  # the divider sweeps
+    shot(page, "faces")
+    page.get_by_role("button", name="Faces (2)").click()
+    assert not page.locator(".faces rect").count()
