@@ -18,7 +18,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 # its own venv, for its pins conflict with ours
 SAM := .venv-sam/bin/sam
 
-.PHONY: help setup run test check format bench compare eval weights test-container local-s3 schema clean
+.PHONY: help setup run test check format bench compare eval eval-faces weights test-container local-s3 schema clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -78,6 +78,10 @@ weights: $(VENV)/.development
 ## make eval             what the repair of bad photos is worth; DATA=DIR of photographs
 eval: $(VENV)/.development
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) --sheet
+
+## make eval-faces       what the face path is worth; DATA=DIR of photographs, TEACHERS=DIR
+eval-faces: $(VENV)/.development
+	$(BIN)/python -m benchmarks.faces $(if $(DATA),--data $(DATA)) $(if $(TEACHERS),--teachers $(TEACHERS))
 
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam

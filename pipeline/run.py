@@ -93,7 +93,7 @@ class Pipeline:
             tools.open_restorer("picture")
         if needs_estimate(tools):
             self._engine(self._layer.the("quality"), "report")
-        self._face_tools(options, "")
+        self.face_tools(options, "")
 
     def open_ahead(self, options: Options) -> Thread:
         """Opens, in the background, the networks that a photo with these options may need, while
@@ -111,7 +111,7 @@ class Pipeline:
                 if tools.mode == "auto":
                     tools.open_restorer("picture")
                 self._engine(self._layer.upsampler, "picture")
-                if self._face_tools(options, ""):
+                if self.face_tools(options, ""):
                     self._engine(self._layer.the("detector"), "faces")
                     self._engine(self._layer.the("parser"), "regions")
 
@@ -186,7 +186,7 @@ class Pipeline:
         with _timed(timings, "enhance"):
             enhanced, decisions = enhance(photo, quality, options, tools)
         with _timed(timings, "faces"):
-            face_tools = self._face_tools(options, digest)
+            face_tools = self.face_tools(options, digest)
             found, looked = find_faces(enhanced, options, face_tools)
             refined, found = refine_faces(enhanced, found, options)
         with _timed(timings, "open_weights"):
@@ -271,7 +271,7 @@ class Pipeline:
         )
         return Result(image, extension, sidecar)
 
-    def _face_tools(self, options: Options, digest: str) -> FaceTools | None:
+    def face_tools(self, options: Options, digest: str) -> FaceTools | None:
         """What finds faces; None where that is switched off, or by default where the layer has
         not both networks. Raises WeightsInvalid for one that is asked for and not there.
         """
