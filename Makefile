@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy check format bench compare eval weights thumbnails \
+.PHONY: help setup run serve test test-heavy check format bench compare eval eval-faces weights thumbnails \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -105,6 +105,10 @@ chromium:
 ## make test-browser     the page in Chromium, against kirei serve; pictures in .cache/browser
 test-browser: $(VENV)/.browser chromium
 	$(BIN)/pytest tests/browser -m browser
+
+## make eval-faces       what the face path is worth; DATA=DIR of photographs, TEACHERS=DIR
+eval-faces: $(VENV)/.development
+	$(BIN)/python -m benchmarks.faces $(if $(DATA),--data $(DATA)) $(if $(TEACHERS),--teachers $(TEACHERS))
 
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam

@@ -102,7 +102,7 @@ class Pipeline:
             tools.open_restorer("picture")
         if tools.needs_estimate:
             self._engine(self._layer.the("quality"), "report")
-        self._face_tools(options, "")
+        self.face_tools(options, "")
 
     def open_ahead(self, options: Options) -> Thread:
         """Opens, in the background, the networks that a photo with these options may need, while
@@ -121,7 +121,7 @@ class Pipeline:
                 if tools.mode == "auto":
                     tools.open_restorer("picture")
                 self._engine(self._layer.upsampler, "picture")
-                if self._face_tools(options, ""):
+                if self.face_tools(options, ""):
                     self._engine(self._layer.the("detector"), "faces")
                     self._engine(self._layer.the("parser"), "regions")
 
@@ -206,7 +206,7 @@ class Pipeline:
             photo = fit(photo, plan.side_px)
             enhanced, decisions = enhance(photo, quality, options, tools)
         with timed(timings, "faces"):
-            face_tools = self._face_tools(options, f"{digest} {decoded.reduced_by}")
+            face_tools = self.face_tools(options, f"{digest} {decoded.reduced_by}")
             found, looked = find_faces(enhanced, options, face_tools)
             refined, found = refine_faces(enhanced, found, options)
         budget.check(expected_s(plan, self._costs, "stylise"))
@@ -314,14 +314,14 @@ class Pipeline:
             height_px=photo.height_px,
             mode=tools.mode,
             steps=tuple(decision.step for decision in steps if decision.ran),
-            faces=self._face_tools(options, "") is not None,
+            faces=self.face_tools(options, "") is not None,
             style=style.name,
             working_mp=working_mp,
         )
         opened = (style.name, "picture") in self._engines
         return affordable(plan, budget, self._costs, opened)
 
-    def _face_tools(self, options: Options, digest: str) -> FaceTools | None:
+    def face_tools(self, options: Options, digest: str) -> FaceTools | None:
         """What finds faces; None where that is switched off, or by default where the layer has
         not both networks. Raises WeightsInvalid for one that is asked for and not there.
         """

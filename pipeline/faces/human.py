@@ -1,7 +1,7 @@
 """Whether what the detector took for a face is a person's: animals have eyes and noses too.
 
 What the parser, which learned people alone, finds in no dog, cat or owl is lips. Held-out faces
-of people showed them in a tenth of the disc around the mouth or more, but where it was hidden or
+of people showed them in a twentieth of the disc around the mouth or more, but where it was hidden or
 the face too small to have any; monkeys show them, too, and are cared for like people.
 """
 
@@ -20,7 +20,7 @@ from pipeline.faces.parse import REGIONS
 MOUTH = tuple((TEMPLATE[3] + TEMPLATE[4]) / 2)  # in the aligned square, in sides
 RADIUS = 0.09  # of the disc around it
 LIPS = ("mouth", "upper_lip", "lower_lip")
-LEAST_LIPS = 0.08  # of that disc
+LEAST_LIPS = 0.05  # of that disc
 COVERED = ("background", "cloth", "glasses", "hat", "necklace")
 MOST_COVERED = 0.3  # of it: what hides a mouth is not held against a face
 TELLING_PX = 32.0  # from which width on a face shows its lips

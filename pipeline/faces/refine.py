@@ -143,12 +143,14 @@ def _smoothed(pixels: Floats, radius_px: int) -> Floats:
 
 def _even_tone(pixels: Floats, weight: Floats, apart: float) -> Floats:
     """The change (h, w, 3) that brings what ``weight`` covers nearer to its own tone around;
-    of differences in lightness, which are its shape, half.
+    of differences in lightness, which are its shape, half. On the whole the tone stays.
     """
-    share = _blurred(weight, LIPS_REACH * apart)[..., None] + 1e-3
+    share = _blurred(weight, LIPS_REACH * apart)[..., None] + np.float32(1e-3)
     around = _blurred(pixels * weight[..., None], LIPS_REACH * apart) / share
     change = around - pixels
-    change -= 0.5 * _luma(change)[..., None]
+    change -= np.float32(0.5) * _luma(change)[..., None]
+    square = (weight * weight)[..., None]
+    change -= (change * square).sum((0, 1)) / square.sum()
     return LIPS_WEIGHT * weight[..., None] * change
 
 
