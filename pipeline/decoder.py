@@ -115,7 +115,8 @@ class Decoder:
         is allowed, TooMuchMemory where, by its header, it does not fit into ``memory_mb``;
         OutOfTime after ``timeout_s``, and DecoderLost when the child is ended from outside.
         """
-        for number in range(TRIES):
+        lost: OSError | None = None
+        for _ in range(TRIES):
             child = self._child()
             try:
                 answer = child.decode(data, max_side_px, timeout_s)
@@ -124,28 +125,30 @@ class Decoder:
                 raise
             except TimeoutError as error:
                 child.kill()
+                if timeout_s is None:
+                    raise DecoderLost("the decoding process did not start") from error
                 raise OutOfTime(
                     f"decoding took more than the {timeout_s:.1f} s that were left",
                     stage="decode",
                     limit=timeout_s,
                 ) from error
             except OSError as error:
-                ended_by = child.wait()
-                _refuse_if_guilty(ended_by)
-                if number == TRIES - 1:
-                    raise DecoderLost(f"the decoding process ended with {ended_by}") from error
+                _refuse_if_guilty(child.wait())
+                lost = error
             else:
                 self._idle.append(child)
                 return answer
-        raise AssertionError("unreachable")
+        raise DecoderLost("somebody else ended the decoding process") from lost
 
     def _child(self) -> _Child:
-        while self._idle:
-            child = self._idle.pop()
+        while True:
+            try:
+                child = self._idle.pop()
+            except IndexError:  # not asked before: another caller may have taken the last one
+                return _Child(self._settings)
             if child.is_there:
                 return child
             child.kill()
-        return _Child(self._settings)
 
 
 def _kill_all(children: list[_Child]) -> None:
