@@ -30,9 +30,7 @@ def thumbnail(pipeline: Pipeline, style: str) -> bytes:
     quality = 92
     while True:
         encoded = io.BytesIO()
-        drawn.convert("RGB").save(
-            encoded, "JPEG", quality=quality, optimize=True, progressive=True
-        )
+        drawn.convert("RGB").save(encoded, "JPEG", quality=quality, optimize=True, progressive=True)
         if encoded.tell() <= MOST_BYTES:
             return encoded.getvalue()
         quality -= 2
