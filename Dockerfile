@@ -6,33 +6,29 @@
 # Only what serving needs gets in: no compiler, no pip, no cache, no torch unless asked for.
 # At run time nothing outside /tmp is written, so the root may be read-only.
 
+# checkov:skip=CKV_DOCKER_2: Lambda looks after its containers itself and asks for no HEALTHCHECK
+# checkov:skip=CKV_DOCKER_7: the base image is an argument, whose default has a tag
+
 ARG BASE_IMAGE=public.ecr.aws/docker/library/python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS builder
 ARG ENGINE=onnx
 ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 
-# The pinned requirements alone come first: changed code does not install them again.
+# The locked packages come first: changed code does not install them again. Only files with the
+# hashes of the lock are taken (`make lock` writes it), and only wheels: nothing is run to install.
+# torch's "+cpu" build is in PyTorch's own index, or a wheel where pip's find-links point; it is
+# locked for x86_64.
 WORKDIR /build
-COPY pyproject.toml .
-RUN python -c 'import tomllib; \
-project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-print(*project["dependencies"], *project["optional-dependencies"]["aws"], sep="\n")' \
-        > requirements.txt \
-    && python -m venv --without-pip /opt/venv \
-    && python -m pip --python /opt/venv install --requirement requirements.txt
-
-# The "+cpu" build is in PyTorch's own index, or a wheel where pip's find-links point; the build
-# of the same number without "+cpu" is CUDA's, several gigabytes, and never matches.
-RUN if [ "$ENGINE" = torch ]; then \
-        python -c 'import tomllib; \
-project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-print(*project["optional-dependencies"]["torch"], sep="\n")' > torch.txt \
-        && python -m pip --python /opt/venv install --no-deps --retries 1 \
-            --extra-index-url https://download.pytorch.org/whl/cpu \
-            "$(grep ^torch== torch.txt)+cpu" \
-        && python -m pip --python /opt/venv install --requirement torch.txt; \
-    fi
+COPY requirements requirements
+RUN python -m venv --without-pip /opt/venv \
+    && if [ "$ENGINE" = torch ]; then \
+        set -- requirements/image-torch.txt --extra-index-url https://download.pytorch.org/whl/cpu; \
+    else \
+        set -- requirements/image.txt; \
+    fi \
+    && python -m pip --python /opt/venv install --no-deps --only-binary :all: --require-hashes \
+        --requirement "$@"
 
 # Lambda runs as a user of its own choosing: everything must be readable to anyone. Our bytecode
 # is compiled here, as pip did that of the rest, for it cannot be written there.

@@ -15,11 +15,15 @@ TORCH := torch==2.13.0
 endif
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-# its own venv, for its pins conflict with ours
+# venvs of their own, for their pins conflict with ours and with each other's
 SAM := .venv-sam/bin/sam
+CHECKOV := .venv-checkov/bin/checkov
+SUPPLY := .venv-supply/bin
+TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy check format bench compare eval weights thumbnails \
-	chromium test-browser test-container local-s3 schema openapi clean
+.PHONY: help setup run serve test test-heavy check format bench compare eval eval-faces weights thumbnails \
+	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
+	openapi clean
 
 help:
 	@grep -E '^## ' Makefile | sed 's/^## //'
@@ -36,7 +40,7 @@ $(VENV)/.serving: pyproject.toml | $(BIN)/python
 $(VENV)/.development: $(VENV)/.serving
 	$(PIP) install -q -e ".[aws,dev,train]"
 	$(PIP) install -q --no-deps --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) "$(TORCH)" \
-		&& $(PIP) install -q -e ".[torch]" \
+		&& $(PIP) install -q -e ".[torch,evaluate]" \
 		|| echo "torch's CPU wheel cannot be had here: what needs torch will be skipped"
 	@touch $@
 
@@ -55,10 +59,6 @@ serve: $(VENV)/.serving
 ## make test             all tests, offline
 test: $(VENV)/.development
 	$(BIN)/pytest
-
-## make test-heavy       load on the server; minutes
-test-heavy: $(VENV)/.development
-	$(BIN)/pytest -m heavy
 
 ## make check            format, lint, types, tests
 check: $(VENV)/.development
@@ -106,13 +106,74 @@ chromium:
 test-browser: $(VENV)/.browser chromium
 	$(BIN)/pytest tests/browser -m browser
 
+## make eval-faces       what the face path is worth; DATA=DIR of photographs, TEACHERS=DIR
+eval-faces: $(VENV)/.development
+	$(BIN)/python -m benchmarks.faces $(if $(DATA),--data $(DATA)) $(if $(TEACHERS),--teachers $(TEACHERS))
+
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam
-	.venv-sam/bin/python -m pip install -q --disable-pip-version-check aws-sam-cli==1.170.0
+	.venv-sam/bin/python $(TOOL_PIP) aws-sam-cli==1.170.0
+
+$(CHECKOV): requirements/checkov.txt | $(BIN)/python
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/python $(TOOL_PIP) --no-deps -r $<
+	@touch $@
+
+$(SUPPLY)/uv: requirements/supply.txt | $(BIN)/python
+	$(PYTHON) -m venv .venv-supply
+	$(SUPPLY)/python $(TOOL_PIP) --no-deps -r $<
+	@touch $@
+
+## make check-template   cfn-lint, sam validate and checkov over template, Dockerfile and workflow
+check-template: $(SAM) $(CHECKOV)
+	.venv-sam/bin/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=none \
+		AWS_SECRET_ACCESS_KEY=none AWS_EC2_METADATA_DISABLED=true $(SAM) validate --lint
+	$(CHECKOV) --skip-download --compact --quiet --framework cloudformation -f template.yaml
+	$(CHECKOV) --skip-download --compact --quiet --framework dockerfile -f Dockerfile
+	$(CHECKOV) --skip-download --compact --quiet --framework github_actions -d .github
+
+# torch's CPU wheel: from where pip's find-links point, else from its own index
+LOCK := $(SUPPLY)/uv pip compile pyproject.toml --extra aws --no-config --quiet --generate-hashes \
+	--python-version 3.11 --python-platform linux --no-annotate --custom-compile-command "make lock"
+
+## make lock             the packages of the image with their hashes, from the pins of pyproject.toml
+lock: $(SUPPLY)/uv
+	$(LOCK) -o requirements/image.txt
+	echo "torch==2.13.0+cpu" > requirements/torch.part
+	$(LOCK) --extra torch --override requirements/torch.part -o requirements/image-torch.txt \
+		$(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_INDEX)); \
+		status=$$?; rm requirements/torch.part; exit $$status
+
+## make licences         writes docs/licences.md: packages, libraries in wheels, weights
+licences: $(VENV)/.development
+	$(BIN)/python -m supply.licences > licences.part
+	mv licences.part docs/licences.md
+
+## make sbom             build/kirei.cdx.json: the image's bill of materials (CycloneDX), checked
+sbom: $(VENV)/.development $(SUPPLY)/uv
+	@mkdir -p build
+	$(BIN)/python -m supply.bom > build/kirei.cdx.json
+	$(SUPPLY)/python -c 'import sys; from cyclonedx.schema import SchemaVersion; \
+		from cyclonedx.validation.json import JsonStrictValidator; \
+		sys.exit(JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read()))' \
+		< build/kirei.cdx.json
+
+## make audit            known holes in the packages of the image; asks PyPI
+audit: $(SUPPLY)/uv
+	@$(SUPPLY)/pip-audit --strict --disable-pip --require-hashes -r requirements/image.txt \
+		2> .audit.part; status=$$?; cat .audit.part >&2; \
+		if grep -qE "ConnectionError|ServiceError|Max retries|resolve" .audit.part; \
+		then echo "the list of known holes cannot be reached: make audit told nothing"; status=0; fi; \
+		rm -f .audit.part; exit $$status
 
 ## make test-container   builds the image and calls it as Lambda would; needs Docker
 test-container: $(VENV)/.development $(SAM)
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
+
+## make test-heavy       a killed fleet, 500 jobs in a row, 400 bad images, load on the server: an hour
+test-heavy: $(VENV)/.development
+	$(BIN)/pytest tests -m heavy -s
 
 ## make local-s3         an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
 local-s3: $(VENV)/.development
@@ -130,4 +191,4 @@ openapi: $(VENV)/.development
 
 ## make clean            removes what the targets above made
 clean:
-	rm -rf $(VENV) .venv-sam .aws-sam .cache out build
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build

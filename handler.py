@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import batch, direct, http, logger, metrics
+from adapters import batch, clock, direct, http, logger, metrics, tasks
 from adapters.events import Kind, kind_of
 
 
@@ -16,16 +16,21 @@ from adapters.events import Kind, kind_of
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """in: an event of S3, of SQS or EventBridge about S3, of an HTTP API, or a direct call;
-    out: what its sender expects. Raises TransientError where the sender should try again.
+    """in: an event of S3, of SQS or EventBridge about S3, of S3 Batch Operations, of an HTTP API,
+    or a direct call; out: what its sender expects. Raises TransientError where the sender should
+    try again.
     """
     kind = kind_of(event)
     logger.append_keys(event_kind=kind.value)
+    logger.set_correlation_id(context.aws_request_id)  # where the sender gives none of its own
     metrics.add_metric("Events", MetricUnit.Count, 1)
+    clock.start(context, answers=kind is Kind.HTTP)
     if kind is Kind.HTTP:
         return http.answer(event, context)
     if kind is Kind.QUEUE:
         return batch.queued(event, context)
     if kind is Kind.NOTIFICATION:
         return batch.notified(event)
+    if kind is Kind.TASKS:
+        return tasks.answered(event)
     return direct.called(event)

@@ -6,9 +6,14 @@ presigned URL.
 
 from __future__ import annotations
 
+import os
+
 from aws_lambda_powertools import Logger, Metrics
 
 __all__ = ["logger", "metrics"]
 
-logger = Logger(service="kirei")
-metrics = Metrics(namespace="Kirei", service="kirei")
+# the stack's name, where there is one: metrics of two stacks in one account stay apart
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "kirei")
+
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace="Kirei", service=SERVICE)

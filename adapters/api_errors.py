@@ -25,15 +25,19 @@ STATUSES = {
     "request_timeout": 408,
     "too_many_bytes": 413,
     "too_many_pixels": 413,
+    "too_much_memory": 413,
     "not_an_image": 415,
     "truncated_image": 422,
     "extreme_aspect": 422,
+    "too_costly": 422,
     "too_many_requests": 429,
     "internal_error": 500,
     "misconfigured": 500,
     "store_unavailable": 503,
     "weights_invalid": 503,
     "engine_unavailable": 503,
+    "out_of_time": 503,
+    "decoder_lost": 503,
 }
 
 

@@ -70,17 +70,17 @@ class Uploads:
         result: the same for the same upload and options. Raises ObjectNotFound, InvalidOption.
         """
         values = self._checked(named)
-        metadata = self._worker.store.metadata(self._bucket, self._key(upload_id))
-        if metadata is None:
+        found = self._worker.store.head(self._bucket, self._key(upload_id))
+        if found is None:
             raise _nothing(upload_id)
-        own = self._checked(metadata_options(metadata))
+        own = self._checked(metadata_options(found.metadata))
         values = own | values
         if Options.from_mapping(values) == Options.from_mapping(own):
             return upload_id  # its own event does, or did, just that
         # the event of a copy does the rest
         identity = json.dumps([upload_id, sorted(values.items())])
         result_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        if self._worker.store.metadata(self._bucket, self._key(result_id)) is None:
+        if self._worker.store.head(self._bucket, self._key(result_id)) is None:
             copy = self._key(result_id)
             metadata = _as_metadata(values)
             self._worker.store.copy(self._bucket, self._key(upload_id), copy, metadata)
@@ -105,7 +105,7 @@ class Uploads:
         failure = store.get_json(bucket, f"{FAILED}{FOLDER}{upload_id}.json")
         if failure is not None:
             return {"error": failure["error"]}
-        if not store.exists(self._bucket, self._key(upload_id)):
+        if store.head(self._bucket, self._key(upload_id)) is None:
             raise _nothing(upload_id)
         return self.progress(upload_id)
 

@@ -1,11 +1,11 @@
-"""Several records in one event: all of them are done before any failure is told."""
+"""Several jobs in one event: all of them are done before any failure is told."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -14,29 +14,30 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import logger, metrics
-from adapters.events import notified_jobs
+from adapters import journal, logger
+from adapters.events import Ignored, Job, message_jobs, notified_jobs
 from adapters.worker import worker
-from pipeline import UnknownEvent
+from pipeline import InvalidRequest
 
 
 def notified(document: Any) -> dict[str, Any]:
-    """in: an S3 or EventBridge event; out: ``{"results": [...]}``, one for each record.
+    """in: an S3 or EventBridge event; out: ``{"results": [...]}``, one for each record."""
+    return {"results": _all_done(notified_jobs(document))}
 
-    What fails for no fault of the photo is raised, once all records have had their turn, so that
+
+def _all_done(jobs: list[Job | Ignored]) -> list[dict[str, Any]]:
+    """What fails for no fault of the photo is raised, once all jobs have had their turn, so that
     Lambda or the queue sends the event again; those done are found done then.
     """
     results, failures = [], []
-    for job in notified_jobs(document):
+    for job in jobs:
         try:
             results.append(worker().work(job).as_dict())
         except Exception as error:
-            logger.exception("will be tried again", bucket=job.bucket, key=job.key)
-            metrics.add_metric("Transient", MetricUnit.Count, 1)
             failures.append(error)
     if failures:
         raise failures[0]
-    return {"results": results}
+    return results
 
 
 def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -49,12 +50,17 @@ def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _message(record: SQSRecord) -> None:
     """A message nobody can read is told of and let go: it would read the same next time."""
+    logger.append_keys(message_id=record.message_id)
     try:
         body = json.loads(record.body)
     except ValueError:
         body = None
     try:
-        notified(body)
-    except UnknownEvent as error:
-        logger.error(error.message, code=error.code, message_id=record.message_id)
-        metrics.add_metric("Refused", MetricUnit.Count, 1)
+        jobs = message_jobs(body)
+    except InvalidRequest as error:
+        with journal.entry(correlation_id=record.message_id) as entry:
+            entry.failed(error)
+        return
+    _all_done(
+        [replace(job, correlation_id=job.correlation_id or record.message_id) for job in jobs]
+    )

@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pipeline
-from adapters import logger
+from adapters import journal
 from adapters.events import Upload, direct_call
-from adapters.worker import count_error, worker
+from adapters.worker import worker
 from pipeline import Options, PermanentError
 
 # Lambda takes 6 MB each way; what stands around the picture in the answer is far below 64 kB
@@ -22,15 +22,15 @@ def called(event: Any) -> dict[str, Any]:
     returns, the sidecar of a stored picture with its URL. A request at fault is answered
     ``{"error": ...}``; TransientError is raised.
     """
-    try:
-        call = direct_call(event)
-        if isinstance(call, Upload):
-            return _stylised(call)
-        return worker().work(call).as_dict()
-    except PermanentError as error:
-        logger.error(error.message, code=error.code)
-        count_error(error)
-        return {"error": error.as_dict()}
+    with journal.entry() as entry:
+        try:
+            call = direct_call(event)
+            if isinstance(call, Upload):
+                return _stylised(call)
+            return worker().work(call).as_dict()
+        except PermanentError as error:
+            entry.failed(error)
+            return {"error": error.as_dict()}
 
 
 def _stylised(upload: Upload) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What kind of event came, and the jobs in it.
 
-Three traps are met here and nowhere else: keys in S3 records are URL-encoded and decoded exactly
-once, keys in EventBridge events are not encoded at all, and a queue's first message may be the
-s3:TestEvent that S3 sends when a notification is set up.
+Three traps are met here and nowhere else: keys in S3 records and in tasks of S3 Batch Operations
+are URL-encoded and decoded exactly once, keys in EventBridge events are not encoded at all, and a
+queue's first message may be the s3:TestEvent that S3 sends when a notification is set up.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     HTTP = "http"
     QUEUE = "queue"
     NOTIFICATION = "notification"
+    TASKS = "tasks"
     DIRECT = "direct"
 
 
@@ -44,6 +45,7 @@ class Job:
     version_id: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     notified: bool = False
+    correlation_id: str | None = None  # under which its sender knows it
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Ignored:
     why: str
     bucket: str | None = None
     key: str | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,18 +67,57 @@ class Upload:
 
 
 def kind_of(event: Any) -> Kind:
-    """Never raises: whatever has no other kind is read as a direct call."""
+    """Never raises: whatever has no other kind, or is no whole event of it, is a direct call."""
     if not isinstance(event, dict):
         return Kind.DIRECT
-    context = event.get("requestContext")
-    if event.get("version") == "2.0" and isinstance(context, dict) and "http" in context:
+    if _is_http(event):
         return Kind.HTTP
-    records = event.get("Records")
-    if isinstance(records, list) and records and isinstance(records[0], dict):
-        return Kind.QUEUE if records[0].get("eventSource") == "aws:sqs" else Kind.NOTIFICATION
+    records, tasks = event.get("Records"), event.get("tasks")
+    if isinstance(records, list) and records and all(isinstance(one, dict) for one in records):
+        return Kind.QUEUE if all(map(_is_message, records)) else Kind.NOTIFICATION
+    if "invocationSchemaVersion" in event and isinstance(tasks, list):
+        return Kind.TASKS
     if event.get("Event") == "s3:TestEvent" or event.get("source") == "aws.s3":
         return Kind.NOTIFICATION
     return Kind.DIRECT
+
+
+def _is_http(event: dict[str, Any]) -> bool:
+    """Whether an event of an HTTP API in format 2.0 has all that its reader relies on."""
+    context = event.get("requestContext")
+    http = context.get("http") if isinstance(context, dict) else None
+    headers, query = event.get("headers"), event.get("queryStringParameters") or {}
+    return (
+        event.get("version") == "2.0"
+        and isinstance(context, dict)
+        and isinstance(http, dict)
+        and all(isinstance(http.get(name), str) for name in ("method", "path"))
+        and all(isinstance(context.get(name), str) for name in ("requestId", "stage"))
+        and isinstance(event.get("rawPath"), str)
+        and isinstance(event.get("body") or "", str)
+        and all(_is_texts(fields) for fields in (headers, query))
+    )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+def _is_message(record: dict[str, Any]) -> bool:
+    texts = (record.get(name) for name in ("messageId", "body"))
+    return record.get("eventSource") == "aws:sqs" and all(isinstance(text, str) for text in texts)
+
+
+def _text(value: Any) -> str:
+    """The value, if it is text that is not empty. Raises TypeError."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _id(value: Any) -> str | None:
+    """Under what its sender knows a job, if it says so."""
+    return value if isinstance(value, str) and value else None
 
 
 def notified_jobs(document: Any) -> list[Job | Ignored]:
@@ -85,7 +127,7 @@ def notified_jobs(document: Any) -> list[Job | Ignored]:
     """
     if isinstance(document, dict):
         if document.get("Event") == "s3:TestEvent":
-            return [Ignored("s3:TestEvent: S3 only tries the way", document.get("Bucket"))]
+            return [Ignored("s3:TestEvent: S3 only tries the way", _id(document.get("Bucket")))]
         if document.get("source") == "aws.s3":
             return [_eventbridge_job(document)]
         records = document.get("Records")
@@ -97,26 +139,58 @@ def notified_jobs(document: Any) -> list[Job | Ignored]:
 def _s3_job(record: Any) -> Job | Ignored:
     try:
         name = record["eventName"]
-        bucket = record["s3"]["bucket"]["name"]
-        key = unquote_plus(record["s3"]["object"]["key"])
-    except (KeyError, TypeError):
+        bucket = _text(record["s3"]["bucket"]["name"])
+        key = unquote_plus(_text(record["s3"]["object"]["key"]))
+        answer = record.get("responseElements")
+    except (AttributeError, KeyError, TypeError):
         return Ignored("a record that is not one of S3")
     # events say "ObjectCreated:Put", the console's and SNS's samples "s3:ObjectCreated:Put"
     if not str(name).removeprefix("s3:").startswith(S3_CREATED):
         return Ignored(f"{name} is not {S3_CREATED}*", bucket, key)
-    return Job(bucket, key, notified=True)
+    sent = answer.get("x-amz-request-id") if isinstance(answer, dict) else None
+    return Job(bucket, key, notified=True, correlation_id=_id(sent))
 
 
 def _eventbridge_job(event: dict[str, Any]) -> Job | Ignored:
     kind = event.get("detail-type")
     try:
-        bucket = event["detail"]["bucket"]["name"]
-        key = event["detail"]["object"]["key"]
+        bucket = _text(event["detail"]["bucket"]["name"])
+        key = _text(event["detail"]["object"]["key"])
     except (KeyError, TypeError):
         return Ignored("an EventBridge event without bucket and key")
     if kind != EVENTBRIDGE_CREATED:
         return Ignored(f"{kind} is not {EVENTBRIDGE_CREATED}", bucket, key)
-    return Job(bucket, key, notified=True)
+    return Job(bucket, key, notified=True, correlation_id=_id(event.get("id")))
+
+
+def message_jobs(body: Any) -> list[Job | Ignored]:
+    """The jobs of a queue's message: what notified_jobs reads, or a direct call for an object,
+    which is how a job comes back with its options.
+
+    Raises UnknownEvent for anything else, InvalidRequest for a call that is not right.
+    """
+    if isinstance(body, dict) and {"bucket", "key"} <= body.keys():
+        call = direct_call(body)
+        if isinstance(call, Job):
+            return [call]
+    return notified_jobs(body)
+
+
+def task_job(task: Any, arguments: Mapping[str, str]) -> Job | Ignored:
+    """The job of one task of S3 Batch Operations, in schema 1.0 or 2.0; ``arguments``: the job's
+    own, which are options.
+
+    The version in the manifest is left aside: the photo is drawn as it lies there now, for a
+    task that comes late must not put an older picture in the place of a newer one.
+    """
+    try:
+        bucket = _text(task.get("s3Bucket") or task["s3BucketArn"].rpartition(":")[2])
+        key = unquote_plus(_text(task["s3Key"]))
+    except (AttributeError, KeyError, TypeError):
+        return Ignored("a task without bucket and key")
+    if key.endswith("/"):
+        return Ignored("it is the mark of a folder", bucket, key)
+    return Job(bucket, key, options=arguments)
 
 
 def direct_call(event: Any) -> Job | Upload:

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters.api_errors import Forbidden
-from adapters.store import OWNER, Found, Store
+from adapters.store import OWNER, Found, Head, Store
 from pipeline import InvalidRequest, ObjectNotFound, StoreUnavailable, TooManyBytes
 
 OWN = ".kirei"
@@ -59,22 +59,18 @@ class FolderStore(Store):
             body = path.open("rb")
         with body:
             about = os.fstat(body.fileno())
-            yield FileFound(
-                size_bytes=about.st_size,
-                etag=f"{about.st_mtime_ns:x}-{about.st_size:x}",
-                version_id=None,
-                metadata=self._about(key)["metadata"],
-                _body=body,
-            )
+            yield FileFound(self._head(key, about), about.st_size, body)
 
     def content_type(self, key: str) -> str:
         """With which type the object was put. Raises ObjectNotFound."""
         return str(self._about(key)["content_type"])
 
-    def metadata(self, bucket: str, key: str) -> dict[str, str] | None:
-        if not self._path(key).is_file():
+    def head(self, bucket: str, key: str) -> Head | None:
+        path = self._path(key)
+        try:
+            return self._head(key, path.stat()) if path.is_file() else None
+        except FileNotFoundError:  # taken away in between
             return None
-        return dict(self._about(key)["metadata"])
 
     def keys(self, bucket: str, prefix: str) -> list[str]:
         folder, _, name = prefix.rpartition("/")
@@ -84,19 +80,24 @@ class FolderStore(Store):
             names = [path.name for path in found if path.name.startswith(name) and path.is_file()]
         return sorted(f"{folder}/{name}" for name in names)
 
-    def put(
-        self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
-    ) -> None:
-        self._put_file(key, lambda part: part.write_bytes(body), content_type, mark)
+    def put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
+        """Writes the object, whoever's it was."""
+        self._put_file(key, lambda part: part.write_bytes(body), content_type, metadata)
 
     def put_owned(
         self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
     ) -> bool:
-        holder = self.metadata(bucket, key)
-        if holder is not None and holder.get(OWNER) != mark[OWNER]:
+        found = self.head(bucket, key)
+        if found is not None and found.metadata.get(OWNER) != mark[OWNER]:
             return False
-        self.put(bucket, key, body, content_type, mark)
+        self._put_file(key, lambda part: part.write_bytes(body), content_type, mark)
         return True
+
+    def delete_owned(self, bucket: str, key: str, owner: str) -> None:
+        found = self.head(bucket, key)
+        if found is not None and found.metadata.get(OWNER) == owner:
+            with _translated(key):
+                self._path(key).unlink(missing_ok=True)
 
     def copy(self, bucket: str, key: str, copy: str, metadata: Mapping[str, str]) -> None:
         source, content_type = self._path(key), self.content_type(key)
@@ -170,6 +171,10 @@ class FolderStore(Store):
         if not path.is_relative_to(self._folder) or path.is_relative_to(self._folder / OWN):
             raise InvalidRequest("that is no name for an object", measured=key)
         return path
+
+    def _head(self, key: str, about: os.stat_result) -> Head:
+        etag = f"{about.st_mtime_ns:x}-{about.st_size:x}"
+        return Head(etag, None, self._about(key)["metadata"])
 
     def _about(self, key: str) -> dict[str, Any]:
         self._path(key)

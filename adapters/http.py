@@ -18,7 +18,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import pipeline
-from adapters import logger
+from adapters import journal
 from adapters.api_access import Access, docs_are_open, of_environment, warn_if_open
 from adapters.api_errors import (
     STATUSES,
@@ -43,8 +43,8 @@ from adapters.api_request import JSON, Request, checked_id
 from adapters.api_resolver import ThreadedResolver
 from adapters.api_uploads import Uploads, result_url
 from adapters.direct import fits_answer
-from adapters.worker import Worker, count_error, worker
-from pipeline import KireiError, Misconfigured, Options, TransientError
+from adapters.worker import Worker, worker
+from pipeline import KireiError, Misconfigured, Options
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
@@ -224,11 +224,12 @@ class Api:
 
     # --- what goes wrong ------------------------------------------------------------------------
 
-    def refused(self, error: KireiError, request_id: str) -> Response[Any]:
-        """The answer that tells of an error, which is logged and counted."""
-        log = logger.exception if isinstance(error, TransientError) else logger.info
-        log(error.message, code=error.code, request_id=request_id)
-        count_error(error)
+    def refused(
+        self, error: KireiError, request_id: str, cause: Exception | None = None
+    ) -> Response[Any]:
+        """The answer that tells of an error, which is logged and counted; or its ``cause`` is."""
+        with journal.entry(request_id=request_id) as entry:
+            entry.failed(cause or error)
         document = error_document(error, request_id)
         return _json(STATUSES[error.code], document, **error_headers(error))
 
@@ -238,7 +239,7 @@ class Api:
     def _unforeseen(self, error: Exception) -> Response[Any]:
         """A fault of ours: the log has the traceback, the answer has not."""
         message = "something is broken here; the log has it under this request_id"
-        return self.refused(InternalError(message), self._request().id)
+        return self.refused(InternalError(message), self._request().id, error)
 
     def _no_route(self, _: NotFoundError) -> Response[Any]:
         request = self._request()
@@ -271,5 +272,5 @@ def api() -> Api:
 
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
-    logger.set_correlation_id(event["requestContext"].get("requestId"))
-    return api().answer(event, context)
+    with journal.entry(correlation_id=event["requestContext"].get("requestId")):
+        return api().answer(event, context)

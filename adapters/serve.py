@@ -59,7 +59,7 @@ class LocalApi(Api):
         if fields["key"] != key:
             raise Forbidden("the form is another upload's")
         metadata = {k.removeprefix(META): v for k, v in fields.items() if k.startswith(META)}
-        self._local.folder.put(BUCKET, key, file.data, fields["Content-Type"], metadata)
+        self._local.folder.put(key, file.data, fields["Content-Type"], metadata)
         return Response(204)
 
     def _give(self, request: Request) -> Response[Any]:

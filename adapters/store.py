@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pipeline import InvalidRequest, ObjectNotFound, StoreUnavailable, TooManyBytes
 
 MARK = "kirei"  # metadata of all that we write: the pipeline's version
 OWNER = "kirei-source"  # metadata of all that we write: which photo it came from
+FINGERPRINT = "kirei-fingerprint"  # metadata of a picture: what it was computed from
 
 ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "MethodNotAllowed", "404"}
 MALFORMED = {"InvalidArgument", "InvalidBucketName", "KeyTooLongError"}
@@ -28,13 +29,31 @@ MAX_JSON_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
-class Found:
-    """An object whose headers are here and whose body is still to be read."""
+class Head:
+    """What tells one state of an object from another: equal heads, equal content and options."""
 
-    size_bytes: int
     etag: str
     version_id: str | None
     metadata: Mapping[str, str]
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        """From the answer of a GET or a HEAD."""
+        version = answer.get("VersionId")
+        return cls(
+            etag=answer["ETag"].strip('"'),
+            # where versioning is suspended all versions are "null": that names nothing
+            version_id=None if version == "null" else version,
+            metadata=answer["Metadata"],
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object whose headers are here and whose body is still to be read."""
+
+    head: Head
+    size_bytes: int
     _body: Any
 
     def read(self, most_bytes: int) -> bytes:
@@ -100,22 +119,18 @@ class Store:
             if version_id:
                 named["VersionId"] = version_id
             answer = self._client.get_object(**named)
-        version = answer.get("VersionId")
         try:
-            yield Found(
-                size_bytes=answer["ContentLength"],
-                etag=answer["ETag"].strip('"'),
-                # where versioning is suspended all versions are "null": that names nothing
-                version_id=None if version == "null" else version,
-                metadata=answer["Metadata"],
-                _body=answer["Body"],
-            )
+            yield Found(Head.of(answer), answer["ContentLength"], answer["Body"])
         finally:
             answer["Body"].close()
 
-    def exists(self, bucket: str, key: str) -> bool:
-        """Whether the object is there now."""
-        return self.metadata(bucket, key) is not None
+    def head(self, bucket: str, key: str) -> Head | None:
+        """The object as it is now; None where there is none, or can be none of that name."""
+        try:
+            with _translated(f"s3://{bucket}/{key}", reading=True):
+                return Head.of(self._client.head_object(Bucket=bucket, Key=key))
+        except (ObjectNotFound, InvalidRequest):
+            return None
 
     def get_json(self, bucket: str, key: str) -> dict[str, Any] | None:
         """A JSON object; None where there is none, or something else."""
@@ -125,13 +140,6 @@ class Store:
         except (ObjectNotFound, TooManyBytes, ValueError):
             return None
         return document if isinstance(document, dict) else None
-
-    def put(
-        self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
-    ) -> None:
-        """Writes the object, whether or not there is one."""
-        with _translated(f"s3://{bucket}/{key}"):
-            self._put(bucket, key, body, content_type, mark)
 
     def put_owned(
         self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
@@ -155,6 +163,13 @@ class Store:
                 return False
             self._put(bucket, key, body, content_type, mark)
             return True
+
+    def delete_owned(self, bucket: str, key: str, owner: str) -> None:
+        """Takes away the object if there is one and its owner is this one."""
+        found = self.head(bucket, key)
+        if found is not None and found.metadata.get(OWNER) == owner:
+            with _translated(f"s3://{bucket}/{key}"):
+                self._client.delete_object(Bucket=bucket, Key=key)
 
     def presigned_url(self, bucket: str, key: str, lifetime_s: int) -> str:
         """A URL to GET the object with; nothing is sent for it."""
@@ -182,15 +197,6 @@ class Store:
         with _translated(f"s3://{bucket}/{prefix}"):
             answer = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix)
         return [item["Key"] for item in answer.get("Contents", [])]
-
-    def metadata(self, bucket: str, key: str) -> dict[str, str] | None:
-        """The metadata of an object; None where there is none of that name."""
-        try:
-            with _translated(f"s3://{bucket}/{key}", reading=True):
-                found = self._client.head_object(Bucket=bucket, Key=key)
-        except ObjectNotFound:
-            return None
-        return dict(found["Metadata"])
 
     def copy(self, bucket: str, key: str, copy: str, metadata: Mapping[str, str]) -> None:
         """A second object of the same bytes and type, in the same bucket, with this metadata.

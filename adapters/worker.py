@@ -15,17 +15,14 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Self
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 # by its module, for a name of it that brings in numpy or more is loaded when it is first used,
 # which a cold start can do without
 import pipeline
-from adapters import logger, metrics
+from adapters import clock, journal, logger
 from adapters.events import Ignored, Job
-from adapters.store import MARK, OWNER, Found, Store, owner_of
+from adapters.store import FINGERPRINT, MARK, OWNER, Found, Head, Store, owner_of
 from pipeline import (
     InvalidOption,
-    KireiError,
     Misconfigured,
     Options,
     PermanentError,
@@ -35,6 +32,9 @@ from pipeline import (
 
 STYLISED, FAILED = "stylised/", "failed/"
 JSON = "application/json"
+MOST_KEY_BYTES = 1024  # that S3 takes; a photo's key may have as many, and a result's has more
+LONGEST_ENDING = len(".json")
+MOST_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class Outcome:
         return {name: value for name, value in values.items() if value is not None}
 
 
+class _OvertakenError(Exception):
+    """Someone replaced the photo, or its picture, while this job was at it."""
+
+
 class Worker:
     """The pipeline between two buckets. What it holds from one event to the next are opened
     engines and the connection to S3.
@@ -107,53 +111,76 @@ class Worker:
 
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
-        on_stage = self.observer(origin.get("key"))
-        result = self.pipeline.run(data, options, on_stage=on_stage, **origin)
-        metrics.add_metric("Stylised", MetricUnit.Count, 1)
-        total_ms = result.sidecar.timings_ms["total"]
-        metrics.add_metric("PipelineDuration", MetricUnit.Milliseconds, total_ms)
-        return result
+        with journal.entry() as entry:
+            result = self.pipeline.run(
+                data,
+                options,
+                **origin,
+                on_stage=self.observer(origin.get("key")),
+                time_left_s=clock.left_s(),
+            )
+            entry.drawn(json.loads(pipeline.sidecar_json(result.sidecar)))
+            return result
 
     def work(self, job: Job | Ignored) -> Outcome:
         """Does one job. A photo at fault is written down and its Outcome says so; only
         TransientError is raised.
         """
-        outcome = self._skipped(job) if isinstance(job, Ignored) else self._work(job)
-        if outcome.status in ("skipped", "refused"):
-            metrics.add_metric(outcome.status.capitalize(), MetricUnit.Count, 1)
-        logger.info(
-            outcome.status,
-            bucket=outcome.bucket,
-            key=outcome.key,
-            why=outcome.why,
-            record_key=outcome.record_key,
-            error=outcome.error,
-        )
+        with journal.entry(
+            bucket=job.bucket, key=job.key, correlation_id=job.correlation_id
+        ) as entry:
+            outcome = self._skipped(job) if isinstance(job, Ignored) else self._work(job)
+            entry.done(
+                outcome.status,
+                outcome.sidecar,
+                why=outcome.why,
+                record_key=outcome.record_key,
+                error=outcome.error,
+            )
         return outcome
 
     def _work(self, job: Job) -> Outcome:
         why = self._why_not(job)
         if why:
             return self._skipped(Ignored(why, job.bucket, job.key))
+        for _ in range(MOST_ROUNDS):
+            try:
+                return self._one_round(job)
+            except _OvertakenError:
+                logger.debug("overtaken, begins anew", bucket=job.bucket, key=job.key)
+        raise StoreUnavailable(f"{job.key} was replaced each time it was drawn")
+
+    def _one_round(self, job: Job) -> Outcome:
+        """Reads the photo as it is and brings it to its end. Raises _OvertakenError where that
+        is no longer how it is: events come twice, at once and out of order, and whoever writes
+        last must have seen the last photo.
+        """
         origin: dict[str, str | None] = {"bucket": job.bucket, "key": job.key}
         origin |= {"version_id": job.version_id, "etag": None}
         style = job.options.get("style")
+        seen: Head | None = None
         try:
             with self._store.open(job.bucket, job.key, job.version_id) as found:
-                if MARK in found.metadata:
+                seen = found.head
+                if MARK in seen.metadata:
                     return self._skipped(Ignored("this pipeline wrote it", job.bucket, job.key))
-                origin |= {"version_id": found.version_id, "etag": found.etag}
-                asked = {**metadata_options(found.metadata), **job.options}
+                origin |= {"version_id": seen.version_id, "etag": seen.etag}
+                asked = {**metadata_options(seen.metadata), **job.options}
                 style = asked.get("style", style)
-                return self._stylise_object(job, found, Options.from_mapping(asked), origin)
+                outcome = self._stylise_object(job, found, Options.from_mapping(asked), origin)
         except PermanentError as error:
-            return self._refused(job, error, origin, style)
+            outcome = self._refused(job, error, origin, style)
+            self._check_current(job, seen)
+        else:
+            self._check_current(job, seen)
+            self._forget_failure(job)
+        return outcome
 
     def _stylise_object(
         self, job: Job, found: Found, options: Options, origin: dict[str, str | None]
     ) -> Outcome:
-        names = _names(self._rest(job.key), options.style, job.bucket, job.key)
-        names, sidecar = self._names_free(names, job)
+        wanted_names = _names(self._rest(job.key), options.style, job.bucket, job.key)
+        names, sidecar = self._names_free(wanted_names, job)
         wanted = pipeline.fingerprint(self.pipeline.version, options, **origin)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
             key = f"{names[0]}.json"
@@ -165,9 +192,27 @@ class Worker:
         for name in names:
             document = self._write(result, name, owner)
             if document is not None:
+                if not self._is_whole(document):
+                    raise _OvertakenError
+                self._clear(wanted_names[: wanted_names.index(name)], result.extension, owner)
                 key = f"{name}.json"
                 return Outcome("stylised", job.bucket, job.key, None, key, document)
         raise StoreUnavailable(f"every name for the result of {job.key} is another photo's")
+
+    def _check_current(self, job: Job, seen: Head | None) -> None:
+        """Raises _OvertakenError where the photo is another one by now. One that is gone by now
+        changes nothing, and a version asked for by name is always the same.
+        """
+        now = None if job.version_id else self._store.head(job.bucket, job.key)
+        if now is not None and now != seen:
+            raise _OvertakenError
+
+    def _clear(self, names: list[str], extension: str, owner: str) -> None:
+        """Takes away pictures of this photo under names that turned out to be another photo's: it
+        had written the picture there when the other one's sidecar, of another format, came.
+        """
+        for name in names:
+            self._store.delete_owned(self.output_bucket, f"{name}.{extension}", owner)
 
     def kept(self, data: bytes, options: Options) -> dict[str, Any]:
         """The sidecar, as a dict, of a photo without a key; the picture lies in the output bucket
@@ -180,6 +225,8 @@ class Worker:
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
         sidecar = self._store.get_json(self.output_bucket, key)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
+            with journal.entry() as entry:
+                entry.done("already_stylised", sidecar, record_key=key)
             return self._with_url(sidecar)
         return self.keep(self.stylise(data, options))
 
@@ -198,7 +245,8 @@ class Worker:
         output = replace(result.sidecar.output, bucket=bucket, key=key)
         sidecar = pipeline.sidecar_json(replace(result.sidecar, output=output))
         mark = {MARK: self.pipeline.version, OWNER: owner}
-        if self._store.put_owned(bucket, key, result.image, output.content_type, mark) and (
+        printed = mark | {FINGERPRINT: result.sidecar.fingerprint}
+        if self._store.put_owned(bucket, key, result.image, output.content_type, printed) and (
             self._store.put_owned(bucket, f"{name}.json", sidecar, JSON, mark)
         ):
             document: dict[str, Any] = json.loads(sidecar)
@@ -213,8 +261,10 @@ class Worker:
         return sidecar | {"output": output | {"url": url}}
 
     def _is_whole(self, sidecar: dict[str, Any]) -> bool:
-        """Whether the picture is still there: a sidecar alone is no result."""
-        return self._store.exists(self.output_bucket, sidecar["output"]["key"])
+        """Whether the picture is there and the one that the sidecar speaks of."""
+        picture = self._store.head(self.output_bucket, sidecar["output"]["key"])
+        found = picture and picture.metadata.get(FINGERPRINT)
+        return found is not None and found == sidecar["fingerprint"]
 
     def _names_free(self, names: list[str], job: Job) -> tuple[list[str], dict[str, Any] | None]:
         """The names from the first that is free or this photo's own, and the sidecar there."""
@@ -249,19 +299,27 @@ class Worker:
     def _refused(
         self, job: Job, error: PermanentError, origin: dict[str, str | None], style: Any
     ) -> Outcome:
-        key = f"{FAILED}{self._rest(job.key)}.json"
         version = self.pipeline.version
         name = style if isinstance(style, str) else None
-        record = pipeline.failure_record(error, pipeline_version=version, style=name, **origin)
+        record = pipeline.failure_record(
+            error, pipeline_version=version, style=name, options=job.options, **origin
+        )
         mark = {MARK: version, OWNER: owner_of(job.bucket, job.key)}
-        self._store.put(self.output_bucket, key, record, JSON, mark)
-        return Outcome("refused", job.bucket, job.key, None, key, error=error.as_dict())
+        for key in self._failure_keys(job):
+            if self._store.put_owned(self.output_bucket, key, record, JSON, mark):
+                return Outcome("refused", job.bucket, job.key, None, key, error=error.as_dict())
+        raise StoreUnavailable(f"every name for the failure of {job.key} is another photo's")
 
+    def _forget_failure(self, job: Job) -> None:
+        """What was refused before and is drawn now is no failure any more."""
+        owner = owner_of(job.bucket, job.key)
+        for key in self._failure_keys(job):
+            self._store.delete_owned(self.output_bucket, key, owner)
 
-def count_error(error: KireiError) -> None:
-    """Metrics of a call that no Outcome stands for."""
-    name = "Refused" if isinstance(error, PermanentError) else "Transient"
-    metrics.add_metric(name, MetricUnit.Count, 1)
+    def _failure_keys(self, job: Job) -> list[str]:
+        """Where the record of a refusal lies; the second is for the same key of another bucket."""
+        name, own = f"{FAILED}{self._rest(job.key)}", owner_of(job.bucket, job.key)[:12]
+        return [f"{_fitting(one)}.json" for one in (name, f"{name}.{own}")]
 
 
 def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:
@@ -273,7 +331,17 @@ def _names(rest: str, style: str, bucket: str, key: str) -> list[str]:
     folder, slash, file = rest.rpartition("/")
     stem = file.rpartition(".")[0] or file
     own = f"{file}.{owner_of(bucket, key)[:12]}"
-    return [f"{STYLISED}{folder}{slash}{name}.{style}" for name in (stem, file, own)]
+    names = [f"{STYLISED}{folder}{slash}{name}.{style}" for name in (stem, file, own)]
+    return [_fitting(name) for name in names]
+
+
+def _fitting(name: str) -> str:
+    """The name, its end replaced by a digest of it where it is too long for S3 with an ending."""
+    whole, most = name.encode(), MOST_KEY_BYTES - LONGEST_ENDING
+    if len(whole) <= most:
+        return name
+    digest = f".{hashlib.sha256(whole).hexdigest()[:32]}"
+    return whole[: most - len(digest)].decode(errors="ignore") + digest
 
 
 def metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -286,8 +354,9 @@ def metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
 @cache
 def worker() -> Worker:
     """The worker of this process, made from the environment once. Raises Misconfigured."""
+    memory_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")
     try:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings.from_environment({"KIREI_MEMORY_MB": memory_mb, **os.environ})
     except InvalidOption as error:
         # no caller's fault: as an InvalidOption it would be written down against the photo
         raise Misconfigured(f"the environment: {error.message}") from error

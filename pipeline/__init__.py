@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
+        DecoderLost,
         EmptyInput,
         EngineUnavailable,
         ExtremeAspect,
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
         Misconfigured,
         NotAnImage,
         ObjectNotFound,
+        OutOfTime,
         PermanentError,
         StoreUnavailable,
+        TooCostly,
         TooManyBytes,
         TooManyPixels,
+        TooMuchMemory,
         TransientError,
         TruncatedImage,
         UnknownEvent,
@@ -41,6 +45,7 @@ VERSION = "0.1.0"
 
 __all__ = [
     "VERSION",
+    "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
     "ExtremeAspect",
@@ -51,6 +56,7 @@ __all__ = [
     "NotAnImage",
     "ObjectNotFound",
     "Options",
+    "OutOfTime",
     "Output",
     "PermanentError",
     "Pipeline",
@@ -59,8 +65,10 @@ __all__ = [
     "Sidecar",
     "Source",
     "StoreUnavailable",
+    "TooCostly",
     "TooManyBytes",
     "TooManyPixels",
+    "TooMuchMemory",
     "TransientError",
     "TruncatedImage",
     "UnknownEvent",

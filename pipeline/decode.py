@@ -64,13 +64,18 @@ PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 NAME_LENGTH = 120  # of a profile; it is a stranger's text on its way to the sidecar
 
 
-def decode(data: bytes, settings: Settings) -> tuple[Photo, Source]:
+# Called with the opened file once its header is read and allowed, before any pixel is decoded;
+# returns by how much (1, 2, 4 or 8) the sides of a JPEG are reduced while it is decoded.
+Reserve = Callable[[Image.Image], int]
+
+
+def decode(data: bytes, settings: Settings, reserve: Reserve | None = None) -> tuple[Photo, Source]:
     """in: the bytes of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIF file; out: the Photo, uint8
     RGB in sRGB, upright, with its alpha (None where all is opaque), and what the file said.
 
     Of several frames or pages the first is taken. Raises EmptyInput, TooManyBytes, NotAnImage,
     TooManyPixels, ExtremeAspect (these by the header, before any pixel is decoded) and
-    TruncatedImage.
+    TruncatedImage. Nothing here bounds what a hostile file costs: pipeline/decoder.py does.
     """
     if not data:
         raise EmptyInput("the file is empty", measured=0)
@@ -84,7 +89,7 @@ def decode(data: bytes, settings: Settings) -> tuple[Photo, Source]:
     with _named_errors(kind, settings):
         image = _open(data, kind, settings)
         mode = image.mode
-        stored, orientation, turn = _load(image)
+        stored, orientation, turn = _load(image, reserve(image) if reserve else 1)
         pixels, alpha, profile = _srgb(image)
     photo = Photo(
         pixels=_turned(pixels, turn), alpha=None if alpha is None else _turned(alpha, turn)
@@ -174,6 +179,9 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
         # The codecs refuse huge pictures as if they were damaged, and a crop hides the true size.
         for wide, high in EXTENTS.findall(data):
             _refuse_pixels(int.from_bytes(wide, "big"), int.from_bytes(high, "big"), settings)
+    if kind == "webp":
+        # its codec takes memory for all of the picture when it is opened
+        _refuse_pixels(*webp_size(data), settings)
     image: ImageFile
     if kind == "heif":
         from pillow_heif import HeifImageFile  # 40 ms and a large library, seldom needed
@@ -194,6 +202,23 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
     return image
 
 
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height that the header of a WebP file claims; 0, 0 where it is none."""
+    kind, header = data[12:16], data[20:30]
+    if data[:4] != b"RIFF" or len(header) < 10:
+        return 0, 0
+    if kind == b"VP8X":
+        sides = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (4, 7))
+        return next(sides), next(sides)
+    if kind == b"VP8L":
+        packed = int.from_bytes(header[1:5], "little")
+        return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        sides = (int.from_bytes(header[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+        return next(sides), next(sides)
+    return 0, 0
+
+
 def _refuse_pixels(width: int, height: int, settings: Settings) -> None:
     if width * height > settings.max_input_pixels:
         raise TooManyPixels(
@@ -204,11 +229,14 @@ def _refuse_pixels(width: int, height: int, settings: Settings) -> None:
         )
 
 
-def _load(image: ImageFile) -> tuple[tuple[int, int], int, int]:
-    """Decodes. Gives the stored width and height, the EXIF orientation, and what of it is still
-    to be applied: libheif turns by itself, and so does Pillow with TIFF.
+def _load(image: ImageFile, reduced_by: int) -> tuple[tuple[int, int], int, int]:
+    """Decodes, a JPEG at a fraction of its sides. Gives the stored width and height, the EXIF
+    orientation, and what of it is still to be applied: libheif turns by itself, and so does
+    Pillow with TIFF.
     """
     size = image.size
+    if reduced_by > 1:
+        image.draft(image.mode, (size[0] // reduced_by, size[1] // reduced_by))
     if image.format == "HEIF":
         orientation, left = _heif_orientation(image), 1
         image.load()
@@ -258,7 +286,9 @@ def _srgb(image: Image.Image) -> tuple[Picture, Plane | None, str | None]:
     if alpha is not None and alpha.min() == 255:
         alpha = None
     colours, profile = _convert(colours, image.info.get("icc_profile"))
-    return np.asarray(colours.convert("RGB")), alpha, profile
+    if colours.mode != "RGB":  # else this would be one more copy
+        colours = colours.convert("RGB")
+    return np.asarray(colours), alpha, profile
 
 
 def _bands(image: Image.Image) -> tuple[Image.Image, Plane | None]:

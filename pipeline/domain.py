@@ -96,12 +96,13 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class RegionMap:
-    """Labels of an aligned face, uint8 (H, W), 0..18 in BiSeNet's order, and its way back.
+    """What the parser saw in an aligned face: soft masks, each uint8 (S, S) from 0 outside to
+    255 inside, by group of regions (see pipeline/faces/find.py).
 
-    ``to_photo`` is the 2x3 affine matrix from crop pixels to photo pixels.
+    ``to_photo`` is the 2x3 affine matrix from the aligned square to photo pixels.
     """
 
-    labels: Plane
+    masks: Mapping[str, Plane]
     to_photo: NDArray[np.float64]
 
 
@@ -111,7 +112,8 @@ class Face:
 
     ``box`` is left, top, right, bottom; ``landmarks`` are left eye, right eye, nose tip, left
     and right mouth corner as seen; ``regions`` the names found by the parser; ``refined`` the
-    treatments applied, and ``not_refined`` why there are none.
+    treatments applied, and ``not_refined`` why there are none; ``shift`` how far the landmarks
+    moved in the result, on average, in inter-ocular distances, where they were found in both.
     """
 
     box: tuple[float, float, float, float]
@@ -120,6 +122,19 @@ class Face:
     regions: tuple[str, ...] = ()
     refined: tuple[str, ...] = ()
     not_refined: str | None = None
+    shift: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FacePatch:
+    """A face drawn by itself: uint8 (h, w, 3) to be laid over the drawing from ``left_px`` and
+    ``top_px`` on, as far as ``weight``, uint8 (h, w), says: 0 not at all, 255 fully.
+    """
+
+    pixels: Picture
+    weight: Plane
+    left_px: int
+    top_px: int
 
 
 @dataclass(frozen=True)
@@ -137,9 +152,9 @@ class WeightSpec:
 
     ``architecture`` is the name of its torch modules in pipeline/nets, ``shape`` their settings.
     ``files`` by role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for
-    twice the size), ``report`` (of a quality model), ``code`` (the ONNX graph that turns a
-    thumbnail of ``thumbnail_px`` into the picture graph's second input; absent, and
-    ``thumbnail_px`` 0, where it has no such input) and ``float`` (the float weights, for the
+    twice the size), ``report`` (of a quality model), ``regions`` (of a face parser), ``code``
+    (the ONNX graph that turns a thumbnail of ``thumbnail_px`` into the picture graph's second
+    input; absent, and ``thumbnail_px`` 0, where it has no such input) and ``float`` (for the
     torch engine). ``input_range`` is what the pixels 0..255 are mapped to; ``scale`` is output
     size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
     on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``

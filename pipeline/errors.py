@@ -13,11 +13,15 @@
     |   +-- TooManyBytes          too_many_bytes      over the byte limit
     |   +-- TooManyPixels         too_many_pixels     over the pixel limit, by its header
     |   +-- ExtremeAspect         extreme_aspect      longer side over shorter side too large
+    |   +-- TooCostly             too_costly          decoding needs more than its size explains
+    |   +-- TooMuchMemory         too_much_memory     more than the function has, by its header
     +-- TransientError            the world: raised, so that whoever called tries again
         +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
         +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
         +-- EngineUnavailable     engine_unavailable  the engine asked for is not installed
         +-- Misconfigured         misconfigured       an environment variable absent or wrong
+        +-- OutOfTime             out_of_time         the time left is too short, even for less
+        +-- DecoderLost           decoder_lost        the decoding process was ended from outside
 
 ``code`` is stable: users may depend on it. ``stage`` says where, ``measured`` and ``limit``
 what was found and what is allowed, where that applies. HTTP statuses are the adapters' matter.
@@ -28,6 +32,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
     "ExtremeAspect",
@@ -37,10 +42,13 @@ __all__ = [
     "Misconfigured",
     "NotAnImage",
     "ObjectNotFound",
+    "OutOfTime",
     "PermanentError",
     "StoreUnavailable",
+    "TooCostly",
     "TooManyBytes",
     "TooManyPixels",
+    "TooMuchMemory",
     "TransientError",
     "TruncatedImage",
     "UnknownEvent",
@@ -49,6 +57,7 @@ __all__ = [
 ]
 
 Scalar = str | int | float | None
+LONGEST_TEXT = 500  # a stranger's words stand in it: a style's name of a megabyte, say
 
 
 class KireiError(Exception):
@@ -65,10 +74,10 @@ class KireiError(Exception):
         measured: Scalar = None,
         limit: Scalar = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = message[:LONGEST_TEXT]
+        super().__init__(self.message)
         self.stage = stage or self.default_stage
-        self.measured = measured
+        self.measured = measured[:LONGEST_TEXT] if isinstance(measured, str) else measured
         self.limit = limit
 
     def as_dict(self) -> dict[str, Scalar]:
@@ -137,6 +146,16 @@ class ExtremeAspect(PermanentError):
     default_stage = "decode"
 
 
+class TooCostly(PermanentError):
+    code = "too_costly"
+    default_stage = "decode"
+
+
+class TooMuchMemory(PermanentError):
+    code = "too_much_memory"
+    default_stage = "decode"
+
+
 class TransientError(KireiError):
     """The world is at fault: the same request may succeed later."""
 
@@ -159,3 +178,13 @@ class EngineUnavailable(TransientError):
 class Misconfigured(TransientError):
     code = "misconfigured"
     default_stage = "settings"
+
+
+class OutOfTime(TransientError):
+    code = "out_of_time"
+    default_stage = "budget"
+
+
+class DecoderLost(TransientError):
+    code = "decoder_lost"
+    default_stage = "decode"

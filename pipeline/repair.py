@@ -1,27 +1,31 @@
-"""The repair after the drawing: mixed with the photo and sharpened, as far as asked for."""
+"""The repair after the drawing: faces laid over it, mixed with the photo, and sharpened."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from pipeline.domain import Decision, Face, Picture
+from pipeline.domain import Decision, FacePatch, Picture
 from pipeline.settings import Options
 
 GRAIN = 3  # levels by which sharpening changes nothing
 
 
 def repair(
-    drawn: Picture, photo: Picture, faces: tuple[Face, ...], options: Options
+    drawn: Picture, photo: Picture, patches: Sequence[FacePatch], options: Options
 ) -> tuple[Picture, tuple[Decision, ...]]:
-    """in: the drawing and the photo, both uint8 (H, W, 3), the faces found in it and the options;
-    out: the repaired drawing of the same size and one Decision a step. Nothing given is written to.
+    """in: the drawing and the photo, both uint8 (H, W, 3), the faces to lay over it and the
+    options; out: the repaired drawing of the same size and one Decision a step. Nothing given is
+    written to.
 
     ``strength`` mixes the drawing with the photo: 0 gives the photo's pixels. Sharpening is the
     published kernel of ``enhance`` mixed in by ``post_sharpen_weight``, and by ``strength`` too,
     so that strength 0 gives the photo back. Its first few levels are left out, which in flat
     areas are the network's own grain.
     """
+    drawn = _pasted(drawn, patches)
     if options.strength < 1:
         drawn = cv2.addWeighted(drawn, options.strength, photo, 1 - options.strength, 0)
     weight = options.post_sharpen_weight * options.strength
@@ -34,3 +38,27 @@ def repair(
     below = cv2.filter2D(drawn, cv2.CV_8U, -kernel, delta=-GRAIN)
     sharp = cv2.subtract(cv2.add(drawn, above), below)
     return sharp, (Decision("post_sharpen", True, "weight above 0", weight, 0.0),)
+
+
+def _pasted(drawn: Picture, patches: Sequence[FacePatch]) -> Picture:
+    """The drawing with the patches laid over it; where they overlap they share, so that their
+    order makes no difference: whole numbers are added.
+    """
+    if not patches:
+        return drawn
+    total = np.zeros(drawn.shape[:2], np.int32)
+    for patch in patches:
+        total[_area(patch)] += patch.weight
+    sums = drawn.astype(np.int16)
+    for patch in patches:
+        area = _area(patch)
+        share = patch.weight / np.maximum(total[area], 255).astype(np.float32)
+        change = (patch.pixels - drawn[area].astype(np.float32)) * share[..., None]
+        sums[area] += np.rint(change).astype(np.int16)
+    return np.clip(sums, 0, 255).astype(np.uint8)
+
+
+def _area(patch: FacePatch) -> tuple[slice, slice]:
+    height, width = patch.weight.shape
+    rows = slice(patch.top_px, patch.top_px + height)
+    return rows, slice(patch.left_px, patch.left_px + width)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock, Thread
 
 from pipeline import VERSION
-from pipeline.decode import decode, fit
+from pipeline.budget import Budget, Costs, Plan, affordable, expected_s
+from pipeline.decode import fit
+from pipeline.decoder import Decoder
 from pipeline.domain import (
     Decision,
     Engine,
@@ -27,21 +28,34 @@ from pipeline.domain import (
 )
 from pipeline.encode import encode
 from pipeline.engines import open_engine
-from pipeline.enhance import Tools, enhance
+from pipeline.enhance import Tools, enhance, planned
 from pipeline.enlarge import enlarge
 from pipeline.errors import KireiError
-from pipeline.faces import find_faces
+from pipeline.faces import (
+    Brush,
+    FaceTools,
+    Landmarks,
+    find_faces,
+    looked_at_again,
+    photo_key,
+    redraw_faces,
+    refine_faces,
+)
+from pipeline.faces.detect import detect
+from pipeline.faces.parse import parse
 from pipeline.measure import measure
 from pipeline.quality import assess, estimate
 from pipeline.repair import repair
 from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
-from pipeline.stylise import stylise, working_size
+from pipeline.stylise import part_by_part, stylise, working_size
+from pipeline.timings import Timings, timed
 from pipeline.weights import Layer
 
 
 class Pipeline:
-    """The stages with their settings. What outlives a photo is only opened engines.
+    """The stages with their settings. What outlives a photo is only opened engines, and where
+    the faces of the last photos were.
 
     Opening is lazy: a network is read, hashed and opened when a photo first needs it, and once.
     """
@@ -51,6 +65,9 @@ class Pipeline:
         self._layer = Layer(settings.weights_dir, settings.checkpoints_dir)
         self._engines: dict[tuple[str, str], Engine] = {}
         self._opening = Lock()
+        self._decoder = Decoder(settings)
+        self._costs = Costs()
+        self._landmarks = Landmarks()
 
     @property
     def version(self) -> str:
@@ -79,21 +96,24 @@ class Pipeline:
         WeightsInvalid when a network that repairs photos is not in the layer or not as listed.
         """
         self._layer.style(options.style)
+        self._decoder.warm()  # photos are about to come
         tools = self.tools(options)
         if tools.mode == "auto":
             tools.open_restorer("picture")
-        if needs_estimate(tools):
+        if tools.needs_estimate:
             self._engine(self._layer.the("quality"), "report")
+        self.face_tools(options, "")
 
     def open_ahead(self, options: Options) -> Thread:
         """Opens, in the background, the networks that a photo with these options may need, while
         its bytes are still on their way. What cannot be opened is left for ``run`` to raise.
         """
+        self._decoder.warm()
 
         def open_all() -> None:
             with suppress(KireiError):
                 style, tools = self._layer.style(options.style), self.tools(options)
-                if needs_estimate(tools):
+                if tools.needs_estimate:
                     self._engine(self._layer.the("quality"), "report")
                 for role in style.files:
                     if role != "float":
@@ -101,6 +121,9 @@ class Pipeline:
                 if tools.mode == "auto":
                     tools.open_restorer("picture")
                 self._engine(self._layer.upsampler, "picture")
+                if self.face_tools(options, ""):
+                    self._engine(self._layer.the("detector"), "faces")
+                    self._engine(self._layer.the("parser"), "regions")
 
         thread = Thread(target=open_all, name="open_ahead")
         thread.start()
@@ -142,7 +165,7 @@ class Pipeline:
     def assess(self, photo: Photo, tools: Tools) -> QualityReport:
         """What the gate measures on a photo, with the quality model's estimate if it is asked."""
         report = assess(photo, self.settings)
-        if needs_estimate(tools):
+        if tools.needs_estimate:
             report = replace(report, estimate=tools.estimate(photo.pixels))
         return report
 
@@ -156,54 +179,79 @@ class Pipeline:
         version_id: str | None = None,
         etag: str | None = None,
         on_stage: Callable[[str], object] | None = None,
+        time_left_s: float | None = None,
     ) -> Result:
         """in: a file's bytes and where they came from, if anywhere; out: the picture and its
-        sidecar. ``on_stage`` is told the name of each stage as it begins. Raises PermanentError
-        for the photo or the options, TransientError for the layer.
-        """
-        timings = _Timings(on_stage)
-        warnings: list[str] = []
-        style = self._layer.style(options.style)
+        sidecar. ``on_stage`` is told the name of each stage as it begins. Where ``time_left_s``
+        or the memory is too little for all that is wanted, less is done, and the sidecar says so.
 
-        with _timed(timings, "decode"):
-            photo, source = decode(data, self.settings)
-            photo = fit(photo, options.max_side_px)  # the full size is let go of here
-        with _timed(timings, "quality"):
+        Raises PermanentError for the photo or the options, TransientError for the layer or where
+        the time does not even suffice for less.
+        """
+        timings = Timings(on_stage)
+        style = self._layer.style(options.style)
+        budget = Budget.start(self.settings.memory_mb, time_left_s)
+        digest = hashlib.sha256(data).hexdigest()
+
+        with timed(timings, "decode"):
+            decoded = self._decoder.decode(data, options.max_side_px, budget.left_s)
+            photo, source = decoded.photo, decoded.source
+        with timed(timings, "quality"):
             tools = self.tools(options)
             quality = self.assess(photo, tools)
-        with _timed(timings, "enhance"):
+        plan, budgeted, less = self._plan(photo, quality, options, tools, style, budget)
+        warnings = [*decoded.warnings, *less]
+        with timed(timings, "enhance"):
+            asked, options = options, plan.limited(options)
+            photo = fit(photo, plan.side_px)
             enhanced, decisions = enhance(photo, quality, options, tools)
-        with _timed(timings, "faces"):
-            faces, decision = find_faces(enhanced, None, None)
-        with _timed(timings, "open_weights"):
+        with timed(timings, "faces"):
+            face_tools = self.face_tools(options, f"{digest} {decoded.reduced_by}")
+            found, looked = find_faces(enhanced, options, face_tools)
+            refined, found = refine_faces(enhanced, found, options)
+        budget.check(expected_s(plan, self._costs, "stylise"))
+        with timed(timings, "open_weights"):
             picture_engine = self._engine(style, "picture")
             code_engine = self._engine(style, "code") if "code" in style.files else None
-        with _timed(timings, "stylise"):
+        with timed(timings, "stylise"):
             drawn, drawing = stylise(
-                enhanced, style, picture_engine, code_engine, options, self.settings.tile_px
+                refined, style, picture_engine, code_engine, options, self.settings.tile_px
             )
-        with _timed(timings, "enlarge"):
+        with timed(timings, "enlarge"):
             size = (enhanced.width_px, enhanced.height_px)
-            upsampler = self._layer.upsampler
-            full, enlarged = enlarge(
-                drawn,
-                size,
-                upsampler,
-                lambda: self._engine(upsampler, "picture"),
-                self.settings.tile_px,
+            full, enlarged = self._enlarge(drawn, size)
+        with timed(timings, "redraw"):
+
+            def take_brush() -> Brush:
+                return Brush(
+                    part_by_part(
+                        refined, style, picture_engine, code_engine, options, self.settings.tile_px
+                    ),
+                    lambda part, size: self._enlarge(part, size)[0],
+                    drawing.working_width_px / enhanced.width_px,
+                )
+
+            patches, found, redrawn = redraw_faces(
+                enhanced, full, found, options, face_tools, take_brush
             )
-        with _timed(timings, "repair"):
-            finished, repairs = repair(full, enhanced.pixels, faces, options)
-        with _timed(timings, "measure"):
-            metrics = measure(photo.pixels, finished)
-        with _timed(timings, "encode"):
+        with timed(timings, "repair"):
+            finished, repairs = repair(full, enhanced.pixels, patches, options)
+        with timed(timings, "measure"):
+            faces, face_shift = looked_at_again(finished, found, face_tools)
+            metrics = replace(measure(photo.pixels, finished), face_shift=face_shift)
+        with timed(timings, "encode"):
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
+        self._costs.learn_all(plan, timings)
 
         networks = [*self._repairing(tools, decisions)]
         networks += [(style, role) for role in style.files if role != "float"]
         if enlarged.ran:
-            networks.append((upsampler, "picture"))
+            networks.append((self._layer.upsampler, "picture"))
+        if face_tools:
+            networks.append((self._layer.the("detector"), "faces"))
+        if any(one.parsed for one in found):
+            networks.append((self._layer.the("parser"), "regions"))
         wanted = working_size(*size, style.working_px, options.detail)
         used = (drawing.working_width_px, drawing.working_height_px)
         if used != wanted:
@@ -214,17 +262,17 @@ class Pipeline:
         if photo.alpha is not None and extension == "jpg":
             warnings.append("JPEG has no alpha: the picture was flattened on white")
         if not (version_id or etag):
-            etag = hashlib.sha256(data).hexdigest()
+            etag = digest
         source = replace(source, bucket=bucket, key=key, version_id=version_id, etag=etag)
         sidecar = Sidecar(
             schema_version=SCHEMA_VERSION,
             pipeline_version=self.version,
             fingerprint=fingerprint(
-                self.version, options, bucket=bucket, key=key, version_id=version_id, etag=etag
+                self.version, asked, bucket=bucket, key=key, version_id=version_id, etag=etag
             ),
             source=source,
             quality=quality,
-            decisions=(*decisions, decision, enlarged, *repairs),
+            decisions=(*budgeted, *decisions, looked, enlarged, redrawn, *repairs),
             faces=faces,
             style=style.name,
             strength=options.strength,
@@ -245,12 +293,66 @@ class Pipeline:
         )
         return Result(image, extension, sidecar)
 
+    def _plan(
+        self,
+        photo: Photo,
+        quality: QualityReport,
+        options: Options,
+        tools: Tools,
+        style: WeightSpec,
+        budget: Budget,
+    ) -> tuple[Plan, tuple[Decision, ...], tuple[str, ...]]:
+        """What is done to a decoded photo: all that is wanted, or what the budget allows."""
+
+        def working_mp(width_px: int, height_px: int) -> float:
+            wide, high = working_size(width_px, height_px, style.working_px, options.detail)
+            return wide * high / 1e6
+
+        steps = planned(photo, quality, options, tools)
+        plan = Plan(
+            width_px=photo.width_px,
+            height_px=photo.height_px,
+            mode=tools.mode,
+            steps=tuple(decision.step for decision in steps if decision.ran),
+            faces=self.face_tools(options, "") is not None,
+            style=style.name,
+            working_mp=working_mp,
+        )
+        opened = (style.name, "picture") in self._engines
+        return affordable(plan, budget, self._costs, opened)
+
+    def face_tools(self, options: Options, digest: str) -> FaceTools | None:
+        """What finds faces; None where that is switched off, or by default where the layer has
+        not both networks. Raises WeightsInvalid for one that is asked for and not there.
+        """
+        layer = self._layer
+        there = layer.find("detector") and layer.find("parser")
+        if options.faces == "off" or (options.faces == "auto" and not there):
+            return None
+        detector, parser = layer.the("detector"), layer.the("parser")
+        return FaceTools(
+            detect=lambda pixels: detect(pixels, detector, self._engine(detector, "faces")),
+            parse=lambda crop: parse(crop, parser, self._engine(parser, "regions")),
+            landmarks=self._landmarks,
+            key=photo_key(digest, options),
+        )
+
+    def _enlarge(self, drawn: Picture, size: tuple[int, int]) -> tuple[Picture, Decision]:
+        upsampler = self._layer.upsampler
+        return enlarge(
+            drawn,
+            size,
+            upsampler,
+            lambda: self._engine(upsampler, "picture"),
+            self.settings.tile_px,
+        )
+
     def _repairing(
         self, tools: Tools, decisions: Iterable[Decision]
     ) -> Iterator[tuple[WeightSpec, str]]:
         """The networks that looked at a photo and repaired it, each with its role."""
         ran = {decision.step for decision in decisions if decision.ran}
-        if needs_estimate(tools):
+        if tools.needs_estimate:
             yield self._layer.the("quality"), "report"
         if tools.mode == "auto" and ran & {"upscale", "denoise", "sharpen"}:
             yield self._layer.the("restorer"), "double" if "upscale" in ran else "picture"
@@ -274,24 +376,3 @@ class Pipeline:
         torch = self.settings.engine == "torch"
         files = [spec.files["float" if torch else role] for spec, role in networks]
         return tuple(dict.fromkeys(WeightUse(file.file, file.sha256) for file in files))
-
-
-def needs_estimate(tools: Tools) -> bool:
-    """Whether the quality model is asked about a photo."""
-    return tools.mode == "auto" or tools.gate == "learned"
-
-
-class _Timings(dict[str, float]):
-    """Milliseconds by stage, and whoever wants to hear of each stage as it begins."""
-
-    def __init__(self, on_stage: Callable[[str], object] | None) -> None:
-        super().__init__()
-        self.on_stage = on_stage or (lambda stage: None)
-
-
-@contextmanager
-def _timed(timings_ms: _Timings, stage: str) -> Iterator[None]:
-    timings_ms.on_stage(stage)
-    start = time.perf_counter()
-    yield
-    timings_ms[stage] = (time.perf_counter() - start) * 1000

@@ -113,6 +113,11 @@ class Options(_Checked):
     denoise: str = _choice("auto", SWITCH, "take noise and artefacts away before the drawing")
     clahe: str = _choice("auto", SWITCH, "bring light into a dark photo before the drawing")
     sharpen: str = _choice("auto", SWITCH, "sharpen before the drawing")
+    faces: str = _choice("auto", SWITCH, "care for faces; auto: where the layer has its nets")
+    alignment_threshold: float = _number(0.9, 0, 1, "score from which on a face is cared for")
+    eye_enhance_ratio: float = _number(1.4, 1, 3, "contrast of eyes and brows; 1 leaves them")
+    skin_smoothing_factor: float = _number(0.6, 0, 1, "smoothing of skin; 0 leaves it")
+    parsing_smooth: float = _number(0.3, 0, 1, "softness of the borders of a face's regions")
     post_sharpen_weight: float = _number(0.3, 0, 1, "sharpening after the drawing")
     max_side_px: int = _number(1920, 64, MAX_SIDE_PX, "longest side of the result in pixels")
     format: str = _choice(
@@ -134,6 +139,8 @@ class Settings(_Checked):
     max_input_bytes: int = _number(52_428_800, 1, 2**31, "larger files are refused")
     max_input_pixels: int = _number(50_000_000, 1, 400_000_000, "larger photos are refused")
     max_aspect: float = _number(40.0, 1, 10_000, "longer side over shorter side at most")
+    decode_cpu_s: float = _number(2.0, 0.1, 60, "seconds of processor to decode, again each 16 MP")
+    memory_mb: int = _number(0, 0, 1_048_576, "memory of the machine or function; 0: not checked")
     blur_variance_min: float = _number(100.0, 0, 1e6, "sharper than this is not repaired")
     tile_px: int = _number(1024, 256, 8192, "side of the tiles a large drawing is cut into")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -49,8 +50,9 @@ def failure_record(
     version_id: str | None = None,
     etag: str | None = None,
     style: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """What is written, alone, for a photo that was refused."""
+    """What is written, alone, for a photo that was refused. ``options``: as the call gave them."""
     source = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
     return _json(
         {
@@ -58,6 +60,7 @@ def failure_record(
             "pipeline_version": pipeline_version,
             "source": source,
             "style": style,
+            "options": dict(options or {}),
             "error": error.as_dict(),
         }
     )

@@ -48,7 +48,7 @@ def test_an_event_of_no_known_kind_is_named(event):
 
 def test_the_key_of_an_s3_record_is_decoded_once(load_event):
     assert notified_jobs(load_event("s3_put_tricky_key")) == [
-        Job("kirei-input", TRICKY, notified=True)
+        Job("kirei-input", TRICKY, notified=True, correlation_id="C3D13FE58DE4C810")
     ]
     event = load_event("s3_put")
     event["Records"][0]["s3"]["object"]["key"] = "uploads/100%2525+a.jpg"
@@ -57,7 +57,9 @@ def test_the_key_of_an_s3_record_is_decoded_once(load_event):
 
 def test_the_key_of_an_eventbridge_event_is_not_decoded(load_event):
     event = load_event("eventbridge_s3")
-    assert notified_jobs(event) == [Job("kirei-input", TRICKY, notified=True)]
+    assert notified_jobs(event) == [
+        Job("kirei-input", TRICKY, notified=True, correlation_id=event["id"])
+    ]
     event["detail"]["object"]["key"] = "uploads/c++/a%20b.jpg"
     assert notified_jobs(event)[0].key == "uploads/c++/a%20b.jpg"
 

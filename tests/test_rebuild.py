@@ -9,9 +9,19 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training import distil, quality, restore, upsampler
+from training import detector, distil, parser, quality, restore, upsampler
 from training.layer import CHECKPOINTS
-from training.rebuild import MAKERS, PLANS, QUALITY, RESTORER, UPSAMPLER, Stage
+from training.rebuild import (
+    DETECTOR,
+    MAKERS,
+    PARSER,
+    PLANS,
+    QUALITY,
+    RESTORER,
+    TAUGHT,
+    UPSAMPLER,
+    Stage,
+)
 from training.recipe import changed
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +32,7 @@ ENTRIES = {
 
 
 def test_every_file_of_the_layer_has_a_plan() -> None:
-    assert {*PLANS, "upsampler"} <= set(ENTRIES) <= {*PLANS, *MAKERS}
+    assert {*PLANS, "upsampler"} <= set(ENTRIES) <= {*PLANS, *MAKERS, *TAUGHT}
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -46,9 +56,14 @@ def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
 
 @pytest.mark.parametrize(
     ("name", "plan", "kind"),
-    [("restorer", RESTORER, restore.Recipe), ("quality", QUALITY, quality.Recipe)],
+    [
+        ("restorer", RESTORER, restore.Recipe),
+        ("quality", QUALITY, quality.Recipe),
+        ("detector", DETECTOR, detector.Recipe),
+        ("parser", PARSER, parser.Recipe),
+    ],
 )
-def test_the_manifest_tells_of_the_settings_of_what_repairs(
+def test_the_manifest_tells_of_the_settings_of_the_other_nets(
     name: str, plan: tuple[Stage, ...], kind: type
 ) -> None:
     if name not in ENTRIES:
@@ -56,4 +71,5 @@ def test_the_manifest_tells_of_the_settings_of_what_repairs(
     told = ENTRIES[name]["recipe"]["history"]
     planned = [changed(kind(), stage.settings.split()) for stage in plan]
     assert [kind(**entry["recipe"]) for entry in told] == planned
-    assert [entry["from_step"] for entry in told] == [0, *(recipe.steps for recipe in planned[:-1])]
+    ends = [stage.until or recipe.steps for stage, recipe in zip(plan, planned, strict=True)]
+    assert [entry["from_step"] for entry in told] == [0, *ends[:-1]]

@@ -39,6 +39,7 @@ STAGES = [
     "open_weights",
     "stylise",
     "enlarge",
+    "redraw",
     "repair",
     "measure",
 ]
@@ -107,9 +108,11 @@ def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
         "sharpen",
         "faces",
         "enlarge",
+        "redraw",
         "post_sharpen",
     ]
-    assert told["faces"] == []
+    (face,) = told["faces"]
+    assert {"skin", "nose", "hair"} <= set(face["regions"])
     assert told["source"]["key"] == "uploads/a.jpg" and told["source"]["etag"] == "e"
     assert told["output"]["bytes"] == len(result.image)
     assert (told["output"]["width_px"], told["output"]["format"]) == (512, "jpeg")
@@ -118,6 +121,8 @@ def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
         "quality.int8.onnx",
         "hayao.int8.onnx",
         "hayao.code.onnx",
+        "detector.int8.onnx",
+        "parser.int8.onnx",
     }
     metrics = told["metrics"]
     assert 10 < metrics["psnr_db"] < 40 and 0 < metrics["ssim"] < 1

@@ -99,6 +99,9 @@ def follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
     with torch.no_grad():
         for mean, now in zip(average.parameters(), net.parameters(), strict=True):
             mean.lerp_(now, 1 - decay)
+        # what batch normalisation has counted is a moving average already
+        for held, now in zip(average.buffers(), net.buffers(), strict=True):
+            held.copy_(now)
 
 
 def _tensors(content: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -15,9 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.domain import Picture
-from pipeline.nets import build, rrdbnet
+from pipeline.faces.detect import CAP_PX
+from pipeline.nets import bisenet, build, rrdbnet
+from pipeline.nets.retinaface import is_retinaface
+from training.detectors import DETECTOR, DETECTOR_ROLE, add_retinaface
 from training.errors import AnotherFile, StyleRefused, UnsafeCheckpoint, WeightsMismatch
 from training.export import Window, add_student, load_student
+from training.export_bisenet import KIND as PARSER
+from training.export_bisenet import NAME as PARSER_NAME
+from training.export_bisenet import add_bisenet, check_alone
 from training.generators import MULTIPLE_OF_PX, Added, Use, add_generator
 from training.layer import INT8, Label, Place, check_label
 from training.photographs import halves, read_photographs
@@ -64,8 +70,10 @@ def import_generator(
     place: Place,
     replace: bool,
 ) -> Added:
-    """A published state dict in the layer: of AnimeGANv2's generator, as a style, or of ESRGAN's
-    RRDBNet, which is known by its keys, as what doubles photographs in the classic repair.
+    """A published state dict in the layer: of AnimeGANv2's generator, as a style; or, known by
+    their keys, of ESRGAN's RRDBNet, as what doubles photographs in the classic repair, of
+    RetinaFace, as the detector of faces, and BiSeNet for faces, as the parser, whose name is
+    "parser" unless another is given.
 
     ``name``, ``title`` and ``working_px`` have defaults; ``licence`` has one for published files
     alone; ``upsampling`` and ``working_px`` are of styles. Nothing of the file is used before its
@@ -90,6 +98,17 @@ def import_generator(
     if enlarger_shape is not None:
         check_label(label, place, replace, ESRGAN)
         return _add_esrgan(file, content, enlarger, enlarger_shape, label, photos, place)
+    detector = find_state(saved, "retinaface", {}, DETECTOR_ROLE)
+    if is_retinaface(detector):
+        label = Label(name or DETECTOR, title or "RetinaFace, MobileNet-0.25", label.licence)
+        check_label(label, place, replace, DETECTOR)
+        net = fill("retinaface", {}, detector, file, DETECTOR_ROLE)
+        recipe = {"imported": file.name, "git_blob": git_blob(content)}
+        return add_retinaface(net, label, read_photographs(photos, CAP_PX, 32), recipe, place)
+    parser = bisenet.renamed(saved)
+    if parser:
+        label = Label(name or PARSER_NAME, label.title, label.licence)
+        return _add_bisenet(file, content, parser, label, photos, place, replace)
     check_label(label, place, replace)
     shape = {"upsampling": upsampling}
     net = fill("animeganv2", shape, find_state(saved, "animeganv2", shape), file)
@@ -122,6 +141,23 @@ def _add_esrgan(
     pictures = read_photographs(photos, ESRGAN_PX, MULTIPLE_OF_PX)
     recipe = {"imported": file.name, "git_blob": git_blob(content)}
     return add_generator(net, "rrdbnet", shape, label, pictures, 0, recipe, place, use)
+
+
+def _add_bisenet(
+    file: Path,
+    content: bytes,
+    state: Mapping[str, Any],
+    label: Label,
+    photos: Path,
+    place: Place,
+    replace: bool,
+) -> Added:
+    check_alone(label, place)
+    check_label(label, place, replace, PARSER)
+    net = fill("bisenet", {}, state, file, "regions")
+    pictures = read_photographs(photos, net.side_px, MULTIPLE_OF_PX)
+    recipe = {"imported": file.name, "git_blob": git_blob(content)}
+    return add_bisenet(net, label, pictures, recipe, place)
 
 
 def add_checkpoint(
@@ -211,11 +247,13 @@ def open_checkpoint(file: Path, content: bytes) -> dict[Any, Any]:
     return saved
 
 
-def find_state(saved: Mapping[Any, Any], architecture: str, shape: Mapping[str, Any]) -> Any:
+def find_state(
+    saved: Mapping[Any, Any], architecture: str, shape: Mapping[str, Any], role: str = "picture"
+) -> Any:
     """The state dict in ``saved``: itself, or the value of one of its keys that shares the most
     names with the architecture, without the prefix ``module.`` of parallel training.
     """
-    names = set(build(architecture, "picture", shape)[0].state_dict())
+    names = set(build(architecture, role, shape)[0].state_dict())
     candidates = [saved, *(value for value in saved.values() if isinstance(value, Mapping))]
     plain = [
         {str(name).removeprefix("module."): tensor for name, tensor in candidate.items()}
@@ -224,34 +262,38 @@ def find_state(saved: Mapping[Any, Any], architecture: str, shape: Mapping[str, 
     return max(plain, key=lambda candidate: len(names & set(candidate)))
 
 
-def fill(architecture: str, shape: Mapping[str, Any], state: Any, file: Path) -> nn.Module:
-    """The architecture's generator with the tensors of ``state``.
+def fill(
+    architecture: str, shape: Mapping[str, Any], state: Any, file: Path, role: str = "picture"
+) -> nn.Module:
+    """The architecture's network with the tensors of ``state``.
 
     Raises WeightsMismatch that names what is missing, left over, of another shape, no tensor
-    of numbers, or not finite.
+    of numbers (whole ones where the network counts), or not finite.
     """
-    net: nn.Module = build(architecture, "picture", shape)[0]
+    net: nn.Module = build(architecture, role, shape)[0]
     wanted: dict[str, Tensor] = net.state_dict()
     missing = [name for name in wanted if name not in state]
     extra = [name for name in state if name not in wanted]
     wrong, tensors = [], {}
     for name in (name for name in wanted if name in state):
         tensor = state[name]
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            wrong.append(f"{name} holds no floating-point tensor")
+        whole = not wanted[name].is_floating_point()
+        if not isinstance(tensor, Tensor) or tensor.is_floating_point() == whole:
+            wrong.append(f"{name} holds no {'whole' if whole else 'floating-point'} tensor")
         elif tensor.shape != wanted[name].shape:
             wrong.append(f"{name} is {tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}")
         elif not tensor.isfinite().all():
             wrong.append(f"{name} holds values that are not finite")
         else:
-            tensors[name] = tensor.float()
+            tensors[name] = tensor if whole else tensor.float()
     problems = [
         f"{what} {_listed(names)}"
         for what, names in (("missing:", missing), ("left over:", extra), ("unfit:", wrong))
         if names
     ]
     if problems:
-        raise WeightsMismatch(f"{file}: not a generator of {architecture}; {'; '.join(problems)}")
+        what = "a generator of " if role == "picture" else ""
+        raise WeightsMismatch(f"{file}: not {what}{architecture}; {'; '.join(problems)}")
     net.load_state_dict(tensors)
     return net
 

@@ -42,6 +42,7 @@ LAYER = ROOT / "layers" / "weights"
 CHECKPOINTS = ROOT / "training" / "checkpoints"
 LEAST_PARITY_DB = 40.0
 SERVED_OUTPUTS = 16
+SIDES = {2: "height", 3: "width"}  # axes of a picture
 INT8 = "int8 per channel, 7-bit weights, 8-bit activations (QDQ)"
 QUANTISED_OPERATORS = ("Conv", "Add", "Relu", "DepthToSpace", "SpaceToDepth")
 
@@ -49,14 +50,19 @@ Inputs = dict[str, NDArray[np.float32]]  # a graph's inputs by name
 
 
 def export_onnx(
-    net: nn.Module, inputs: Mapping[str, Tensor], output: str, path: Path, free_sides: bool
+    net: nn.Module,
+    inputs: Mapping[str, Tensor],
+    output: str,
+    path: Path,
+    free_sides: bool,
+    free_in_output: Mapping[int, str] = SIDES,
 ) -> Path:
     """A float32 ONNX graph of ``net`` at ``path``; ``inputs`` are examples by name, in order.
 
-    With ``free_sides`` the first input and the output take any height and width.
+    With ``free_sides`` the first input takes any height and width; ``free_in_output`` are the
+    axes of the output that then differ.
     """
     first = next(iter(inputs))
-    sides = {2: "height", 3: "width"}
     with warnings.catch_warnings():
         # of constants that stay unfolded, and the like: whether the graph is right, parity tells
         warnings.simplefilter("ignore")
@@ -66,7 +72,7 @@ def export_onnx(
             path,
             input_names=list(inputs),
             output_names=[output],
-            dynamic_axes={first: sides, output: sides} if free_sides else {},
+            dynamic_axes={first: dict(SIDES), output: dict(free_in_output)} if free_sides else {},
             opset_version=17,
             dynamo=False,
         )
@@ -101,10 +107,15 @@ class Calibration(CalibrationDataReader):
 
 
 def quantise(
-    graph: Path, folder: Path, inputs: Iterable[Inputs], in_float: Sequence[str] = ()
+    graph: Path,
+    folder: Path,
+    inputs: Iterable[Inputs],
+    in_float: Sequence[str] = (),
+    more_operators: Sequence[str] = (),
 ) -> Path:
     """A float32 ONNX graph to an int8 one in ``folder``, per channel, calibrated on ``inputs``;
-    the nodes named ``in_float`` stay as they are.
+    the nodes named ``in_float`` stay as they are; ``more_operators`` are quantised beside the
+    usual ones.
 
     Weights have 7 bits, since on CPUs with AVX2 but without VNNI the sum of two products of
     8 bits by 8 bits can overflow the 16 bits it is kept in.
@@ -120,7 +131,7 @@ def quantise(
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        op_types_to_quantize=list(QUANTISED_OPERATORS),
+        op_types_to_quantize=[*QUANTISED_OPERATORS, *more_operators],
         nodes_to_exclude=list(in_float),
     )
     return quantised

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training import (
+    detector,
     distil,
     export,
+    export_detector,
+    export_parser,
     export_quality,
     export_restorer,
     export_upsampler,
+    parser,
+    parser_targets,
     quality,
     restore,
     upsampler,
@@ -99,6 +104,14 @@ UPSAMPLER = (  # on the drawings of cel
 
 RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=8000"),)
+DETECTOR = (  # on the same, and faces
+    Stage("steps=4500 batch=5 crop_px=320 apart=700", 1750),
+    Stage("steps=8000 decay_from=3000 batch=5 crop_px=320 apart=700"),
+)
+PARSER = (  # on the faces in the photographs, as a teacher labels them
+    Stage("steps=4000", 3000),
+    Stage("steps=6500 spoilt=0.1", 5750),
+)
 
 
 def held_out(style: str, data: Path, teachers: Path | None, folder: Path) -> Path:
@@ -150,23 +163,47 @@ def make_quality(data: Path, folder: Path, place: Place) -> None:
     export_quality.add(run / "last.pt", data, place)
 
 
+def make_detector(data: Path, teachers: Path, folder: Path, place: Place) -> None:
+    """Training and export of the detector of faces."""
+    run = folder / "runs" / "detector"
+    for stage in DETECTOR:
+        recipe = changed(detector.Recipe(), stage.settings.split())
+        detector.train(recipe, data, teachers, run, stage.until)
+    export_detector.add(run / "last.pt", data, teachers, place)
+
+
+def make_parser(data: Path, teachers: Path, folder: Path, place: Place) -> None:
+    """Targets, training and export of the face parser."""
+    targets, run = folder / "targets" / "parser", folder / "runs" / "parser"
+    parser_targets.draw_all(data, teachers, targets)
+    for stage in PARSER:
+        recipe = changed(parser.Recipe(), stage.settings.split())
+        parser.train(recipe, targets, run, stage.until)
+    export_parser.add(run / "last.pt", targets, place)
+
+
 MAKERS = {"upsampler": make_upsampler, "restorer": make_restorer, "quality": make_quality}
+TAUGHT = {"detector": make_detector, "parser": make_parser}  # by published networks
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--teachers", type=Path, help="folder of the published networks")
-    parser.add_argument("--folder", type=Path, default=Path(".cache"), help="targets and runs")
-    parser.add_argument("--layer", type=Path, default=Place().layer)
-    parser.add_argument("--checkpoints", type=Path, default=Place().checkpoints)
-    names = [*MAKERS, *STYLES]
-    parser.add_argument("--only", choices=names, action="append", help="these networks")
-    options = parser.parse_args()
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--data", type=Path, required=True, help="folder of photographs")
+    arguments.add_argument("--teachers", type=Path, help="folder of the published networks")
+    arguments.add_argument("--folder", type=Path, default=Path(".cache"), help="targets and runs")
+    arguments.add_argument("--layer", type=Path, default=Place().layer)
+    arguments.add_argument("--checkpoints", type=Path, default=Place().checkpoints)
+    names = [*MAKERS, *TAUGHT, *STYLES]
+    arguments.add_argument("--only", choices=names, action="append", help="these networks")
+    options = arguments.parse_args()
     place = Place(options.layer, options.checkpoints)
-    for name in options.only or [*PLANS, *MAKERS]:
+    for name in options.only or [*PLANS, *MAKERS, *TAUGHT]:
         if name in MAKERS:
             MAKERS[name](options.data, options.folder, place)
+        elif name in TAUGHT:
+            if options.teachers is None:
+                arguments.error(f"{name} is taught by published networks: give --teachers")
+            TAUGHT[name](options.data, options.teachers, options.folder, place)
         else:
             make_style(name, options.data, options.teachers, options.folder, place)
 

@@ -72,9 +72,9 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
 def import_(
     file: Path, photos: Path, layer: Path, checkpoints: Path, replace: bool, **given: Any
 ) -> None:
-    """Make a style of published AnimeGANv2 weights (a PyTorch state dict), or take ESRGAN's
+    """Make a style of published AnimeGANv2 weights (a PyTorch state dict), take ESRGAN's
     weights (RRDBNet, x1, x2 or x4, under any of its three schemes of names) for the doubling of
-    the classic repair.
+    the classic repair, or BiSeNet's (79999_iter.pth, of faces) as the face parser.
 
     Known files (face_paint_512_v2.pt, face_paint_512_v1.pt, celeba_distill.pt, paprika.pt) are
     checked against the published content.

@@ -16,7 +16,16 @@ from pipeline.enhance.light import brighten, to_linear, to_srgb
 from pipeline.enhance.tools import Tools
 from pipeline.settings import Options
 
-__all__ = ["STEPS", "Tools", "brighten", "enhance", "to_linear", "to_srgb"]
+__all__ = ["STEPS", "Tools", "brighten", "enhance", "planned", "to_linear", "to_srgb"]
+
+
+def planned(
+    photo: Photo, report: QualityReport, options: Options, tools: Tools
+) -> tuple[Decision, ...]:
+    """in: a Photo and what was measured on it; out: what is decided on each step, one after the
+    other; enhance may yet find no room for one.
+    """
+    return tuple(decide(step, photo, report, options, tools) for step in STEPS)
 
 
 def enhance(
@@ -27,7 +36,7 @@ def enhance(
     The photo comes back untouched, the same object, when no step ran. ``report.estimate`` is
     there when ``tools`` ask for the restorer or the learned gate.
     """
-    decisions = [decide(step, photo, report, options, tools) for step in STEPS]
+    decisions = list(planned(photo, report, options, tools))
     if tools.mode == "auto":
         if report.estimate is None:
             raise ValueError("the restorer needs an estimate")

@@ -32,7 +32,7 @@ def decide(
     switch = getattr(options, step)
     longer_px = max(photo.width_px, photo.height_px)
     if switch == "off":
-        return Decision(step, False, "switched off by the caller")
+        return Decision(step, False, "switched off")
     if switch == "auto" and tools.mode == "off":
         return Decision(step, False, "enhance is off")
     found = Finding(True, "switched on by the caller")

@@ -26,3 +26,8 @@ class Tools:
     esrgan: WeightSpec | None
     open_esrgan: Callable[[], Engine]
     estimate: Callable[[Picture], QualityEstimate]
+
+    @property
+    def needs_estimate(self) -> bool:
+        """Whether the quality model is asked about a photo."""
+        return self.mode == "auto" or self.gate == "learned"

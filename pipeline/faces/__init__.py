@@ -1,14 +1,22 @@
-"""The face stage. This version carries no detector: it finds no face, and says so."""
+"""Faces that stay themselves: found, aligned, parsed, refined, drawn, and found again."""
 
 from __future__ import annotations
 
-from pipeline.domain import Decision, Engine, Face, Photo
+from pipeline.faces.check import looked_at_again
+from pipeline.faces.find import find_faces
+from pipeline.faces.place import Found
+from pipeline.faces.redraw import Brush, redraw_faces
+from pipeline.faces.refine import refine_faces
+from pipeline.faces.tools import FaceTools, Landmarks, photo_key
 
-
-def find_faces(
-    photo: Photo, detector: Engine | None, parser: Engine | None
-) -> tuple[tuple[Face, ...], Decision]:
-    """in: the enhanced Photo and the opened networks, None where the layer has none;
-    out: the faces in pixels of ``photo``, largest first, and why there are none.
-    """
-    return (), Decision("faces", False, "this version has no face detector")
+__all__ = [
+    "Brush",
+    "FaceTools",
+    "Found",
+    "Landmarks",
+    "find_faces",
+    "looked_at_again",
+    "photo_key",
+    "redraw_faces",
+    "refine_faces",
+]

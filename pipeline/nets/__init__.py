@@ -13,10 +13,11 @@ from typing import Any
 def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, str]:
     """A torch module (random parameters) and the prefix of its tensors in the float file.
 
-    ``architecture``, ``role`` (of the served file: "picture", "code", "double", "report") and
-    ``shape`` are those of a WeightSpec. The prefix is what one file needs that holds the networks
-    of several roles; it is empty for an architecture with only one. Raises KeyError for an
-    architecture or role that is not known, ValueError or TypeError for a shape that does not fit.
+    ``architecture``, ``role`` (of the served file: "picture", "code", "double", "report",
+    "faces", "regions") and ``shape`` are those of a WeightSpec. The prefix is what one file needs
+    that holds the networks of several roles; it is empty for an architecture with only one.
+    Raises KeyError for an architecture or role that is not known, ValueError or TypeError for a
+    shape that does not fit.
     """
     match architecture, role:
         case "student", "picture":
@@ -51,4 +52,20 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
             from pipeline.nets.quality import QualityModel, QualityShape
 
             return QualityModel(QualityShape.from_dict(shape)), ""
+        case "retinaface", "faces":
+            from pipeline.nets.retinaface import RetinaFace
+
+            return RetinaFace(**shape), ""
+        case "detector", "faces":
+            from pipeline.nets.detector import Detector, DetectorShape
+
+            return Detector(DetectorShape.from_dict(shape)), ""
+        case "parser", "regions":
+            from pipeline.nets.parser import Parser, ParserShape
+
+            return Parser(ParserShape.from_dict(shape)), ""
+        case "bisenet", "regions":
+            from pipeline.nets.bisenet import BiSeNet
+
+            return BiSeNet(**shape), ""
     raise KeyError(f"no network {architecture!r} for {role!r}")

@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import re
+import subprocess
 import sys
 import time
 import urllib.error
@@ -23,6 +24,8 @@ from buckets import keys, object_of
 from local_s3 import HOST, INPUT, NETWORK, OUTPUT, docker
 from look import why_no_drawing
 from PIL import Image
+
+from supply.parts import IMAGE, packages
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(0)]  # a build takes what it takes
 
@@ -57,6 +60,7 @@ def test_template_passes_the_linter(sam: Callable[..., str]) -> None:
         ("s3_put_tricky_key", [TRICKY]),
         ("eventbridge_s3", [TRICKY]),
         ("sqs_s3", [ASTRONAUT, TRICKY]),
+        ("s3_batch", [TRICKY]),
         ("direct_bucket", [ASTRONAUT]),
     ],
 )
@@ -70,6 +74,8 @@ def test_event_about_an_object_writes_picture_and_sidecar(
         assert_drawn(s3, name, photo_file)
     if event == "sqs_s3":
         assert answer == {"batchItemFailures": []}
+    if event == "s3_batch":
+        assert [result["resultCode"] for result in answer["results"]] == ["Succeeded"]
 
 
 def test_http_call_answers_the_picture(
@@ -104,14 +110,15 @@ def test_s3_test_event_writes_nothing(invoke: Callable[[str], Any], s3: Any) -> 
 @pytest.fixture
 def locked(invoke: Callable[[str], Any], image: str) -> Iterator[str]:
     """A container with the function under Lambda's emulator as sam starts it, but as the image's
-    own user and on a root where nothing can be written, not even in /tmp.
+    own user, without any capability, and on a root where nothing can be written, not even in /tmp.
     """
     invoke("s3_test_event")  # sam puts its emulator into an image of its own
     emulated = image.replace(":latest", ":rapid-x86_64")
     user = json.loads(docker("image", "inspect", image))[0]["Config"]["User"]
     container = docker(
         *("run", "--detach", "--network", NETWORK, "--publish", "127.0.0.1::8080"),
-        *("--user", user, "--read-only"),
+        *("--user", user, "--read-only", "--cap-drop", "ALL"),
+        *("--security-opt", "no-new-privileges"),
         *("--env", f"AWS_ENDPOINT_URL_S3=http://{HOST}:5000", "--env", f"OUTPUT_BUCKET={OUTPUT}"),
         *("--env", "AWS_ACCESS_KEY_ID=local", "--env", "AWS_SECRET_ACCESS_KEY=local"),
         *("--env", "AWS_DEFAULT_REGION=eu-central-1"),
@@ -157,6 +164,19 @@ def test_unprivileged_on_a_read_only_root_in_little_memory(
     drawn = Image.open(io.BytesIO(object_of(s3, OUTPUT, "stylised/large.hayao.jpg")))
     assert drawn.size == (1920, 1080)
     assert 50 < peak_memory_mb(locked) <= 700
+    touch = ["touch", "/tmp/x", "/var/task/x", "/opt/weights/x"]
+    tried = subprocess.run(["docker", "exec", locked, *touch], capture_output=True, text=True)
+    assert tried.stderr.count("Read-only file system") == 3
+    (identity,) = {docker("exec", locked, "id", "-u", *more) for more in ((), ("-r",))}
+    assert int(identity) > 0
+
+
+def test_the_image_holds_the_locked_packages_and_no_other(run_python: Callable[..., str]) -> None:
+    program = "from importlib.metadata import distributions as d; "
+    program += "print(*sorted(f'{i.name}=={i.version}' for i in d()), sep='\\n')"
+    held = {re.sub(r"[-_.]+", "-", line).lower() for line in run_python(program).splitlines()}
+    locked = {f"{package.name}=={package.version}" for package in packages(IMAGE)}
+    assert held == {re.sub(r"[-_.]+", "-", line) for line in locked}
 
 
 def test_image_is_closed_and_holds_no_more_than_it_needs(

@@ -1,0 +1,142 @@
+"""One line and one set of figures for every job, whatever becomes of it.
+
+A line holds what the sidecar says in short, or the error. It never holds a photo, a URL's query
+(where signatures and tokens stand) or an event.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from adapters import logger, metrics
+from pipeline import PermanentError
+
+# A URL up to its query or fragment, and what is cut off.
+QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
+LONGEST_TEXT = 2000  # of a message or a traceback's end: strangers' files and names stand in them
+LEVELS = {"refused": logger.warning, "failed": logger.error}
+
+_current: ContextVar[Entry | None] = ContextVar("entry", default=None)
+
+
+class Entry:
+    """What is known of a job so far. Nothing is told of one of which nothing became known."""
+
+    def __init__(self) -> None:
+        self.status: str | None = None
+        self._told: dict[str, Any] = {}
+
+    def add(self, **known: Any) -> None:
+        """Fields of the line; those that say nothing are left out."""
+        self._told |= {name: value for name, value in known.items() if value is not None}
+
+    def done(self, status: str, sidecar: Mapping[str, Any] | None = None, **known: Any) -> None:
+        """The job came to an end of which somebody is told, with these fields."""
+        self.status = status
+        self.add(**known, **(_essentials(sidecar) if sidecar else {}))
+
+    def drawn(self, sidecar: Mapping[str, Any]) -> None:
+        """A picture was made in this job; its figures are counted."""
+        self.done("stylised", sidecar)
+        _count("PipelineDuration", sidecar["timings_ms"]["total"], MetricUnit.Milliseconds)
+        for stage, elapsed_ms in sidecar["timings_ms"].items():
+            _count(f"{_name(stage)}Seconds", elapsed_ms / 1000, MetricUnit.Seconds)
+        for decision in sidecar["decisions"]:
+            _count(f"{_name(decision['step'])}Ran", int(decision["ran"]))
+        _count("Faces", len(sidecar["faces"]))
+
+    def failed(self, error: BaseException) -> None:
+        """The job ended with an error: refused for good, or to be tried again."""
+        told = getattr(error, "as_dict", None)
+        self.status = "refused" if isinstance(error, PermanentError) else "failed"
+        self.add(error=told() if told else {"code": type(error).__name__, "message": str(error)})
+        if self.status == "failed":
+            self.add(traceback="".join(traceback.format_exception(error)))
+
+    def tell(self) -> None:
+        """Writes the line and the figures."""
+        if self.status is None:
+            return
+        log = LEVELS.get(self.status, logger.info)
+        log(self.status, **_clean(self._told))
+        _count("Jobs", 1)
+        names = {"failed": "Transient", "already_stylised": "AlreadyStylised"}
+        _count(names.get(self.status, self.status.capitalize()), 1)
+        if self.status == "refused":
+            code = str(self._told["error"]["code"])
+            # a line of its own: it alone is counted by code
+            with single_metric(
+                "RefusedByCode",
+                MetricUnit.Count,
+                1,
+                namespace=metrics.namespace,
+                default_dimensions={"service": str(metrics.service)},
+            ) as metric:
+                metric.add_dimension("code", code)
+
+
+@contextmanager
+def entry(**known: Any) -> Iterator[Entry]:
+    """The entry of the job that is under way, or a new one, told of at the end. An exception is
+    noted and goes on.
+    """
+    outer = _current.get()
+    if outer is not None:
+        outer.add(**known)
+        yield outer
+        return
+    fresh = Entry()
+    fresh.add(**known)
+    token = _current.set(fresh)
+    try:
+        yield fresh
+    except Exception as error:
+        fresh.failed(error)
+        raise
+    finally:
+        _current.reset(token)
+        fresh.tell()
+
+
+def _essentials(sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line says of a sidecar, in its JSON form."""
+    source, output = sidecar["source"], sidecar["output"]
+    return {
+        "pipeline_version": sidecar["pipeline_version"],
+        "fingerprint": sidecar["fingerprint"],
+        "version_id": source["version_id"],
+        "etag": source["etag"],
+        "photo": {name: source[name] for name in ("format", "width_px", "height_px", "bytes")},
+        "picture": {name: output[name] for name in ("format", "width_px", "height_px", "bytes")},
+        "style": sidecar["style"],
+        "strength": sidecar["strength"],
+        "engine": sidecar["engine"],
+        "steps": [decision["step"] for decision in sidecar["decisions"] if decision["ran"]],
+        "faces": len(sidecar["faces"]),
+        "warnings": list(sidecar["warnings"]),
+        "timings_ms": {name: round(value, 1) for name, value in sidecar["timings_ms"].items()},
+    }
+
+
+def _clean(value: Any) -> Any:
+    """The same without queries of URLs and without endless texts."""
+    if isinstance(value, str):
+        return QUERY.sub(r"\1", value)[-LONGEST_TEXT:]
+    if isinstance(value, Mapping):
+        return {name: _clean(part) for name, part in value.items()}
+    return [_clean(part) for part in value] if isinstance(value, list) else value
+
+
+def _name(text: str) -> str:
+    return "".join(part.capitalize() for part in text.split("_"))
+
+
+def _count(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
+    metrics.add_metric(name, unit, value)

@@ -1,0 +1,73 @@
+"""The detector beside its teacher: how long each takes, in one run, by turns.
+
+python -m benchmarks.detector --teachers ../shared/teachers
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from pipeline import Settings
+from pipeline.decode import decode
+from pipeline.engines import open_engine
+from pipeline.faces.detect import detect
+from pipeline.weights import Layer
+from training.detector import TEACHER
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDES = (480, 640)
+ROUNDS = 60
+
+
+def by_turns(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """The median of each, in ms; whatever else the machine does slows all of them."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            times[name].append((time.perf_counter() - start) * 1e3)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--teachers", type=Path, required=True, help=f"folder of {TEACHER}")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    settings = Settings(threads=options.threads)
+    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    spec = layer.the("detector")
+    engine = open_engine(layer, spec, "faces", settings)
+    session = onnxruntime.SessionOptions()
+    session.intra_op_num_threads = options.threads
+    session.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    teacher = onnxruntime.InferenceSession(
+        options.teachers / TEACHER, session, providers=["CPUExecutionProvider"]
+    )
+    planes = np.random.default_rng(1).uniform(-1, 1, (1, 3, *SIDES)).astype(np.float32)
+    photos = {
+        name: decode((ROOT / "samples" / f"{name}.jpg").read_bytes(), settings)[0].pixels
+        for name in ("astronaut", "rocket")
+    }
+    works: dict[str, Callable[[], object]] = {
+        "teacher": lambda: teacher.run(None, {"input0": planes}),
+        "detector": lambda: engine.run({"picture": planes}),
+        "detect, one face": lambda: detect(photos["astronaut"], spec, engine),
+        "detect, no face": lambda: detect(photos["rocket"], spec, engine),
+    }
+    taken = by_turns(works)
+    for name, ms in taken.items():
+        print(f"{name:18} {ms:6.1f} ms")
+    print(f"{taken['teacher'] / taken['detector']:.2f} times faster, {options.threads} threads")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""What a backfill would cost, before it is begun."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from operations.stack import OperationsError
+
+# requests to S3 for a photo that is drawn: the photo is read and asked about once more at the end;
+# its sidecar is looked for, the picture and both records of a failure are asked about; the picture
+# and the sidecar are written
+GETS, PUTS = 6, 2
+GIGABYTE = 1e9
+PICTURE_BYTES = 500_000  # assumed; of a picture of 1920 px at quality 92, with its sidecar
+
+
+def _price(value: float, about: str) -> Any:
+    return field(default=value, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class Prices:
+    """US dollars; AWS's list, us-east-1, first tier, as of PRICES_OF. Free tiers do not count."""
+
+    lambda_gigabyte_second: float = _price(0.0000166667, "x86_64; on arm64 0.0000133334")
+    lambda_call: float = _price(0.20e-6, "one call of the function")
+    s3_get: float = _price(0.40e-6, "one GET or HEAD")
+    s3_put: float = _price(5.00e-6, "one PUT or LIST")
+    batch_job: float = _price(0.25, "one job of S3 Batch Operations")
+    batch_object: float = _price(1.00e-6, "one object of a job")
+    manifest_object: float = _price(0.015e-6, "one object listed for a job's manifest")
+    storage_gigabyte_month: float = _price(0.023, "a gigabyte of pictures kept for a month")
+
+    @classmethod
+    def changed(cls, texts: tuple[str, ...]) -> Self:
+        """From ``NAME=DOLLARS`` each. Raises OperationsError for another name or no number."""
+        values: dict[str, float] = {}
+        known = [item.name for item in fields(cls)]
+        for text in texts:
+            name, _, number = text.partition("=")
+            try:
+                values[name] = float(number)
+            except ValueError:
+                values[name] = -1
+            if name not in known or not 0 <= values[name] < float("inf"):
+                raise OperationsError(
+                    f"--price {text!r}: it is NAME=DOLLARS, NAME one of {', '.join(known)}"
+                )
+        return cls(**values)
+
+
+PRICES_OF = "2025"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to do. ``seconds_each``: billed for one photo; ``seconds_from``: how known."""
+
+    photos: int
+    bytes: int
+    listings: int
+    seconds_each: float
+    seconds_from: str
+    memory_mb: int
+    at_once: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Dollars by what they are for, and hours."""
+
+    work: Work
+    dollars: dict[str, float]
+    hours: float
+
+    @property
+    def total(self) -> float:
+        """Dollars, once; storage comes every month and is not in it."""
+        return sum(value for name, value in self.dollars.items() if name != "storage_per_month")
+
+    def as_dict(self) -> dict[str, Any]:
+        work = asdict(self.work)
+        return {**work, "dollars": self.dollars, "total": self.total, "hours": self.hours}
+
+
+def estimate(work: Work, prices: Prices) -> Estimate:
+    """The cost of drawing all photos, none of which has been drawn before."""
+    count = work.photos
+    gigabyte_seconds = count * work.seconds_each * work.memory_mb / 1024
+    dollars = {
+        "function": gigabyte_seconds * prices.lambda_gigabyte_second + count * prices.lambda_call,
+        "requests": count * (GETS * prices.s3_get + PUTS * prices.s3_put)
+        + work.listings * prices.s3_put,
+        "batch_operations": prices.batch_job
+        + count * (prices.batch_object + prices.manifest_object),
+        "storage_per_month": count * PICTURE_BYTES / GIGABYTE * prices.storage_gigabyte_month,
+    }
+    return Estimate(work, dollars, count * work.seconds_each / work.at_once / 3600)

@@ -1,0 +1,358 @@
+"""Decoding in a process of its own, which the kernel holds to processor time and memory.
+
+A file of a few kilobytes may ask a decoder for hours or gigabytes: JPEGs of thousands of scans,
+runs of nothing, colour profiles without end, directories that point at one place ten thousand
+times. No check of the structure finds them all, and one that crashes a codec would take the
+function with it. So all files are opened and decoded in a child that lives from one photo to the
+next, without the function's environment and with limits set anew for each photo; one that
+oversteps them ends alone, and the photo is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import weakref
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.budget import MB, resident_bytes
+from pipeline.domain import Photo, Source
+from pipeline.errors import (
+    DecoderLost,
+    EmptyInput,
+    ExtremeAspect,
+    NotAnImage,
+    OutOfTime,
+    PermanentError,
+    TooCostly,
+    TooManyBytes,
+    TooManyPixels,
+    TooMuchMemory,
+    TruncatedImage,
+)
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+REFUSALS: dict[str, type[PermanentError]] = {
+    error.code: error
+    for error in (
+        EmptyInput,
+        ExtremeAspect,
+        NotAnImage,
+        TooCostly,
+        TooManyBytes,
+        TooManyPixels,
+        TooMuchMemory,
+        TruncatedImage,
+    )
+}
+# What opening a file may take, and decoding beside what its pixels explain: tables of codecs,
+# stacks of their threads, metadata.
+ALLOWANCE_BYTES = 160_000_000
+# For each pixel at most, with all copies that are held at once: measured, 5 to 22 by format, and 20
+# to 43 with alpha, by which the colours are weighted; WebP takes its own when it is opened.
+OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES = 22, 44, 8
+# Measured: 16 to 42 ms a megapixel, 117 with alpha. decode_cpu_s is granted once for each of these.
+PIXELS_EACH_CPU_S = 16_000_000
+REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform
+STARTING_S = 60.0  # a child that has not said it is there by then will not
+ENDING_S = 10.0  # from hanging up to being gone, on a machine that is busy
+MOST_THREADS = 4
+TRIES = 2  # of a photo whose child somebody else ended
+OWN_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A Photo no larger than asked for, what its file said, and by how much its sides were
+    reduced for want of memory while it was decoded (1: not at all).
+    """
+
+    photo: Photo
+    source: Source
+    reduced_by: int
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said of it in the sidecar."""
+        if self.reduced_by == 1:
+            return ()
+        return (f"decoded at 1/{self.reduced_by} of its sides: all of it needs more memory",)
+
+
+class Decoder:
+    """Children that decode, as many as there are callers at once; made when first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._idle: list[_Child] = []
+        weakref.finalize(self, _kill_all, self._idle)
+
+    def warm(self) -> None:
+        """Starts a child if there is none; it makes itself ready while others work."""
+        if not self._idle:
+            self._idle.append(_Child(self._settings))
+
+    def decode(self, data: bytes, max_side_px: int, timeout_s: float | None = None) -> Decoded:
+        """in: a file's bytes; out: as pipeline.decode.decode and fit give it.
+
+        Raises what these raise, TooCostly where decoding takes more processor time or memory than
+        is allowed, TooMuchMemory where, by its header, it does not fit into ``memory_mb``;
+        OutOfTime after ``timeout_s``, and DecoderLost when the child is ended from outside.
+        """
+        for number in range(TRIES):
+            child = self._child()
+            try:
+                answer = child.decode(data, max_side_px, timeout_s)
+            except PermanentError:
+                self._idle.append(child)
+                raise
+            except TimeoutError as error:
+                child.kill()
+                raise OutOfTime(
+                    f"decoding took more than the {timeout_s:.1f} s that were left",
+                    stage="decode",
+                    limit=timeout_s,
+                ) from error
+            except OSError as error:
+                ended_by = child.wait()
+                _refuse_if_guilty(ended_by)
+                if number == TRIES - 1:
+                    raise DecoderLost(f"the decoding process ended with {ended_by}") from error
+            else:
+                self._idle.append(child)
+                return answer
+        raise AssertionError("unreachable")
+
+    def _child(self) -> _Child:
+        while self._idle:
+            child = self._idle.pop()
+            if child.is_there:
+                return child
+            child.kill()
+        return _Child(self._settings)
+
+
+def _kill_all(children: list[_Child]) -> None:
+    while children:
+        children.pop().kill()
+
+
+def _refuse_if_guilty(ended_by: int) -> None:
+    """Raises for a child that its own photo ended; returns where somebody else did."""
+    if ended_by == -signal.SIGXCPU:
+        raise TooCostly("decoding takes more processor time than pictures of its size do")
+    if -ended_by in OWN_SIGNALS:
+        name = signal.Signals(-ended_by).name
+        raise TruncatedImage(f"the file is damaged: decoding it ended with {name}")
+
+
+class _Child:
+    """The parent's end of one decoding process."""
+
+    def __init__(self, settings: Settings) -> None:
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        self._ready = False
+        self._memory_mb = settings.memory_mb
+        known = json.dumps(asdict(settings), default=str)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.decoder", known],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # where codecs write their warnings
+                # credentials, say, are none of its business; the rest keeps its memory small
+                env={
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    "MALLOC_ARENA_MAX": "2",
+                    "OPENBLAS_NUM_THREADS": "1",
+                },
+            )
+
+    def decode(self, data: bytes, max_side_px: int, timeout_s: float | None) -> Decoded:
+        """Raises a refusal, TimeoutError, and OSError when the process is not there any more."""
+        if not self._ready:
+            self._socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
+            _receive(self._socket)
+            self._ready = True
+        self._socket.settimeout(timeout_s)
+        asked = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}
+        _send(self._socket, asked)
+        self._socket.sendall(data)
+        told = _receive(self._socket)
+        if "code" in told:
+            raise REFUSALS[told.pop("code")](**told)
+        pixels = _receive_array(self._socket, tuple(told["shape"]))
+        alpha = _receive_array(self._socket, tuple(told["shape"][:2])) if told["alpha"] else None
+        return Decoded(Photo(pixels, alpha), Source(**told["source"]), told["reduced_by"])
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def wait(self) -> int:
+        """The return code of a process that hung up, negative for a signal."""
+        self._socket.close()
+        try:
+            return self._process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def kill(self) -> None:
+        """Ends the process, whatever it does."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _free_bytes(self) -> int | None:
+        return self._memory_mb * MB - resident_bytes() if self._memory_mb else None
+
+
+def _send(to: socket.socket, document: dict[str, Any]) -> None:
+    text = json.dumps(document).encode()
+    to.sendall(struct.pack(">I", len(text)) + text)
+
+
+def _receive(origin: socket.socket) -> dict[str, Any]:
+    (length,) = struct.unpack(">I", _receive_array(origin, (4,)).tobytes())
+    document: dict[str, Any] = json.loads(_receive_array(origin, (length,)).tobytes())
+    return document
+
+
+def _receive_array(origin: socket.socket, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Bytes straight into an array. Raises ConnectionResetError when they end early."""
+    array = np.empty(shape, np.uint8)
+    view = array.data.cast("B") if array.size else memoryview(b"")
+    while view.nbytes:
+        count = origin.recv_into(view)
+        if not count:
+            raise ConnectionResetError("the other end is closed")
+        view = view[count:]
+    return array
+
+
+# --- the child --------------------------------------------------------------------------------
+
+
+def serve(settings: Settings, parent: socket.socket) -> None:
+    """Decodes what comes over the socket, until that is closed."""
+    from PIL import AvifImagePlugin
+
+    from pipeline.decode import decode, fit, webp_size
+
+    # a thread for each processor of a large machine would take the memory that is granted
+    AvifImagePlugin.DEFAULT_MAX_THREADS = min(settings.threads, MOST_THREADS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the parent says when it ends
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is ever written
+    _send(parent, {"ready": True})
+    while True:
+        asked = _receive(parent)
+        data = _receive_array(parent, (asked["bytes"],)).tobytes()
+        width, height = webp_size(data)
+        opening_pixels = min(width * height, settings.max_input_pixels)
+        reserve = _Reserve(settings, asked["free_bytes"], opening_pixels * WEBP_BYTES)
+        planes: list[NDArray[np.uint8]] = []
+        try:
+            photo, source = decode(data, settings, reserve)
+            _limit_memory(None)
+            photo = fit(photo, asked["max_side_px"])
+        except PermanentError as error:
+            told: dict[str, Any] = error.as_dict()
+        except MemoryError:
+            told = TooCostly("decoding takes more memory than its pixels explain").as_dict()
+        else:
+            planes = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha]
+            told = {
+                "shape": photo.pixels.shape,
+                "alpha": photo.alpha is not None,
+                "source": asdict(source),
+                "reduced_by": reserve.reduced_by,
+            }
+        _limit_memory(None)
+        _send(parent, told)
+        for plane in planes:
+            parent.sendall(np.ascontiguousarray(plane).data)
+        photo = plane = data = None  # type: ignore[assignment]  # while it waits for the next
+
+
+class _Reserve:
+    """Limits for one file: small ones to open it, and what its size explains to decode it."""
+
+    def __init__(self, settings: Settings, free_bytes: int | None, opening_bytes: int) -> None:
+        self.reduced_by = 1
+        self._cpu_s = settings.decode_cpu_s
+        self._free_bytes = free_bytes
+        self._began_s = time.process_time()
+        self._limit(opening_bytes, 0)
+
+    def __call__(self, image: Image.Image) -> int:
+        """What pipeline.decode asks once the size is known. Raises TooMuchMemory."""
+        pixels = image.width * image.height
+        each = TRANSPARENT_BYTES if image.has_transparency_data else OPAQUE_BYTES
+        needed = pixels * (each + (WEBP_BYTES if image.format == "WEBP" else 0))
+        if self._free_bytes is not None:
+            free = max(0, self._free_bytes - resident_bytes())
+            ways = REDUCTIONS if image.format == "JPEG" else (1,)
+            fitting = [by for by in ways if needed // by**2 <= free]
+            if not fitting:
+                raise TooMuchMemory(
+                    f"decoding {image.width}x{image.height} pixels takes up to "
+                    f"{needed // MB} MB; {free // MB} MB are free",
+                    measured=needed // MB,
+                    limit=free // MB,
+                )
+            self.reduced_by = fitting[0]
+        self._limit(needed // self.reduced_by**2, pixels)
+        return self.reduced_by
+
+    def _limit(self, more_bytes: int, pixels: int) -> None:
+        granted_s = self._cpu_s * (1 + pixels / PIXELS_EACH_CPU_S)
+        _set_limit(resource.RLIMIT_CPU, math.ceil(self._began_s + granted_s))
+        _limit_memory(ALLOWANCE_BYTES + more_bytes)
+
+
+def _limit_memory(more_bytes: int | None) -> None:
+    """From here on this process gets so many more addresses and no others; None: any."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:  # no Linux, and no such limit that the kernel would keep
+        return
+    limit = resource.RLIM_INFINITY
+    if more_bytes is not None:
+        limit = pages * resource.getpagesize() + more_bytes
+    _set_limit(resource.RLIMIT_AS, limit)
+
+
+def _set_limit(kind: int, soft: int) -> None:
+    """Within what whoever started us allows."""
+    hard = resource.getrlimit(kind)[1]
+    if hard != resource.RLIM_INFINITY:
+        soft = hard if soft == resource.RLIM_INFINITY else min(soft, hard)
+    resource.setrlimit(kind, (soft, hard))
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=sys.stdin.fileno()) as connection:
+        try:
+            serve(Settings.from_mapping(json.loads(sys.argv[1])), connection)
+        except ConnectionError:  # the parent has ended
+            sys.exit(0)

@@ -1,0 +1,96 @@
+"""Which faces a photo has, where their regions lie, and which of them are cared for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.domain import Decision, Face, Photo, Picture, RegionMap
+from pipeline.faces.align import ALIGNED_PX, alignment, crop, inverse
+from pipeline.faces.check import landmarks_in
+from pipeline.faces.human import why_not_human
+from pipeline.faces.parse import REGIONS, labels, mask_of
+from pipeline.faces.place import Found
+from pipeline.faces.tools import FaceTools
+from pipeline.settings import Options
+
+MOST_FACES = 64  # in one photo: the largest; each costs some 40 ms
+LEAST_PX = 12.0  # a face less wide has no features to keep
+LEAST_SHARE = 5e-4  # of the aligned square, for a region to be called found
+
+FACE = ("skin", "left_ear", "right_ear", "nose")
+EYES = ("left_eye", "right_eye")
+BROWS = ("left_brow", "right_brow")
+LIPS = ("upper_lip", "lower_lip")
+INSIDE = (*EYES, *BROWS, "glasses", "mouth", *LIPS)
+# the groups of regions that are treated alike
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "skin": FACE,
+    "eyes": EYES,
+    "brows": BROWS,
+    "lips": LIPS,
+    "glasses": ("glasses",),
+    "features": (*INSIDE, "nose"),
+    "face": (*FACE, *INSIDE),
+    "head": (*FACE, *INSIDE, "earring", "hair", "hat", "neck"),
+}
+
+
+def find_faces(
+    photo: Photo, options: Options, tools: FaceTools | None
+) -> tuple[tuple[Found, ...], Decision]:
+    """in: the enhanced Photo and the networks, None where they are not to be used or not there;
+    out: its faces, largest first and MOST_FACES at most, those that are to be cared for with
+    their regions, the others with the reason why not.
+    """
+    if tools is None:
+        off = options.faces == "off"
+        why = "switched off by the caller" if off else "the layer has no face detector and parser"
+        return (), Decision("faces", False, why)
+    faces = tools.landmarks.of(tools.key, photo.pixels, tools.detect)
+    found = tuple(_align(photo.pixels, face, options, tools) for face in faces[:MOST_FACES])
+    aligned = sum(one.regions is not None for one in found)
+    if not faces:
+        return (), Decision("faces", False, "no face found", 0, 1)
+    why = f"{aligned} of {len(found)} aligned"
+    if len(faces) > MOST_FACES:
+        why += f", the largest of {len(faces)}"
+    return found, Decision("faces", aligned > 0, why, len(faces), MOST_FACES)
+
+
+def _align(pixels: Picture, face: Face, options: Options, tools: FaceTools) -> Found:
+    def left_alone(why: str) -> Found:
+        return Found(replace(face, not_refined=why))
+
+    if face.score < options.alignment_threshold:
+        return left_alone(f"its score of {face.score:.2f} is under {options.alignment_threshold:g}")
+    width_px = face.box[2] - face.box[0]
+    if width_px < LEAST_PX:
+        return left_alone(f"it is {width_px:.0f} px wide; {LEAST_PX:.0f} are needed")
+    height, width = pixels.shape[:2]
+    inside = sum(0 <= x < width and 0 <= y < height for x, y in face.landmarks)
+    if inside < 3:
+        return left_alone("most of its landmarks lie outside the picture")
+    try:
+        matrix = alignment(face.landmarks, ALIGNED_PX)
+    except ValueError as error:
+        return left_alone(str(error))
+    label_map = labels(tools.parse(crop(pixels, matrix, ALIGNED_PX)))
+    counts = np.bincount(label_map.ravel(), minlength=len(REGIONS))
+    names = tuple(
+        name
+        for name, count in zip(REGIONS, counts, strict=True)
+        if name != "background" and count >= LEAST_SHARE * label_map.size
+    )
+    face = replace(face, regions=names)
+    why_not = why_not_human(label_map, width_px)
+    if why_not:
+        return Found(replace(face, not_refined=why_not), parsed=True)
+    masks = {
+        group: np.rint(mask_of(label_map, regions, options.parsing_smooth) * 255).astype(np.uint8)
+        for group, regions in GROUPS.items()
+    }
+    regions = RegionMap(masks, inverse(matrix))
+    return Found(face, regions, True, landmarks_in(pixels, matrix, tools.detect))

@@ -1,0 +1,1 @@
+"""What the image is made of: the list of licences and the bill of materials."""

@@ -1,0 +1,77 @@
+"""docs/licences.md: what the image is made of, and under which terms.
+
+python -m supply.licences > docs/licences.md
+"""
+
+from __future__ import annotations
+
+import sys
+
+from supply.parts import COPYLEFT, IMAGE, IMAGE_TORCH, Package, bundled, licence, packages, weights
+
+HEAD = """# Licences
+
+Made by `make licences` from the lock files, the metadata of the installed packages and the
+manifest of the weights. Kirei's own code is under Apache-2.0.
+
+## Weights
+
+Pictures of a style are under the terms of its weights, see
+[MODEL_CARD.md](../layers/weights/MODEL_CARD.md).
+
+| weights | licence |
+|---|---|
+"""
+
+PACKAGES = """
+## Packages of the image
+
+| package | version | licence |
+|---|---|---|
+"""
+
+TORCH = """
+With `Engine=torch`, also:
+
+| package | version | licence |
+|---|---|---|
+"""
+
+BUNDLED = """
+## Libraries inside of the wheels
+
+As in the wheels for Linux on x86_64; those under LGPL or GPL are named with their terms. Running
+the function gives the image to nobody; whoever gives it on (a public registry, a customer) gives
+these on, too, and owes what their terms ask: source for the GPL and LGPL, which the projects
+publish, and an image as a whole that has a GPL library in it goes on under the GPL's terms.
+
+| package | libraries |
+|---|---|
+"""
+
+
+def page() -> str:
+    """The whole of docs/licences.md. Raises LookupError where a package is not installed."""
+    image = packages(IMAGE)
+    names = {package.name for package in image}
+    torch = [package for package in packages(IMAGE_TORCH) if package.name not in names]
+    text = HEAD
+    for entry in weights():
+        text += f"| `{entry['name']}` | {entry['licence']} |\n"
+    text += PACKAGES + "".join(map(_row, image)) + TORCH + "".join(map(_row, torch)) + BUNDLED
+    for package in image:
+        libraries = bundled(package.name)
+        if libraries:
+            said = (
+                f"{name} ({COPYLEFT[name]})" if name in COPYLEFT else name for name in libraries
+            )
+            text += f"| {package.name} | {', '.join(said)} |\n"
+    return text
+
+
+def _row(package: Package) -> str:
+    return f"| {package.name} | {package.version} | {licence(package.name)} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

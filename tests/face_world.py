@@ -1,0 +1,106 @@
+"""Faces of known places and regions, for tests of what is done with them: stand-ins for the
+detector and the parser, which say what is true of a picture that was made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from pipeline.domain import Face, Photo, Picture
+from pipeline.faces import FaceTools, Found, Landmarks, find_faces
+from pipeline.faces.align import TEMPLATE
+from pipeline.faces.parse import REGIONS
+from pipeline.settings import Options
+
+# ellipses in the aligned square: middle and half axes, in parts of its side; later ones on top
+SHAPES = {
+    "hair": (0.5, 0.5, 0.30, 0.38),
+    "neck": (0.5, 0.88, 0.12, 0.12),
+    "skin": (0.5, 0.58, 0.21, 0.28),
+    "right_brow": (0.38, 0.39, 0.07, 0.018),
+    "left_brow": (0.62, 0.39, 0.07, 0.018),
+    "right_eye": (0.38, 0.446, 0.045, 0.02),
+    "left_eye": (0.62, 0.446, 0.045, 0.02),
+    "nose": (0.5, 0.55, 0.04, 0.07),
+    "upper_lip": (0.5, 0.683, 0.08, 0.02),
+    "lower_lip": (0.5, 0.707, 0.075, 0.022),
+}
+LENSES = ((0.38, 0.446, 0.08, 0.06), (0.62, 0.446, 0.08, 0.06))
+COLOURS = {
+    "hair": (60, 40, 30), "neck": (190, 140, 120), "skin": (205, 155, 130),
+    "right_brow": (70, 50, 40), "left_brow": (70, 50, 40),
+    "right_eye": (60, 60, 70), "left_eye": (60, 60, 70),
+    "nose": (200, 148, 124), "upper_lip": (170, 80, 80), "lower_lip": (180, 90, 90),
+}  # fmt: skip
+
+
+def label_map(side: int, without: Sequence[str] = (), glasses: bool = False) -> np.ndarray:
+    labels = np.zeros((side, side), np.uint8)
+    shapes = [(name, shape) for name, shape in SHAPES.items() if name not in without]
+    shapes += [("glasses", lens) for lens in LENSES if glasses]
+    for name, (x, y, across, down) in shapes:
+        middle, axes = (
+            (round(x * side), round(y * side)),
+            (round(across * side), round(down * side)),
+        )
+        cv2.ellipse(labels, middle, axes, 0, 0, 360, REGIONS.index(name), -1)
+    return labels
+
+
+def probabilities(side: int, **given: object) -> np.ndarray:
+    labels = label_map(side, **given)  # type: ignore[arg-type]
+    return (np.arange(len(REGIONS))[:, None, None] == labels).astype(np.float32)
+
+
+def face_at(x: float, y: float, side: float, turn: float = 0.0, score: float = 0.99) -> Face:
+    """A face whose aligned square has its middle at x, y and that side, turned by radians."""
+    cosine, sine = np.cos(turn), np.sin(turn)
+    points = (TEMPLATE - 0.5) * side @ np.array([[cosine, sine], [-sine, cosine]]) + (x, y)
+    half = side / 4
+    return Face(
+        (x - half, y - half, x + half, y + half),
+        score,
+        tuple((float(a), float(b)) for a, b in points),
+    )
+
+
+def scene(height: int, width: int, faces: Sequence[Face], seed: int = 1) -> Picture:
+    """A textured background with the faces drawn where they are said to be."""
+    from pipeline.faces.align import alignment, by_middles, inverse
+
+    random = np.random.default_rng(seed)
+    noise = random.normal(0, 1, (height // 8 + 1, width // 8 + 1, 3)).astype(np.float32)
+    picture = 120 + 25 * cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    labels = label_map(512)
+    colours = np.zeros((len(REGIONS), 3), np.float32)
+    for name, colour in COLOURS.items():
+        colours[REGIONS.index(name)] = colour
+    painted = colours[labels] + random.normal(0, 5, (512, 512, 1)).astype(np.float32)
+    for face in faces:
+        matrix = by_middles(inverse(alignment(face.landmarks, 512)))
+        size = (width, height)
+        there = cv2.warpAffine((labels > 0).astype(np.float32), matrix, size)[..., None]
+        picture += there * (cv2.warpAffine(painted, matrix, size) - picture)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def tools_for(faces: Sequence[Face], **given: object) -> FaceTools:
+    """The detector says ``faces`` of a picture larger than an aligned square, and of one such
+    square, in which a face is looked for again, that it is where the template has it.
+    """
+
+    def detect(pixels: Picture) -> tuple[Face, ...]:
+        if pixels.shape[0] == pixels.shape[1] == 192:
+            return (face_at(96, 96, 192),)
+        return tuple(faces)
+
+    return FaceTools(detect, lambda crop: probabilities(crop.shape[0], **given), Landmarks(), "key")
+
+
+def found_in(
+    picture: Picture, faces: Sequence[Face], options: Options | None = None, **given: object
+) -> tuple[Found, ...]:
+    return find_faces(Photo(picture), options or Options(), tools_for(faces, **given))[0]

@@ -1,0 +1,254 @@
+"""Faces of real photographs: glasses, make-up, hard light, profiles, hands, children, animals.
+
+They need the layer's detector and parser, and photographs that are not part of the repository;
+without either they are skipped. KIREI_WEIGHTS_DIR tests another layer.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import Options, Pipeline, Settings, Sidecar
+from pipeline.domain import Face, Photo, Picture
+from pipeline.faces import Found, find_faces, refine_faces
+from pipeline.faces.place import mask_in, place_of
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT.parent / "shared" / "data"
+PIPELINE = Pipeline(Settings.from_environment(os.environ))
+PLAIN = Options(enhance="off", format="png")
+
+pytestmark = pytest.mark.skipif(
+    PIPELINE.face_tools(Options(), "") is None, reason="the layer has no detector and parser"
+)
+
+
+def content(name: str) -> bytes:
+    """Of a sample, or of a photograph beside the repository."""
+    files = [ROOT / "samples" / f"{name}.jpg", *(DATA / f / f"{name}.jpg" for f in FOLDERS)]
+    file = next((file for file in files if file.exists()), None)
+    if file is None:
+        pytest.skip(f"the photograph {name} (../shared/data) is not here")
+    return file.read_bytes()
+
+
+FOLDERS = ("portraits", "faces", "photos")
+
+
+def pixels(data: bytes) -> Picture:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+@cache
+def drawn(name: str, options: Options = PLAIN) -> tuple[Picture, Sidecar]:
+    result = PIPELINE.run(content(name), options)
+    return pixels(result.image), result.sidecar
+
+
+@cache
+def refined(name: str) -> tuple[Picture, Picture, Found]:
+    """A photo, the same refined, and its largest face."""
+    photo = Photo(pixels(content(name)))
+    found, _ = find_faces(photo, PLAIN, PIPELINE.face_tools(PLAIN, name))
+    after, told = refine_faces(photo, found, PLAIN)
+    return photo.pixels, after.pixels, told[0]
+
+
+def region(one: Found, shape: tuple[int, ...], group: str) -> np.ndarray:
+    """Where a group of regions surely lies, bool (H, W)."""
+    place = place_of(one, shape, 1e9, 1.0)
+    assert place is not None
+    there = np.zeros(shape[:2], bool)
+    there[place.area] = mask_in(one, place, group) > 0.9
+    return there
+
+
+def lightness(picture: Picture) -> np.ndarray:
+    return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+
+
+def largest(name: str) -> Face:
+    return drawn(name)[1].faces[0]
+
+
+@pytest.mark.parametrize("name", ["portrait-0006", "portrait-0143", "face-1823"])
+def test_glasses_what_is_behind_them_is_not_sharpened(name: str) -> None:
+    before, after, one = refined(name)
+    assert "glasses" in one.face.regions and "eyes" not in one.face.refined
+    lens = region(one, before.shape, "glasses")
+    assert lens.sum() > 50
+    assert np.abs(after[lens].astype(int) - before[lens]).max() <= 2
+    assert not np.array_equal(after, before)
+
+
+@pytest.mark.parametrize("name", ["imagenet-0430", "imagenet-0454"])
+def test_sunglasses_have_no_eyes_to_enhance(name: str) -> None:
+    face = largest(name)
+    assert "glasses" in face.regions and "eyes" not in face.refined and "skin" in face.refined
+
+
+@pytest.mark.parametrize("name", ["portrait-0002", "portrait-0096"])
+def test_heavy_make_up_keeps_its_tone(name: str) -> None:
+    before, after, one = refined(name)
+    assert {"lips", "eyes"} <= set(one.face.refined)
+    lips = region(one, before.shape, "lips")
+    assert after[lips].mean(0) == pytest.approx(before[lips].mean(0), abs=4)
+    # lips stay as much redder than the skin as they were
+    skin = region(one, before.shape, "skin")
+    apart = [p[lips].mean(0) - p[skin].mean(0) for p in (before, after)]
+    assert apart[1] == pytest.approx(apart[0], abs=5)
+
+
+def test_a_strong_light_is_evened_before_anything_else() -> None:
+    before, after, one = refined("face-1845")
+    assert one.face.refined[0] == "light"
+    skin = region(one, before.shape, "skin")
+    spread = [np.subtract(*np.percentile(lightness(p)[skin], (95, 5))) for p in (before, after)]
+    assert spread[1] < 0.92 * spread[0]
+    assert lightness(after)[skin].mean() == pytest.approx(lightness(before)[skin].mean(), abs=2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "face-1777",  # a profile
+        "face-1815",
+        "face-1795",  # tilted
+        "face-1853",
+        "face-1840",  # a hand at the cheek
+        "face-1905",  # hands
+        "imagenet-0871",
+        "face-1813",  # a child
+        "imagenet-0793",
+        "portrait-0036",
+    ],
+)
+def test_a_face_stays_where_it_was(name: str) -> None:
+    face = largest(name)
+    assert {"skin", "contours"} <= set(face.refined), face.not_refined
+    assert face.shift is not None and face.shift < 0.1
+
+
+def test_a_tilted_face_is_aligned_as_it_lies() -> None:
+    (x, y), (to_x, to_y) = largest("face-1795").landmarks[:2]
+    assert abs(math.degrees(math.atan2(to_y - y, to_x - x))) > 10
+
+
+@pytest.mark.parametrize("name", ["face-1813", "imagenet-0793"])
+def test_a_childs_skin_is_smoothed_and_not_plastic(name: str) -> None:
+    before, after, one = refined(name)
+    skin = cv2.erode(region(one, before.shape, "skin").astype(np.uint8), np.ones((5, 5))) > 0
+    grain = [
+        (lightness(p) - cv2.GaussianBlur(lightness(p), (0, 0), 1.5))[skin].std()
+        for p in (before, after)
+    ]
+    assert 0.3 * grain[0] < grain[1] < grain[0]
+
+
+@pytest.mark.parametrize("style", ["hayao", "cartoon", "cel"])
+@pytest.mark.parametrize("name", ["face-1762", "face-1799", "portrait-0140", "imagenet-0203"])
+def test_dark_skin_is_not_lightened(name: str, style: str) -> None:
+    """What the face path adds: the skin's mean lightness moves by it no more than by the drawing
+    of the whole that of the background does, and a just noticeable step.
+    """
+    photo = pixels(content(name))
+    (without, _), (made, _) = (
+        drawn(name, replace(PLAIN, style=style, faces=path)) for path in ("off", "auto")
+    )
+    _, _, one = refined(name)
+    skin, head = (region(one, photo.shape, group) for group in ("skin", "head"))
+    background = cv2.dilate(head.astype(np.uint8), np.ones((31, 31))) == 0
+    moved = lightness(made)[skin].mean() - lightness(photo)[skin].mean()
+    moved_by_whole = lightness(without)[skin].mean() - lightness(photo)[skin].mean()
+    around = abs(lightness(made)[background].mean() - lightness(photo)[background].mean())
+    assert moved <= max(around, moved_by_whole, 0) + 1
+    assert abs(moved - moved_by_whole) <= 2.5
+
+
+def cat_taken_for_a_face() -> Face:
+    """The eyes, nose and mouth of the cat in samples/chelsea.jpg, as if a detector were sure."""
+    landmarks = ((182.0, 97.0), (258.0, 118.0), (208.0, 150.0), (180.0, 172.0), (232.0, 186.0))
+    return Face((140.0, 40.0, 300.0, 215.0), 0.99, landmarks)
+
+
+def test_a_cat_is_not_aligned_and_the_reason_is_told() -> None:
+    photo = Photo(pixels(content("chelsea")))
+    tools = PIPELINE.face_tools(PLAIN, "cat")
+    assert tools is not None
+    sure = replace(tools, detect=lambda _: (cat_taken_for_a_face(),))
+    (one,), decision = find_faces(photo, PLAIN, sure)
+    assert one.regions is None and str(one.face.not_refined).startswith("no person's face")
+    assert not decision.ran
+    made, sidecar = drawn("chelsea")
+    assert all(face.not_refined for face in sidecar.faces)
+    assert np.array_equal(made, drawn("chelsea", replace(PLAIN, faces="off"))[0])
+
+
+@pytest.mark.parametrize(
+    "name", ["imagenet-0203", "imagenet-0210", "imagenet-0250", "portrait-0115"]
+)
+def test_animals_are_left_alone(name: str) -> None:
+    """Of photographs with dogs: whoever is cared for is a person."""
+    _, sidecar = drawn(name)
+    for face in sidecar.faces:
+        assert face.not_refined or {"upper_lip", "lower_lip"} & set(face.regions)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "imagenet-0711",  # a statue
+        "imagenet-0449",  # a doll
+        "imagenet-0640",  # a mask
+        "imagenet-0687",  # a gas mask
+        "imagenet-0783",  # a shield
+        "imagenet-0917",  # a comic book
+    ],
+)
+def test_statues_and_drawings_come_back_drawn(name: str) -> None:
+    made, sidecar = drawn(name)
+    assert made.shape == pixels(content(name)).shape
+    for face in sidecar.faces:
+        assert bool(face.refined) != bool(face.not_refined)
+        assert face.shift is None or face.shift < 0.25
+
+
+@pytest.mark.parametrize("name", ["coffee", "rocket"])
+def test_without_a_face_nothing_changes(name: str) -> None:
+    made, sidecar = drawn(name)
+    assert sidecar.faces == () and sidecar.metrics.face_shift is None
+    assert np.array_equal(made, drawn(name, replace(PLAIN, faces="off"))[0])
+
+
+@pytest.mark.parametrize("name", ["astronaut", "portrait-0111"])
+def test_twice_gives_the_same_bytes(name: str) -> None:
+    data = content(name)
+    fresh = Pipeline(PIPELINE.settings)
+    images = {PIPELINE.run(data, PLAIN).image for _ in range(2)} | {fresh.run(data, PLAIN).image}
+    assert len(images) == 1
+
+
+def test_strength_nought_gives_the_photo_back() -> None:
+    made, _ = drawn("astronaut", replace(PLAIN, strength=0))
+    assert np.array_equal(made, pixels(content("astronaut")))
+
+
+def test_the_sidecar_tells_of_the_faces() -> None:
+    _, sidecar = drawn("astronaut")
+    (face,) = sidecar.faces
+    assert face.refined[-1] == "redrawn" and face.score > 0.9 and "nose" in face.regions
+    assert sidecar.metrics.face_shift == face.shift is not None
+    names = {use.name for use in sidecar.weights}
+    assert any("detector" in name for name in names) and any("parser" in name for name in names)
+    ran = {decision.step: decision.ran for decision in sidecar.decisions}
+    assert ran["faces"] and ran["redraw"]
