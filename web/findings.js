@@ -105,7 +105,7 @@ const decisions = (sidecar) =>
         h("span", { class: "step" }, or(`step.${step}`, step)),
         h("span", { class: "unseen" }, t(ran ? "found.ran" : "found.left")),
         h("span", { class: "why" }, why(reason)),
-        measured !== null &&
+        REPAIRS.includes(step) &&
           threshold !== null &&
           h("span", { class: "against" }, `${short(measured)} / ${short(threshold)}`),
       ),
