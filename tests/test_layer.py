@@ -139,7 +139,6 @@ def test_torch_and_onnx_agree() -> None:
         "quality.safetensors",
         "hayao.safetensors",
         "detector.safetensors",
-        "parser.safetensors",
     ]
 
 
