@@ -335,6 +335,7 @@ class Pipeline:
             parse=lambda crop: parse(crop, parser, self._engine(parser, "regions")),
             landmarks=self._landmarks,
             key=photo_key(digest, options),
+            threads=self.settings.threads,
         )
 
     def _enlarge(self, drawn: Picture, size: tuple[int, int]) -> tuple[Picture, Decision]:

@@ -50,7 +50,8 @@ def find_faces(
         why = "switched off by the caller" if off else "the layer has no face detector and parser"
         return (), Decision("faces", False, why)
     faces = tools.landmarks.of(tools.key, photo.pixels, tools.detect)
-    found = tuple(_align(photo.pixels, face, options, tools) for face in faces[:MOST_FACES])
+    chosen = faces[:MOST_FACES]
+    found = tuple(tools.each(lambda face: _align(photo.pixels, face, options, tools), chosen))
     aligned = sum(one.regions is not None for one in found)
     if not faces:
         return (), Decision("faces", False, "no face found", 0, 1)

@@ -1,8 +1,8 @@
 """Whether what the detector took for a face is a person's: animals have eyes and noses too.
 
-What the parser, which learned people alone, finds in no dog, cat or owl is lips. Held-out faces
-of people showed them in a twentieth of the disc around the mouth or more, but where it was
-hidden or the face too small to have any; monkeys show them, too, and are cared for like people.
+What the parser, which learned people alone, finds in no dog, cat or owl is lips. People showed
+them in a twentieth of the disc around the mouth or more, but where it was hidden or the face too
+small to have any; monkeys show them, too, and are cared for like people.
 """
 
 from __future__ import annotations

@@ -59,10 +59,10 @@ def redraw_faces(
     aligned = sum(one.regions is not None for one in found)
     if not aligned or tools is None:
         return (), tuple(found), Decision("redraw", False, "no face is cared for", 0, 1)
-    brush = take_brush()
+    brush, detect = take_brush(), tools.detect
     patches, told = [], []
-    for one in found:
-        patch, done = _best(photo.pixels, drawing, one, options, tools.detect, brush)
+    made = tools.each(lambda one: _best(photo.pixels, drawing, one, options, detect, brush), found)
+    for one, (patch, done) in zip(found, made, strict=True):
         if patch is not None:
             patches.append(patch)
         told.append(replace(one, face=replace(one.face, refined=(*one.face.refined, *done))))

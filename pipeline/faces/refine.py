@@ -7,6 +7,7 @@ lamp) is evened. Every treatment is a small change of what is there: nothing mov
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -86,15 +87,17 @@ def refined(
         pixels += (options.skin_smoothing_factor * skin)[..., None] * (smooth - pixels)
         done.append("skin")
     if masks["lips"].max() > 0.5:
-        pixels += _even_tone(pixels, masks["lips"], apart)
+        area = _around(masks["lips"], LIPS_REACH * apart)
+        pixels[area] += _even_tone(pixels[area], masks["lips"][area], apart)
         done.append("lips")
     luma = _luma(pixels)
     if options.eye_enhance_ratio > 1:
         for name in ("eyes", "brows"):
             if (masks[name] * bare).max() > 0.5:
-                weight = _grown(masks[name], EYE_MARGIN * apart) * bare
-                change = _stand_out(luma, weight, options.eye_enhance_ratio - 1, apart)
-                pixels += change[..., None]
+                area = _around(masks[name], EYE_REACH * apart)
+                weight = _grown(masks[name][area], EYE_MARGIN * apart) * bare[area]
+                change = _stand_out(luma[area], weight, options.eye_enhance_ratio - 1, apart)
+                pixels[area] += change[..., None]
                 done.append(name)
     contours = np.maximum(_border(masks["face"], apart), _border(masks["head"], apart)) * bare
     if contours.max() > 0.5:
@@ -169,6 +172,16 @@ def _border(mask: Floats, apart: float) -> Floats:
     """1 on the border of a mask, 0 away from it."""
     soft = _blurred(mask, CONTOUR_REACH * apart)
     return 4 * soft * (1 - soft)
+
+
+def _around(mask: Floats, margin_px: float) -> tuple[slice, slice]:
+    """Rows and columns that hold all of a mask, and on each side twice a margin."""
+    margin = math.ceil(2 * margin_px)
+    spans = []
+    for axis in (1, 0):
+        there = np.flatnonzero(mask.max(axis) > 0)
+        spans.append(slice(max(0, int(there[0]) - margin), int(there[-1]) + margin + 1))
+    return spans[0], spans[1]
 
 
 def _grown(mask: Floats, margin_px: float) -> Floats:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from pipeline.domain import Face, Picture
 from pipeline.settings import Options
 
 Detect = Callable[[Picture], tuple[Face, ...]]
+T = TypeVar("T")
+R = TypeVar("R")
 REMEMBERED = 64  # photos
 # The options that change nothing before the faces are looked for. Any other is part of the key.
 LATER = {
@@ -57,10 +61,18 @@ def photo_key(digest: str, options: Options) -> str:
 class FaceTools:
     """``detect``: a picture's faces, largest first; ``parse``: of an aligned face, float32
     (19, S, S) probabilities of its regions; ``landmarks``: what earlier photos had, and ``key``
-    the content of this one.
+    the content of this one; ``threads``: how many faces are worked on at once.
     """
 
     detect: Detect
     parse: Callable[[Picture], NDArray[np.float32]]
     landmarks: Landmarks
     key: str
+    threads: int = 1
+
+    def each(self, work: Callable[[T], R], faces: Sequence[T]) -> list[R]:
+        """What ``work`` makes of every face, in their order."""
+        if self.threads == 1 or len(faces) < 2:
+            return [work(face) for face in faces]
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="faces") as pool:
+            return list(pool.map(work, faces))
