@@ -94,7 +94,7 @@ def tools_for(faces: Sequence[Face], **given: object) -> FaceTools:
 
     def detect(pixels: Picture) -> tuple[Face, ...]:
         if pixels.shape[0] == pixels.shape[1] == 192:
-            return (face_at(96, 96, 192),)
+            return (face_at(96, 96, 192, score=min(face.score for face in faces)),)
         return tuple(faces)
 
     return FaceTools(detect, lambda crop: probabilities(crop.shape[0], **given), Landmarks(), "key")

@@ -13,6 +13,7 @@ from face_world import COLOURS, face_at, found_in, scene, tools_for
 
 from pipeline.domain import Face, Photo, Picture
 from pipeline.faces import Brush, find_faces, photo_key, redraw_faces, refine_faces
+from pipeline.faces.align import alignment, moved
 from pipeline.faces.check import looked_at_again, shift_of
 from pipeline.faces.find import MOST_FACES
 from pipeline.faces.place import mask_in, place_of
@@ -71,6 +72,22 @@ def test_a_face_that_cannot_be_aligned_is_left_alone_and_the_reason_told(
     assert one.regions is None and why in str(one.face.not_refined)
     assert not decision.ran and decision.why == "0 of 1 aligned"
     assert refine_faces(Photo(picture), [one], Options())[0].pixels is picture
+
+
+def test_a_closer_look_makes_a_face_surer_and_its_landmarks_better() -> None:
+    """The first look is 8 px off and unsure; in the square made of it, the second is right."""
+    shifted = tuple((x + 8, y - 3) for x, y in ONE.landmarks)
+    first = replace(ONE, score=0.6, landmarks=shifted)
+    seen = moved(ONE.landmarks, alignment(shifted, 192))
+    second = replace(ONE, score=0.97, landmarks=tuple((float(x), float(y)) for x, y in seen))
+
+    def detect(pixels: Picture) -> tuple[Face, ...]:
+        return (second,) if pixels.shape == (192, 192, 3) else (first,)
+
+    photo = Photo(scene(320, 420, [ONE]))
+    (one,), _ = find_faces(photo, Options(), replace(tools_for([ONE]), detect=detect))
+    assert one.face.score == 0.97 and one.regions is not None
+    np.testing.assert_allclose(one.face.landmarks, ONE.landmarks, atol=1e-6)
 
 
 @pytest.mark.parametrize(

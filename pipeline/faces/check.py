@@ -20,16 +20,27 @@ ASTRAY = 0.5  # eye distances from the template: landmarks further off are anoth
 Points = NDArray[np.float64]
 
 
-def landmarks_in(pixels: Picture, to_aligned: Matrix, detect: Detect) -> Points | None:
-    """in: a picture and the matrix from it to the aligned square of a face; out: that face's five
-    landmarks, float64 (5, 2), in units of the square's side; None where there is no face.
+def looked_at(pixels: Picture, to_aligned: Matrix, detect: Detect) -> Face | None:
+    """in: a picture and the matrix from it to the aligned square of a face; out: that face as it
+    is found there, upright and large enough, in pixels of a square of CHECK_PX; None where there
+    is none.
     """
     seen = crop(pixels, to_aligned * (CHECK_PX / ALIGNED_PX), CHECK_PX)
-    places = [np.array(face.landmarks) / CHECK_PX for face in detect(seen)]
-    off = [float(_distance(place, TEMPLATE)) / EYES_SHARE for place in places]
+    faces = detect(seen)
+    off = [_distance(_in_sides(face), TEMPLATE) / EYES_SHARE for face in faces]
     if not off or min(off) > ASTRAY:
         return None
-    return places[off.index(min(off))]
+    return faces[off.index(min(off))]
+
+
+def landmarks_in(pixels: Picture, to_aligned: Matrix, detect: Detect) -> Points | None:
+    """The landmarks of a face ``looked_at``, float64 (5, 2), in sides of the aligned square."""
+    face = looked_at(pixels, to_aligned, detect)
+    return None if face is None else _in_sides(face)
+
+
+def _in_sides(face: Face) -> Points:
+    return np.array(face.landmarks) / CHECK_PX
 
 
 def shift_of(before: Points, after: Points | None) -> float:
