@@ -23,6 +23,12 @@ def held_out_portraits(data: Path) -> list[Picture]:
     return [read_rgb(file) for file in files]
 
 
+def held_out_faces(data: Path) -> list[Picture]:
+    """Every eighth of the smaller pictures of people that no training saw."""
+    files = split(list((data / "faces").glob("face-*.jpg")), validation=True)
+    return [read_rgb(file) for file in files[::8]]
+
+
 def held_out_scenes(data: Path) -> list[Picture]:
     """Streets and landscapes that no training saw, SCENE_PX each."""
     files = split(list((data / "photos").glob("scene-*.jpg")), validation=True)
@@ -52,13 +58,13 @@ def peopled(scene: Picture, people: Sequence[Picture], heights: Sequence[int]) -
     return made
 
 
-def small_faces(portraits: Sequence[Picture], scenes: Sequence[Picture]) -> list[Picture]:
-    """Scenes with four people each, of heights drawn with a fixed seed."""
+def small_faces(people: Sequence[Picture], scenes: Sequence[Picture]) -> list[Picture]:
+    """Scenes with four people each, of heights drawn with a fixed seed; everyone is in two."""
     random = np.random.default_rng(7)
     made = []
-    for number in range(2 * len(portraits) // 3):
-        chosen = [portraits[(3 * number + step) % len(portraits)] for step in range(4)]
-        heights = [int(height) for height in random.uniform(110, 330, 4)]
+    for number in range(len(people) // 2):
+        chosen = [people[(4 * number + step) % len(people)] for step in range(4)]
+        heights = [int(height) for height in random.uniform(80, 260, 4)]
         made.append(peopled(scenes[number % len(scenes)], chosen, heights))
     return made
 

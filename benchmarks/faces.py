@@ -269,10 +269,11 @@ def main() -> None:
         sets = {"scenes of the samples": face_scenes.of_samples()}
     else:
         portraits = face_scenes.held_out_portraits(given.data)
+        people = [*portraits, *face_scenes.held_out_faces(given.data)]
         scenes = face_scenes.held_out_scenes(given.data)
         sets = {
             "held-out portraits": portraits,
-            "held-out people in scenes": face_scenes.small_faces(portraits, scenes),
+            "held-out people in scenes": face_scenes.small_faces(people, scenes),
         }
     rows = {
         kind: {style: evaluate(pipeline, photos, style, find, distance) for style in given.styles}
