@@ -25,8 +25,8 @@ Floats = NDArray[np.float32]
 
 FINEST_PX = 256.0  # width of a face at which it is treated, at most
 GLASSES_SHARE = 0.01  # of the aligned square, from which on a face wears glasses
-STRONG_LIGHT = 100.0  # grey levels between the bright and the dark side of a face's skin
-MOST_EVENED = 0.4  # of such a difference
+STRONG_LIGHT = 90.0  # grey levels between the bright and the dark side of a face's skin
+MOST_EVENED = 0.5  # of such a difference
 # Sigmas and radii in distances between the eyes; edges and limits in grey levels.
 SKIN_REACH, SKIN_EDGE = 0.07, 12.0
 LIGHT_REACH = 0.25
