@@ -142,10 +142,26 @@ def test_of_boxes_that_overlap_the_first_stays() -> None:
     first, near, far = (0, 0, 10, 10), (0, 4, 10, 14), (0, 4.5, 10, 14.5)
     kept = suppress(candidates(first, near, far))  # overlaps of 6/14 and 5.5/14.5
     np.testing.assert_array_equal(kept.boxes, [first, far])
-    kept = suppress(candidates(near, first, far))
+    kept = suppress(candidates(first, (0, 4, 10, 14)))
+    np.testing.assert_array_equal(kept.boxes, [first])
+    kept = suppress(candidates(near, first))
     np.testing.assert_array_equal(kept.boxes, [near])
     assert len(suppress(candidates())) == 0
     assert len(suppress(candidates((3, 3, 3, 3), (3, 3, 3, 3)))) == 2  # empty: of no overlap
+
+
+def test_boxes_of_one_face_have_a_say_by_their_scores() -> None:
+    """Two that agree but for a pixel meet in between, nearer to the surer; a third, of another
+    face in part, has none.
+    """
+    sure, unsure, other = (0, 0, 10, 10), (1, 0, 11, 10), (0, 4, 10, 14)
+    found = candidates(sure, unsure, other)
+    kept = suppress(found)
+    share = found.scores[1] / found.scores[:2].sum()
+    np.testing.assert_allclose(kept.boxes, [(share, 0, 10 + share, 10)], rtol=1e-6)
+    np.testing.assert_allclose(kept.landmarks[0], [(5 + share, 5)] * 5, rtol=1e-6)
+    assert kept.scores == found.scores[:1]
+    np.testing.assert_array_equal(found.boxes, [sure, unsure, other])  # as it was
 
 
 @pytest.mark.parametrize(
