@@ -31,7 +31,8 @@ MOST_EVENED = 0.5  # of such a difference
 SKIN_REACH, SKIN_EDGE = 0.07, 12.0
 LIGHT_REACH = 0.25
 GLASSES_MARGIN = 0.08
-EYE_MARGIN, EYE_REACH, EYE_MOST = 0.05, 0.15, 40.0
+EYE_MARGIN, EYE_REACH = 0.05, 0.15
+EYE_DARKER, EYE_BRIGHTER = 40.0, 24.0  # at most: much brighter skin around a brow is a halo
 DETAIL_REACH, DETAIL_WEIGHT = 0.035, 1.0
 LIPS_REACH, LIPS_WEIGHT = 0.12, 0.5
 CONTOUR_REACH, CONTOUR_WEIGHT, CONTOUR_MOST = 0.06, 0.5, 24.0
@@ -159,13 +160,13 @@ def _even_tone(pixels: Floats, weight: Floats, apart: float) -> Floats:
 
 def _stand_out(luma: Floats, weight: Floats, more: float, apart: float) -> Floats:
     """The change of lightness that raises the contrast of what ``weight`` covers by ``more``, 0.4
-    for a ratio of 1.4, and makes it sharper. Its own mean stays, so that it gets no darker.
+    for a ratio of 1.4, and makes it sharper; the bright gains less than the dark loses.
     """
     share = _blurred(weight, EYE_REACH * apart) + np.float32(1e-3)
     contrast = luma - _blurred(luma * weight, EYE_REACH * apart) / share
     detail = luma - _blurred(luma, DETAIL_REACH * apart)
     change = np.float32(more) * (contrast + np.float32(DETAIL_WEIGHT) * detail)
-    return weight * np.clip(change, -EYE_MOST, EYE_MOST)
+    return weight * np.clip(change, -EYE_DARKER, EYE_BRIGHTER)
 
 
 def _border(mask: Floats, apart: float) -> Floats:
