@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SHORT = pytest.mark.xfail(
-    reason="dark glasses in a small blurred photo are not seen by the shipped parser: MODEL_CARD.md",
+    reason="the shipped parser does not see dark glasses in a small blurred photo: MODEL_CARD.md",
     strict=True,
     raises=(AssertionError, IndexError),
 )
