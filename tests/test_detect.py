@@ -299,10 +299,9 @@ def test_the_astronaut_has_one_face(shipped: tuple[WeightSpec, Engine]) -> None:
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
 
 
-# RetinaFace itself moves them by 0.15, 0.10 and 0.03 distances between the eyes
-@pytest.mark.parametrize(("scale", "most"), [(0.3, 0.15), (0.5, 0.08), (2.5, 0.08)])
+@pytest.mark.parametrize("scale", [0.3, 0.5, 2.5])
 def test_the_astronauts_face_is_the_same_at_any_size(
-    shipped: tuple[WeightSpec, Engine], scale: float, most: float
+    shipped: tuple[WeightSpec, Engine], scale: float
 ) -> None:
     photo = sample("astronaut")
     (whole,) = detect(photo, *shipped)
@@ -310,7 +309,8 @@ def test_the_astronauts_face_is_the_same_at_any_size(
     (face,) = detect(resized, *shipped)
     eyes = whole.landmarks[1][0] - whole.landmarks[0][0]
     off = np.array(face.landmarks) / scale - np.array(whole.landmarks)
-    assert np.hypot(*off.T).mean() < most * eyes
+    # RetinaFace itself moves them by 0.12, 0.06 and 0.02 distances between the eyes
+    assert np.hypot(*off.T).mean() < 0.12 * eyes
 
 
 def test_a_small_face_in_a_large_photo_is_found(shipped: tuple[WeightSpec, Engine]) -> None:

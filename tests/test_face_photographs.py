@@ -121,9 +121,9 @@ def test_heavy_make_up_keeps_its_tone(name: str) -> None:
     assert apart[1] == pytest.approx(apart[0], abs=5)
 
 
-@SHORT
-def test_a_strong_light_is_evened_before_anything_else() -> None:
-    before, after, one = refined("face-1845")
+@pytest.mark.parametrize("name", ["portrait-0097", "face-0678", "face-1214"])
+def test_a_strong_light_is_evened_before_anything_else(name: str) -> None:
+    before, after, one = refined(name)
     assert one.face.refined[0] == "light"
     skin = region(one, before.shape, "skin")
     spread = [np.subtract(*np.percentile(lightness(p)[skin], (95, 5))) for p in (before, after)]

@@ -113,6 +113,7 @@ DETECTOR = (  # on the same, and faces
     Stage("steps=8000 decay_from=3000 batch=5 crop_px=320 apart=700"),
     Stage(f"steps=16000 {SETTLED}", 12500),
     Stage(f"steps=20000 {SETTLED}"),
+    Stage(f"steps=25000 {SETTLED} decay_from=20000 learning_rate=0.0006 score_weight=2"),
 )
 PARSER = (  # on the faces in the photographs, as a teacher labels them
     Stage("steps=4000", 3000),
