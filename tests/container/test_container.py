@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pytest
 from buckets import keys, object_of
-from local_s3 import HOST, INPUT, NETWORK, OUTPUT, docker
+from local_s3 import HOST, INPUT, NETWORK, OUTPUT, ROOT, docker
 from look import why_no_drawing
 from PIL import Image
 
@@ -193,6 +193,27 @@ def test_image_is_closed_and_holds_no_more_than_it_needs(
     assert run_python(find.format(("onnxruntime", "awslambdaric"))) != "[]"
     with capsys.disabled():
         sys.stdout.write(f"\n{image}: {about['Size'] / 1e6:.0f} MB ")
+
+
+def test_an_image_may_do_without_the_libraries_under_gpl(image: str, photo_file: bytes) -> None:
+    """With HEIC=off there is no libx265, and all else is drawn; docs/licences.md promises it."""
+    without = "kirei-without-heic"
+    docker("build", "--quiet", "--build-arg", "HEIC=off", "--tag", without, str(ROOT))
+    held = [
+        docker("run", "--rm", "--entrypoint", "find", one, "/opt", "-name", "libx265*")
+        for one in (image, without)
+    ]
+    assert held[0] and not held[1]
+    drawn = subprocess.run(
+        [
+            *("docker", "run", "--rm", "--interactive", "--entrypoint", "python", without),
+            *("-m", "pipeline", "stylise", "-"),
+        ],
+        input=photo_file,
+        capture_output=True,
+        check=True,
+    )
+    assert_drawing_of(drawn.stdout, photo_file, "JPEG")
 
 
 def test_a_run_leaves_nothing_in_tmp(run_python: Callable[..., str]) -> None:
