@@ -73,7 +73,7 @@ format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
 
 ## make bench            the table of the README, measured on this machine
-bench: $(VENV)/.development
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench
 
 ## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.bench import ROOT
+from benchmarks.machine import ROOT
 from pipeline.domain import Picture
 from training.data import read_rgb, split
 

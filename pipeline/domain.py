@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,9 +185,13 @@ class WeightSpec:
 
 
 class Engine(Protocol):
-    """An opened network: named float32 arrays in, the first output out. Safe to call again."""
+    """An opened network: named arrays in, the first output out. Safe to call again.
 
-    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]: ...
+    They are float32; but of an engine with an attribute ``takes_pixels`` that is true, the
+    picture and what is made of it are uint8 (1, H, W, C), its first three channels the colours.
+    """
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pipeline.nets import build
 from pipeline.settings import Settings
 from pipeline.weights import Layer
 
-Arrays = Mapping[str, NDArray[np.float32]]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class OnnxEngine:
@@ -44,10 +44,12 @@ class OnnxEngine:
             )
         except Exception as error:  # its exceptions share no public base
             raise WeightsInvalid(f"ONNX Runtime cannot open the graph: {error}") from error
+        kinds = {one.name: one.type for one in self._session.get_inputs()}
+        self.takes_pixels = kinds.get("picture") == "tensor(uint8)"
 
-    def run(self, inputs: Arrays) -> NDArray[np.float32]:
-        """Named float32 arrays in, the graph's first output out."""
-        output: NDArray[np.float32] = self._session.run(None, dict(inputs))[0]
+    def run(self, inputs: Arrays) -> NDArray[Any]:
+        """Named arrays of the types that the graph takes in, its first output out."""
+        output: NDArray[Any] = self._session.run(None, dict(inputs))[0]
         return output
 
 

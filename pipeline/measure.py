@@ -1,14 +1,22 @@
-"""How far the result is from the photo. Pure functions over uint8 pictures."""
+"""How far the result is from the photo. Pure functions over uint8 pictures.
+
+What looks at neighbours goes strip by strip, which fit into a core's cache: on 24 megapixels
+that takes a third of the time of whole planes, and next to no memory.
+"""
 
 from __future__ import annotations
+
+import math
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Metrics, Picture
+from pipeline.domain import Metrics, Picture, Plane
+from pipeline.tiling import strips
 
 COLOUR_SIDE_PX = 256
+SSIM_REACH_PX, SOBEL_REACH_PX = 5, 1
 
 
 def measure(photo: Picture, result: Picture) -> Metrics:
@@ -18,11 +26,12 @@ def measure(photo: Picture, result: Picture) -> Metrics:
         smaller = width < photo.shape[1]
         way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
         photo = cv2.resize(photo, (width, height), interpolation=way)
+    greys = _grey(photo), _grey(result)
     return Metrics(
         psnr_db=psnr_db(photo, result),
-        ssim=ssim(photo, result),
+        ssim=_ssim(*greys),
         colour_shift_ciede2000=colour_shift(photo, result),
-        edge_preservation=edge_preservation(photo, result),
+        edge_preservation=_edge_preservation(*greys),
     )
 
 
@@ -36,21 +45,7 @@ def ssim(a: Picture, b: Picture) -> float:
 
     Wang et al., "Image quality assessment", IEEE TIP 2004: Gaussian window of 11 px, sigma 1.5.
     """
-    x = cv2.cvtColor(a, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    y = cv2.cvtColor(b, cv2.COLOR_RGB2GRAY).astype(np.float32)
-
-    def blur(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return cv2.GaussianBlur(image, (11, 11), 1.5)
-
-    mean_x, mean_y = blur(x), blur(y)
-    variance_x = blur(x * x) - mean_x * mean_x
-    variance_y = blur(y * y) - mean_y * mean_y
-    covariance = blur(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    score = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
-        (mean_x * mean_x + mean_y * mean_y + c1) * (variance_x + variance_y + c2)
-    )
-    return float(score.mean())
+    return _ssim(_grey(a), _grey(b))
 
 
 def edge_preservation(a: Picture, b: Picture) -> float:
@@ -59,19 +54,50 @@ def edge_preservation(a: Picture, b: Picture) -> float:
     After the edge preservation index of Sattar et al., IEEE TIP 1997, which correlates
     Laplacians; gradients forgive the change of an edge into a line.
     """
-    x, y = _gradient(a), _gradient(b)
-    (mean_x, spread_x), (mean_y, spread_y) = cv2.meanStdDev(x), cv2.meanStdDev(y)
-    spread = float(spread_x.item() * spread_y.item())
-    if spread < 1e-6:  # no edge in one of them: preserved only if in neither
-        return 1.0 if max(spread_x.item(), spread_y.item()) < 1e-3 else 0.0
-    covariance = cv2.mean(x * y)[0] - mean_x.item() * mean_y.item()
-    return float(np.clip(covariance / spread, -1, 1))
+    return _edge_preservation(_grey(a), _grey(b))
 
 
-def _gradient(picture: Picture) -> NDArray[np.float32]:
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+def _grey(picture: Picture) -> Plane:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _ssim(a: Plane, b: Plane) -> float:
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    total = 0.0
+    height, width = a.shape
+    for rows, kept in strips(height, width, SSIM_REACH_PX):
+        x, y = a[rows].astype(np.float32), b[rows].astype(np.float32)
+        # the sum of the two variances is all that is wanted of them
+        planes = (x, y, cv2.multiply(x, y), x * x + y * y)
+        means = (cv2.GaussianBlur(plane, (11, 11), 1.5)[kept] for plane in planes)
+        mean_x, mean_y, mean_product, mean_squares = means
+        product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
+        score = (2 * product + c1) * (2 * (mean_product - product) + c2)
+        score /= (squares + c1) * (mean_squares - squares + c2)
+        total += cv2.sumElems(score)[0]
+    return total / a.size
+
+
+def _edge_preservation(a: Plane, b: Plane) -> float:
+    sums = np.zeros(5)
+    height, width = a.shape
+    for rows, kept in strips(height, width, SOBEL_REACH_PX):
+        x, y = _gradient(a[rows])[kept], _gradient(b[rows])[kept]
+        squares = (cv2.norm(x, cv2.NORM_L2SQR), cv2.norm(y, cv2.NORM_L2SQR))
+        apart = cv2.norm(x, y, cv2.NORM_L2SQR)
+        sums += (cv2.sumElems(x)[0], cv2.sumElems(y)[0], *squares, apart)
+    mean_x, mean_y, square_x, square_y, apart = sums / a.size
+    spread_x = math.sqrt(max(0.0, square_x - mean_x**2))
+    spread_y = math.sqrt(max(0.0, square_y - mean_y**2))
+    if spread_x * spread_y < 1e-6:  # no edge in one of them: preserved only if in neither
+        return 1.0 if max(spread_x, spread_y) < 1e-3 else 0.0
+    covariance = (square_x + square_y - apart) / 2 - mean_x * mean_y
+    return float(np.clip(covariance / (spread_x * spread_y), -1, 1))
+
+
+def _gradient(grey: Plane) -> NDArray[np.float32]:
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    return cv2.magnitude(across, down)
+    return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
 def colour_shift(a: Picture, b: Picture) -> float:
@@ -95,10 +121,10 @@ def ciede2000(lab1: NDArray[np.float32], lab2: NDArray[np.float32]) -> NDArray[n
     """
     l1, a1, b1 = np.moveaxis(lab1.astype(np.float64), -1, 0)
     l2, a2, b2 = np.moveaxis(lab2.astype(np.float64), -1, 0)
-    chroma_power = ((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2) ** 7
+    chroma_power = _seventh_power((_length(a1, b1) + _length(a2, b2)) / 2)
     gain = 1.5 - 0.5 * np.sqrt(chroma_power / (chroma_power + 25.0**7))
     a1, a2 = a1 * gain, a2 * gain
-    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
+    c1, c2 = _length(a1, b1), _length(a2, b2)
     h1, h2 = (np.degrees(np.arctan2(b, a)) % 360 for a, b in ((a1, b1), (a2, b2)))
     grey = c1 * c2 == 0
     turn = np.where(grey, 0.0, (h2 - h1 + 180) % 360 - 180)
@@ -122,8 +148,20 @@ def ciede2000(lab1: NDArray[np.float32], lab2: NDArray[np.float32]) -> NDArray[n
     weight_c = 1 + 0.045 * mean_c
     weight_h = 1 + 0.015 * mean_c * tint
     rotation = 30 * np.exp(-(((mean_hue - 275) / 25) ** 2))
-    blue = 2 * np.sqrt(mean_c**7 / (mean_c**7 + 25.0**7))
+    chroma_power = _seventh_power(mean_c)
+    blue = 2 * np.sqrt(chroma_power / (chroma_power + 25.0**7))
     cross = -np.sin(np.radians(2 * rotation)) * blue
     parts = ((l2 - l1) / weight_l, (c2 - c1) / weight_c, delta_hue / weight_h)
     square = parts[0] ** 2 + parts[1] ** 2 + parts[2] ** 2 + cross * parts[1] * parts[2]
     return np.asarray(np.sqrt(np.maximum(square, 0)))
+
+
+def _length(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As np.hypot, which takes ten times as long to be safe from an overflow."""
+    return np.asarray(np.sqrt(x * x + y * y))
+
+
+def _seventh_power(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As x**7, which goes through a logarithm."""
+    cube = x * x * x
+    return cube * cube * x

@@ -34,16 +34,28 @@ def run_on_picture(
     if below or right:
         padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
     rows, columns = padded.shape[:2]
-    made = np.empty((rows * scale, columns * scale, 3), np.uint8)
-    tiles = 0
-    for tile in plan(rows, columns, tile_px, spec.overlap_px, multiple):
-        planes = to_planes(padded[tile.inputs], spec.input_range)
-        output = engine.run({"picture": planes, **(more or {})})
-        made[_times(tile.core, scale)] = _to_picture(output, spec.input_range)[
-            _times(tile.kept, scale)
-        ]
-        tiles += 1
-    return made[: height * scale, : width * scale], tiles
+    tiles = list(plan(rows, columns, tile_px, spec.overlap_px, multiple))
+    if len(tiles) == 1:
+        made = _run(padded, spec, engine, more or {})
+    else:
+        made = np.empty((rows * scale, columns * scale, 3), np.uint8)
+        for tile in tiles:
+            part = _run(padded[tile.inputs], spec, engine, more or {})
+            made[_times(tile.core, scale)] = part[_times(tile.kept, scale)]
+    return made[: height * scale, : width * scale], len(tiles)
+
+
+def _run(
+    picture: Picture, spec: WeightSpec, engine: Engine, more: Mapping[str, NDArray[np.float32]]
+) -> Picture:
+    """A picture whose sides the network takes through it in one go."""
+    if not getattr(engine, "takes_pixels", False):
+        planes = to_planes(picture, spec.input_range)
+        return _to_picture(engine.run({"picture": planes, **more}), spec.input_range)
+    pixels: Picture = engine.run({"picture": np.ascontiguousarray(picture)[None], **more})[0]
+    if pixels.shape[2] == 4:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), np.uint8)
+    return pixels
 
 
 def to_planes(picture: Picture, span: tuple[float, float]) -> NDArray[np.float32]:

@@ -1,10 +1,13 @@
-"""The plan of tiles for pictures too large to be drawn in one go. Knows nothing of networks."""
+"""The plan of tiles for pictures too large to be drawn in one go, and of strips for what is
+measured on them. Knows nothing of networks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+STRIP_PIXELS = 65_536  # in float32 a plane of 256 kB: a handful of them stay in a core's cache
 Area = tuple[slice, slice]  # rows, columns
 
 
@@ -39,6 +42,15 @@ def plan(
             columns = _span(left, step, overlap, width_px)
             inputs, core, kept = zip(rows, columns, strict=True)
             yield Tile(inputs, core, kept)
+
+
+def strips(height_px: int, width_px: int, reach_px: int) -> Iterator[tuple[slice, slice]]:
+    """Rows to look at, and which of these count, so that every row of a picture counts once, with
+    ``reach_px`` of what lies around it; about STRIP_PIXELS a strip.
+    """
+    step = max(2 * reach_px, STRIP_PIXELS // max(1, width_px), 1)
+    for top in range(0, height_px, step):
+        yield _span(top, step, reach_px, height_px)[::2]
 
 
 def _span(start: int, step: int, overlap: int, end: int) -> tuple[slice, slice, slice]:

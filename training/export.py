@@ -28,7 +28,7 @@ from training.distil import Pairs, Student, to_picture, to_tensor
 from training.figures import figures
 from training.layer import (
     CHECKPOINTS,
-    INT8,
+    INTEGERS,
     LAYER,
     Inputs,
     Label,
@@ -43,6 +43,7 @@ from training.layer import (
     run_graph,
     widened,
 )
+from training.served import student_graph
 from training.styles import STYLES
 
 WORKING_PX = 384
@@ -116,8 +117,10 @@ def add_student(
         folder = Path(temporary)
         picture, code = export_float(student, folder)
         quantised = quantise(picture, folder, graph_inputs(student, calibration))
+        served = student_graph(graph_bytes(quantised), shape)
+        quantised.write_bytes(served)
         drawn = run_graph(quantised, graph_inputs(student, held_out))
-        served, encoder = graph_bytes(quantised), graph_bytes(code)
+        encoder = graph_bytes(code)
     measured = parity(draw(student, held_out), drawn)
     if targets:
         measured |= figures(list(zip(drawn, targets, strict=True)))
@@ -128,7 +131,7 @@ def add_student(
         "kind": "style",
         "architecture": "student",
         "files": {},
-        "quantisation": INT8,
+        "quantisation": INTEGERS,
         "input_range": [-1, 1],
         "scale": 1,
         "multiple_of_px": 4,

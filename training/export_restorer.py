@@ -46,6 +46,7 @@ from training.restore import (
     photographs,
     restore,
 )
+from training.served import restorer_graph
 
 NAME = "restorer"
 HEADS = ("/head/Conv", "/doubling_head/Conv")
@@ -110,6 +111,8 @@ def add_restorer(
     with tempfile.TemporaryDirectory() as temporary:
         for role in SCALES:
             graph = graph_of(net, role, Path(temporary), calibration)
+            if role == "picture":  # the other's cubic interpolation wants more than 7 bits
+                graph.write_bytes(restorer_graph(graph_bytes(graph), shape))
             made[role] = run_graph(graph, inputs_of(pairs))
             graphs[role] = graph_bytes(graph)
     wanted = dict(

@@ -22,7 +22,7 @@ from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.distil import to_picture, to_tensor
 from training.layer import (
     CHECKPOINTS,
-    INT8,
+    INTEGERS,
     LAYER,
     Inputs,
     Place,
@@ -35,6 +35,7 @@ from training.layer import (
     refuse_unlike,
     run_graph,
 )
+from training.served import upsampler_graph
 from training.upsampler import Recipe, drawings, measure
 
 NAME = "upsampler"
@@ -70,8 +71,9 @@ def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Plac
         example = {"picture": torch.zeros(1, 3, 64, 96)}
         graph = export_onnx(net, example, "drawing", folder / "upsampler.onnx", True)
         quantised = quantise(graph, folder, inputs_of(to_calibrate), IN_FLOAT)
+        content = upsampler_graph(graph_bytes(quantised), shape)
+        quantised.write_bytes(content)
         made = run_graph(quantised, inputs_of(small))
-        content = graph_bytes(quantised)
     with torch.inference_mode():
         wanted = [to_picture(net(to_tensor([picture]))) for picture in small]
     measured = parity(wanted, made) | measure(small, made, held_out)
@@ -82,7 +84,7 @@ def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Plac
         "kind": "upsampler",
         "architecture": "upsampler",
         "files": {},
-        "quantisation": INT8,
+        "quantisation": INTEGERS,
         "input_range": [-1, 1],
         "scale": 2,
         "multiple_of_px": 2,

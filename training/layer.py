@@ -44,6 +44,7 @@ LEAST_PARITY_DB = 40.0
 SERVED_OUTPUTS = 16
 SIDES = {2: "height", 3: "width"}  # axes of a picture
 INT8 = "int8 per channel, 7-bit weights, 8-bit activations (QDQ)"
+INTEGERS = "int8 per channel, 7-bit weights, 8-bit activations (integers from pixels to pixels)"
 QUANTISED_OPERATORS = ("Conv", "Add", "Relu", "DepthToSpace", "SpaceToDepth")
 
 Inputs = dict[str, NDArray[np.float32]]  # a graph's inputs by name
@@ -138,9 +139,18 @@ def quantise(
 
 
 def run_graph(graph: Path, inputs: Iterable[Inputs]) -> list[Picture]:
-    """The first output of an ONNX graph, (1, 3, H, W) in [-1, 1], for each of the inputs."""
+    """The first output of an ONNX graph, (1, 3, H, W) in [-1, 1], for each of the inputs; one
+    that computes on pixels (training/integer.py) is given the same pictures as such.
+    """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    return [to_picture(torch.from_numpy(session.run(None, one)[0])) for one in inputs]
+    if all(one.type != "tensor(uint8)" for one in session.get_inputs()):
+        return [to_picture(torch.from_numpy(session.run(None, one)[0])) for one in inputs]
+    made = []
+    for one in inputs:
+        picture = to_picture(torch.from_numpy(one["picture"]))
+        drawn = session.run(None, {**one, "picture": picture[None]})[0][0]
+        made.append(np.ascontiguousarray(drawn[..., :3]))
+    return made
 
 
 def parity(wanted: Sequence[Picture], made: Sequence[Picture]) -> dict[str, float]:

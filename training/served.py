@@ -1,0 +1,110 @@
+"""The int8 graphs of our own networks as they are served; see training/integer.py.
+
+Each takes what training.layer.quantise made of a module of pipeline/nets, exported by torch,
+and gives the same network on pixels: "picture" is uint8 (1, H, W, 3), and so is what comes out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.nets.restorer import LEVELS, RestorerShape
+from pipeline.nets.student import StudentShape
+from pipeline.nets.upsampler import UpsamplerShape
+from training.integer import PIXELS, Quantised, Scale, Shape, Writer, colours_last, repeating
+
+LEAST_GAIN = 1e-3  # a channel's gain is kept this far from zero, or its shift would be infinite
+SIDES: Shape = [1, "height", "width", 3]
+
+
+def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
+    """A student generator: "picture" and "code", float32 (1, L, 1, 1), to uint8 (1, H, W, 4), of
+    which the first three are the colours: rows of 12 channels would be slow, see widened.
+    """
+    graph, made = Quantised(quantised), Writer()
+    half = shape.half_channels
+    stem = graph.convolution("/stem/Conv").of_inputs(colours_last(2, 3)).of_pixels()
+    edge, down = graph.convolution("/edges/Conv"), graph.convolution("/down/Conv")
+    edges = made.convolve(made.convolve(made.to_depth("picture", 2, 3), stem), edge)
+    y, scale = made.convolve(edges, down), down.after
+    parts = made.split(made.flat("code"), 2 * len(shape.modulated_blocks))
+    for number in range(len(shape.dilations)):
+        gain = shift = None
+        if number in shape.modulated_blocks:
+            place = 2 * shape.modulated_blocks.index(number)
+            gain, shift = _away_from_zero(made, parts[place]), parts[place + 1]
+        y, scale = _block(graph, made, number, y, scale, gain, shift)
+    up, merge = graph.convolution("/up/Conv"), graph.convolution("/merge/Conv")
+    up = up.of_outputs(colours_last(2, half))
+    fine = made.to_space(made.convolve(y, up), 2, half)
+    both = made.sum(fine, up.after, edges, edge.after, merge.before)
+    with_fourth = np.pad(
+        np.reshape(colours_last(2, 3), (4, 3)), ((0, 0), (0, 1)), constant_values=-1
+    )
+    head = graph.convolution("/head/Conv").of_outputs(with_fourth.ravel().tolist()).to_drawing()
+    drawing = made.to_space(made.convolve(made.convolve(both, merge), head), 2, 4)
+    code: Shape = [1, shape.code_length, 1, 1]
+    return made.model({"picture": SIDES, "code": code}, drawing, 4)
+
+
+def upsampler_graph(quantised: bytes, shape: UpsamplerShape) -> bytes:
+    """An upsampler: "picture" to uint8 (1, 2H, 2W, 3)."""
+    graph, made = Quantised(quantised), Writer()
+    y = deep = made.to_depth("picture", 2, 3)
+    for number in range(shape.middle + 1):
+        layer = graph.convolution(f"/body.{number}/Conv")
+        if number == 0:
+            layer = layer.of_inputs(colours_last(2, 3)).of_pixels()
+        y = made.convolve(y, layer)
+    head = graph.convolution("/head/Conv").of_outputs(colours_last(4, 3)).to_change()
+    repeated = made.convolve(deep, repeating(2, 2))
+    made_of_both = made.sum(repeated, PIXELS, made.convolve(y, head), PIXELS, PIXELS)
+    return made.model({"picture": SIDES}, made.to_space(made_of_both, 4, 3), 3)
+
+
+def restorer_graph(quantised: bytes, shape: RestorerShape) -> bytes:
+    """A restorer that keeps the size: "picture" and "level", float32 (1, 3, 1, 1), to uint8
+    (1, H, W, 3); the picture itself where the levels are zero.
+    """
+    graph, made = Quantised(quantised), Writer()
+    told = made.add("Div", made.flat("level"), made.constant(graph.divisors(), np.float32))
+    deep = made.to_depth("picture", 4, 3)
+    stem = graph.convolution("/stem/Conv").of_inputs(colours_last(4, 3)).of_pixels()
+    y, scale = made.convolve(deep, stem), stem.after
+    for number in range(shape.blocks):
+        shift = None
+        if number % 2 == 0:
+            shift = made.multiply(graph.matrix(f"/blocks.{number}/shift/Conv"), told)
+        y, scale = _block(graph, made, number, y, scale, None, shift)
+    hidden = made.add("Relu", made.multiply(graph.matrix("/gate/first/Conv"), told))
+    order = colours_last(4, 3)
+    gate = made.multiply(graph.matrix("/gate/second/Conv")[order], hidden)
+    head = graph.convolution("/head/Conv").of_outputs(order).to_change()
+    restored = made.sum(deep, PIXELS, made.convolve(y, head, gate), PIXELS, PIXELS)
+    level: Shape = [1, LEVELS, 1, 1]
+    return made.model({"picture": SIDES, "level": level}, made.to_space(restored, 4, 3), 3)
+
+
+def _block(
+    graph: Quantised,
+    made: Writer,
+    number: int,
+    given: str,
+    scale: Scale,
+    gain: str | None,
+    shift: str | None,
+) -> tuple[str, Scale]:
+    """A residual block: two convolutions, the first with what it is told, on top of ``given``."""
+    first, second = (
+        graph.convolution(f"/blocks.{number}/{name}/Conv") for name in ("first", "second")
+    )
+    inner = made.convolve(given, first.changed(after=second.before), gain, shift)
+    # where something is told, an addition comes before that of the block
+    after = graph.after(f"/blocks.{number}/Add" + ("_1" if shift else ""))
+    total = made.sum(given, scale, made.convolve(inner, second), second.after, after)
+    return total, after
+
+
+def _away_from_zero(made: Writer, gain: str) -> str:
+    least = made.constant(LEAST_GAIN, np.float32)
+    return made.add("Where", made.add("Less", made.add("Abs", gain), least), least, gain)
