@@ -73,7 +73,7 @@ format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
 
 ## make bench            the table of the README, measured on this machine
-bench: $(VENV)/.development
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench
 
 ## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these
@@ -159,9 +159,9 @@ sbom: $(VENV)/.development $(SUPPLY)/uv
 		sys.exit(JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read()))' \
 		< build/kirei.cdx.json
 
-## make audit            known holes in the packages of the image; asks PyPI
+## make audit            known holes in the packages of the image; asks PyPI, names what it knows not
 audit: $(SUPPLY)/uv
-	@$(SUPPLY)/pip-audit --strict --disable-pip --require-hashes -r requirements/image.txt \
+	@$(SUPPLY)/pip-audit --disable-pip --require-hashes -r requirements/image.txt \
 		2> .audit.part; status=$$?; cat .audit.part >&2; \
 		if grep -qE "ConnectionError|ServiceError|Max retries|resolve" .audit.part; \
 		then echo "the list of known holes cannot be reached: make audit told nothing"; status=0; fi; \

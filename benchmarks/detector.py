@@ -1,6 +1,7 @@
-"""The detector beside its teacher: how long each takes, in one run, by turns.
+"""The detector beside its teacher: how long each takes, in one run, by turns; and how well the
+teacher agrees with itself, for what is asked of a student to be measured by.
 
-python -m benchmarks.detector --teachers ../shared/teachers
+    python -m benchmarks.detector --data ../shared/data --teachers ../shared/teachers
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import onnxruntime
 
 from pipeline import Settings
 from pipeline.decode import decode
+from pipeline.domain import Picture
 from pipeline.engines import open_engine
-from pipeline.faces.detect import detect
+from pipeline.faces.detect import PADDING, detect
 from pipeline.weights import Layer
-from training.detector import TEACHER
+from training.detector import TEACHER, Teacher
+from training.detector_figures import Figures, figures, found_in, held_out_pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = (480, 640)
 ROUNDS = 60
+MOVED = (3, 5)  # px
 
 
 def by_turns(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
@@ -37,9 +41,32 @@ def by_turns(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
+def moved(picture: Picture) -> Picture:
+    """The picture moved by MOVED px to the right and down."""
+    right, down = MOVED
+    made = np.empty_like(picture)
+    made[:] = PADDING
+    made[down:, right:] = picture[:-down, :-right]
+    return made
+
+
+def steadiness(teacher: Teacher, data: Path) -> Figures:
+    """How well what the teacher finds in held-out photographs agrees with what it finds in the
+    same ones moved.
+    """
+    photographs = held_out_pictures(data, 0)["photographs"]
+    found = [found_in(teacher([one])[0][0], one) for one in photographs]
+    again = [found_in(teacher([moved(one)])[0][0], one) for one in photographs]
+    back = (-MOVED[0], -MOVED[1])
+    return figures(found, [one.moved((1, 1), back) for one in again])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--teachers", type=Path, required=True, help=f"folder of {TEACHER}")
+    parser.add_argument(
+        "--data", type=Path, help="folder of photos/, portraits/, for the agreement"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     settings = Settings(threads=options.threads)
@@ -67,6 +94,9 @@ def main() -> None:
     for name, ms in taken.items():
         print(f"{name:18} {ms:6.1f} ms")
     print(f"{taken['teacher'] / taken['detector']:.2f} times faster, {options.threads} threads")
+    if options.data:
+        agreement = steadiness(Teacher(options.teachers / TEACHER), options.data)
+        print(f"the teacher on photographs moved by {MOVED} px: {agreement}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import face_scenes
-from benchmarks.bench import ROOT, THREADS, processor
+from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
 from pipeline.decode import decode
 from pipeline.domain import Face, Picture, Sidecar

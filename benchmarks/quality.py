@@ -25,8 +25,9 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from benchmarks.bench import ROOT, THREADS, interleaved, montage, processor
 from benchmarks.frechet import Features, distance, inception_features, student_features
+from benchmarks.machine import ROOT, THREADS, interleaved, processor
+from benchmarks.photographs import montage
 from pipeline import Options, Pipeline, Settings, WeightsInvalid
 from pipeline.decode import decode
 from pipeline.domain import Photo, Picture

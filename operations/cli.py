@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from pipeline import InvalidOption, KireiError, Options, Pipeline, Settings
+from pipeline import KireiError, Options, Pipeline, Settings
 
 # said when a command is looked up, so that it costs no import of these
 if find_spec("boto3") is None or find_spec("aws_lambda_powertools") is None:
@@ -164,13 +164,10 @@ def backfill(
 
 
 def _check(options: dict[str, str]) -> None:
-    """A wrong option is found here, not ten million times. Styles are those of the layer at hand
-    (KIREI_WEIGHTS_DIR), which is taken for the deployed one.
+    """What is wrong, or wants a network that is not there, is found here and not ten million
+    times. The layer at hand (KIREI_WEIGHTS_DIR) is taken for the deployed one.
     """
-    checked = Options.from_mapping(options)
-    styles = [spec.name for spec in Pipeline(Settings.from_environment(os.environ)).styles()]
-    if checked.style not in styles:
-        raise InvalidOption(f"there is no style {checked.style!r}; known are {', '.join(styles)}")
+    Pipeline(Settings.from_environment(os.environ)).check(Options.from_mapping(options))
 
 
 def _told(reckoned: Estimate) -> str:

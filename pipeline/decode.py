@@ -183,13 +183,7 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
     if kind == "webp":
         # its codec takes memory for all of the picture when it is opened
         _refuse_pixels(*webp_size(data), settings)
-    image: ImageFile
-    if kind == "heif":
-        from pillow_heif import HeifImageFile  # 40 ms and a large library, seldom needed
-
-        image = HeifImageFile(io.BytesIO(data))
-    else:
-        image = PILLOW[kind](io.BytesIO(data))
+    image = _open_heif(data) if kind == "heif" else PILLOW[kind](io.BytesIO(data))
     width, height = image.size
     _refuse_pixels(width, height, settings)
     aspect = max(width, height) / min(width, height)
@@ -201,6 +195,15 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
             limit=settings.max_aspect,
         )
     return image
+
+
+def _open_heif(data: bytes) -> ImageFile:
+    """An image may be built without the library, for its licence: then such a file is refused."""
+    try:
+        from pillow_heif import HeifImageFile  # 40 ms and a large library, seldom needed
+    except ImportError as error:
+        raise NotAnImage("HEIC is not taken here: pillow-heif is not installed") from error
+    return HeifImageFile(io.BytesIO(data))
 
 
 def webp_size(data: bytes) -> tuple[int, int]:

@@ -92,7 +92,7 @@ class Pipeline:
         return self._layer.style(name)
 
     def check(self, options: Options) -> None:
-        """Before any photo: raises UnknownStyle for a style that the layer does not hold, and
+        """Before any photo: raises UnknownStyle and InvalidOption for what the layer cannot do, and
         WeightsInvalid when a network that repairs photos is not in the layer or not as listed.
         """
         self._layer.style(options.style)
@@ -137,7 +137,8 @@ class Pipeline:
         """What the repair takes that the options ask for. By default the restorer repairs where
         the layer has it, or the quality model; with one of them alone the layer is not whole.
 
-        Raises WeightsInvalid when a network that is needed is not in the layer.
+        Raises InvalidOption when an option asks for a network that is not in the layer,
+        WeightsInvalid when one is wanted by default.
         """
         layer = self._layer
         restorer, quality = layer.find("restorer"), layer.find("quality")
@@ -146,10 +147,11 @@ class Pipeline:
             mode = "auto" if restorer or quality else "classic"
         if gate == "default":
             gate = "learned" if mode == "auto" else "laplacian"
+        auto = "enhance=auto" if options.enhance == "auto" else None
         if mode == "auto":
-            restorer = layer.the("restorer")
+            restorer = layer.the("restorer", auto)
         if mode == "auto" or gate == "learned":
-            quality = layer.the("quality")
+            quality = layer.the("quality", auto or ("gate=learned" if mode != "auto" else None))
         return Tools(
             mode=mode,
             gate=gate,
@@ -323,13 +325,13 @@ class Pipeline:
 
     def face_tools(self, options: Options, digest: str) -> FaceTools | None:
         """What finds faces; None where that is switched off, or by default where the layer has
-        not both networks. Raises WeightsInvalid for one that is asked for and not there.
+        not both networks. Raises InvalidOption for one that is asked for and not there.
         """
         layer = self._layer
         there = layer.find("detector") and layer.find("parser")
         if options.faces == "off" or (options.faces == "auto" and not there):
             return None
-        detector, parser = layer.the("detector"), layer.the("parser")
+        detector, parser = (layer.the(kind, "faces=on") for kind in ("detector", "parser"))
         return FaceTools(
             detect=lambda pixels: detect(pixels, detector, self._engine(detector, "faces")),
             parse=lambda crop: parse(crop, parser, self._engine(parser, "regions")),

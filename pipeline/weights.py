@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain import WeightFile, WeightSpec
-from pipeline.errors import UnknownStyle, WeightsInvalid
+from pipeline.errors import InvalidOption, UnknownStyle, WeightsInvalid
 
 MANIFEST_VERSION = 1
 
@@ -58,9 +58,14 @@ class Layer:
         """The network that enlarges drawings. Raises WeightsInvalid when there is none."""
         return self.the("upsampler")
 
-    def the(self, kind: str) -> WeightSpec:
-        """The first network of that kind, by name. Raises WeightsInvalid when there is none."""
+    def the(self, kind: str, option: str | None = None) -> WeightSpec:
+        """The first network of that kind, by name. When there is none, raises InvalidOption if an
+        option (``enhance=auto``, say) asked for it, for asking again would find no other layer;
+        else WeightsInvalid.
+        """
         spec = self.find(kind)
+        if spec is None and option is not None:
+            raise InvalidOption(f"{option}: the layer has no {kind} for it", measured=option)
         if spec is None:
             raise WeightsInvalid(f"the layer has no network of the kind {kind}")
         return spec

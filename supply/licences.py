@@ -40,10 +40,21 @@ With `Engine=torch`, also:
 BUNDLED = """
 ## Libraries inside of the wheels
 
-As in the wheels for Linux on x86_64; those under LGPL or GPL are named with their terms. Running
-the function gives the image to nobody; whoever gives it on (a public registry, a customer) gives
-these on, too, and owes what their terms ask: source for the GPL and LGPL, which the projects
-publish, and an image as a whole that has a GPL library in it goes on under the GPL's terms.
+As in the wheels for Linux on x86_64; those under LGPL or GPL are named with their terms.
+
+**x265 is under the GPL.** The wheels of pillow-heif, which reads HEIC, hold libx265
+(GPL-2.0-or-later), an encoder that Kirei never calls but libheif is linked with, beside libheif and
+libde265 (LGPL-3.0-or-later). What follows:
+
+* Running the function, in your account and for whomever you like, gives the image to nobody and
+  asks for nothing.
+* Whoever gives the image on (a public registry, a customer's account, a device) gives x265 on. The
+  image as a whole then goes under the GPL's terms, with the source of what is under GPL and LGPL,
+  and without further restrictions: whether weights for non-commercial use may lie beside it is a
+  matter for your lawyer. HEVC is patented, too, in some countries.
+* `docker build --build-arg HEIC=off` leaves pillow-heif out, and all three libraries with it. HEIC
+  is then refused as `not_an_image`; all other formats, AVIF among them, are as before. What is left
+  under the LGPL, or the GPL with GCC's exception, asks for its source and that it can be replaced.
 
 | package | libraries |
 |---|---|

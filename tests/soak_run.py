@@ -1,8 +1,10 @@
-"""One process of the function, many jobs: prints what it and its decoder hold after each.
+"""One process of the function, many jobs: prints what it and its decoder hold after each, how
+many faces were refined in it and which steps of the repair ran.
 
     python tests/soak_run.py JOBS
 
-Photos of several sizes and formats, refused ones among them, by events and by HTTP.
+Photos of several sizes and formats, no two the same, with faces and without, sharp and blurred,
+refused ones among them; by events and by HTTP.
 """
 
 from __future__ import annotations
@@ -13,27 +15,40 @@ import io
 import json
 import random
 import sys
+from collections.abc import Iterator
 
 import boto3
 from buckets import put, s3_event
 from conftest import ROOT, Context
 from corpus_run import children, held
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from handler import lambda_handler
 
-SIDES = (64, 96, 160, 320)
+SIDES = (64, 96, 160, 320, 512)
+FORMATS = ("JPEG", "PNG", "WEBP")
+REFUSED = (b"no image", b"", b"\xff\xd8\xff" + bytes(500))
+BAD_SHARE = 8  # one photo in so many is bad
+SHIFT = 0.15  # of its sides, by which a photo is cut at most
 
 
-def photos() -> list[bytes]:
-    photo = Image.open(ROOT / "samples" / "chelsea.jpg").convert("RGB")
-    found = [b"no image", photo.tobytes()[:1000]]
-    for side in SIDES:
-        for format in ("JPEG", "PNG", "WEBP"):
-            file = io.BytesIO()
-            photo.resize((side, side * 2 // 3)).save(file, format)
-            found.append(file.getvalue())
-    return [*found, found[-1][:-500]]
+def photos(chance: random.Random) -> Iterator[bytes]:
+    """One after the other, without an end."""
+    known = [Image.open(ROOT / "samples" / f"{name}.jpg") for name in ("chelsea", "astronaut")]
+    while True:
+        photo = chance.choice(known)
+        left, top, right, bottom = (chance.uniform(0, SHIFT) for _ in range(4))
+        wide, high = photo.size
+        cut = (left * wide, top * high, (1 - right) * wide, (1 - bottom) * high)
+        side = chance.choice(SIDES)
+        picture = photo.convert("RGB").resize((side, side * 3 // 4), box=cut)
+        if chance.random() < 0.25:
+            picture = picture.filter(ImageFilter.GaussianBlur(2))
+        file = io.BytesIO()
+        picture.save(file, chance.choice(FORMATS))
+        data = file.getvalue()
+        bad = (*REFUSED, data[: len(data) // 2])
+        yield data if chance.randrange(BAD_SHARE) else chance.choice(bad)
 
 
 def http(data: bytes, number: int) -> dict[str, object]:
@@ -55,18 +70,24 @@ def http(data: bytes, number: int) -> dict[str, object]:
 
 
 def main(jobs: int) -> None:
-    s3, chance, known = boto3.client("s3"), random.Random(4), photos()
-    for number in range(jobs):
-        data = chance.choice(known)
+    s3 = boto3.client("s3")
+    for number, data in zip(range(jobs), photos(random.Random(4)), strict=False):
+        told = {}
         if number % 2:
             lambda_handler(http(data, number), Context())
         else:
             put(s3, f"uploads/{number}.jpg", data)
-            lambda_handler(s3_event(f"uploads/{number}.jpg"), Context())
+            answer = lambda_handler(s3_event(f"uploads/{number}.jpg"), Context())
+            told = answer["results"][0].get("sidecar", {})
         gc.collect()  # what waits for the collector is no leak
         processes = ["self", *children()]
         held_mb = sum(held(process, "VmRSS") for process in processes) / 1e6
-        print(json.dumps({"held_mb": round(held_mb, 2)}), flush=True)
+        line = {
+            "held_mb": round(held_mb, 2),
+            "refined": sum(1 for face in told.get("faces", []) if face["not_refined"] is None),
+            "steps": [one["step"] for one in told.get("decisions", []) if one["ran"]],
+        }
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 
 import pytest
 from buckets import OUTPUT, keys, put, s3_event
+from PIL import Image
 
 from adapters.worker import worker
 from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
 from pipeline.budget import BYTES_PER_PIXEL, FIRST_S, Budget, Costs, Plan, affordable, expected_s
+
+ROOT = Path(__file__).parent.parent
 
 
 def plan(width=2000, height=1500, steps=("upscale", "denoise"), faces=True):
@@ -144,6 +148,26 @@ def test_a_run_that_would_not_make_it_is_drawn_smaller(pipeline, picture, monkey
     assert not by_step["upscale"].ran
     assert result.sidecar.timings_ms["measure"] < 60_000  # it was not dear after all,
     assert pipeline._costs.expected_s("measure", 1.0, 0.1) >= 700  # but it may be again
+
+
+def test_faces_are_left_last_and_the_sidecar_says_so(pipeline, monkeypatch):
+    """Looking for faces is made dear: at 512 px it would take 140 seconds and 100 are left."""
+    monkeypatch.setattr(pipeline, "_costs", Costs())
+    pipeline._costs.learn("faces", 1.0, 700.0)
+    astronaut = Image.open(ROOT / "samples" / "astronaut.jpg").convert("RGB").resize((512, 384))
+    file = io.BytesIO()
+    astronaut.save(file, "JPEG")
+    at_ease = pipeline.run(file.getvalue(), Options(), time_left_s=100_000.0).sidecar
+    assert len(at_ease.faces) == 1 and at_ease.warnings == ()
+    monkeypatch.setattr(pipeline, "_costs", Costs())
+    pipeline._costs.learn("faces", 1.0, 700.0)
+    hurried = pipeline.run(file.getvalue(), Options(), time_left_s=100.0).sidecar
+    assert hurried.output.width_px == 512
+    assert hurried.faces == ()
+    (left_out,) = hurried.warnings
+    assert "its faces are left as drawn" in left_out and "are left" in left_out
+    by_step = {decision.step: decision for decision in hurried.decisions}
+    assert (by_step["budget"].ran, by_step["faces"].ran) == (True, False)
 
 
 def test_a_stage_that_took_too_long_ends_the_run_before_the_next(pipeline, photo):

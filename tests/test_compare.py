@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 
 from torch import nn  # noqa: E402
 
-from benchmarks import compare  # noqa: E402
+from benchmarks import compare, peers  # noqa: E402
 from pipeline import Settings, WeightsInvalid  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
 
@@ -26,41 +26,45 @@ STYLES = [spec.name for spec in LAYER.specs.values() if spec.kind == "style"]
 
 def test_flop_and_parameters_by_hand(tmp_path: Path) -> None:
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1, stride=2))
-    part = compare.Part(net, tmp_path, "drawing", lambda side: {"picture": (1, 3, side, side)})
-    both = compare.Contestant("two of a kind", [part, part], 0, "float32")
+    part = peers.Part(net, tmp_path, "drawing", lambda side: {"picture": (1, 3, side, side)})
+    both = peers.Contestant("two of a kind", [part, part], 0, "float32")
     assert both.parameters() == 2 * (9 * 3 * 8 + 8 + 8 * 4 + 4)
     assert both.flop(10) == 2 * 2 * (9 * 3 * 8 * 100 + 8 * 4 * 25)
 
 
 def test_the_published_generator_has_the_work_that_was_measured() -> None:
-    net = compare.PUBLISHED["AnimeGANv2 (2020)"]()
-    part = compare.Part(net, Path(), "drawing", compare._picture)
-    work = compare.Contestant("AnimeGANv2", [part], 0, "float32").flop(64)
+    net = peers.PUBLISHED["AnimeGANv2 (2020)"]()
+    part = peers.Part(net, Path(), "drawing", peers._picture)
+    work = peers.Contestant("AnimeGANv2", [part], 0, "float32").flop(64)
     assert work * (512 / 64) ** 2 == pytest.approx(210e9, rel=0.01)
 
 
 def test_the_table_has_a_row_for_each_network(tmp_path: Path) -> None:
     first = STYLES[0]
-    ours = compare.shipped(LAYER.specs[first], LAYER)
-    theirs = compare.published("White-box CartoonGAN (2020)", tmp_path, 64)
-    lines = compare.table([theirs, ours], 64, rounds=1)
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
-    assert {len(row) for row in rows} == {7}
-    assert rows[2][:3] == ["White-box CartoonGAN (2020)", "1,467,075", "5.87 MB, float32"]
+    ours = peers.shipped(LAYER.specs[first], LAYER)
+    theirs = peers.published("White-box CartoonGAN (2020)", tmp_path, 64)
+    rows = peers.rows_of([theirs, ours], 64, rounds=1)
     bytes_shipped = sum(
         (SETTINGS.weights_dir / file.file).stat().st_size
         for role, file in LAYER.specs[first].files.items()
         if role != "float"
     )
-    assert rows[3][0] == f"Kirei {first}"
-    assert rows[3][2] == f"{bytes_shipped / 1e6:.2f} MB, int8"
-    for row in rows[2:]:
-        assert float(row[3]) > 1 and all(int(cell.split()[0]) > 0 for cell in row[4:])
+    assert [row["bytes"] for row in rows] == [4 * 1_467_075, bytes_shipped]
+    for row in rows:
+        assert row["flop"] > 1e9 and row["openvino_s"] is None
+        assert min(row[name] for name in ("eager_s", "bfloat16_s", "served_s", "peak_mb")) > 0
+    lines = peers.lines(rows)[:4]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert {len(row) for row in cells} == {9}
+    assert cells[2][:3] == ["White-box CartoonGAN (2020)", "1,467,075", "5.87 MB, float32"]
+    assert cells[3][0] == f"Kirei {first}"
+    assert cells[3][2] == f"{bytes_shipped / 1e6:.2f} MB, int8"
+    assert [row[7] for row in cells[2:]] == ["-", "-"]
 
 
 def test_memory_is_that_of_one_network_in_a_process_of_its_own(tmp_path: Path) -> None:
     small, large = (
-        compare.published("White-box CartoonGAN (2020)", tmp_path, side).peak_mb(side)
+        peers.published("White-box CartoonGAN (2020)", tmp_path, side).peak_mb(side)
         for side in (64, 512)
     )
     # at 512x512 one feature of the full size has 32 channels: 34 MB in float32
@@ -74,7 +78,7 @@ def test_a_file_that_is_not_the_listed_one_is_not_measured(tmp_path: Path) -> No
     file = folder / spec.files["picture"].file
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(WeightsInvalid, match=file.name):
-        compare.shipped(spec, layer)
+        peers.shipped(spec, layer)
 
 
 def test_without_teachers_the_sheet_has_our_styles_alone() -> None:

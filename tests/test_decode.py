@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import ExifTags, Image
 
 from pipeline.decode import decode
 from pipeline.domain import Source
+from pipeline.errors import NotAnImage
 from pipeline.settings import Settings
 
 pillow_heif.register_heif_opener()
@@ -349,3 +351,12 @@ def test_impossible_orientation_is_upright(value: int) -> None:
 def test_damaged_exif_does_not_cost_the_photo() -> None:
     for exif in (b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM", b"Exif\0\0" + b"\xff" * 40):
         assert np.abs(opened(picture("jpeg", exif=exif))[0].astype(int) - gradient()).mean() < 3
+
+
+def test_without_its_library_heic_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an image built with HEIC=off; AVIF does not need it."""
+    heic, avif = picture("heif"), picture("avif")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(NotAnImage, match=r"HEIC .* pillow-heif"):
+        opened(heic)
+    opened(avif)

@@ -19,6 +19,7 @@ from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import Candidates, priors  # noqa: E402
 from pipeline.nets.detector import Detector, DetectorShape, folded  # noqa: E402
 from pipeline.nets.retinaface import RetinaFace  # noqa: E402
+from pipeline.networks import to_planes  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
 from training.detector import (  # noqa: E402
     TEACHER,
@@ -28,6 +29,7 @@ from training.detector import (  # noqa: E402
     batch,
     blocks_of,
     emphasis,
+    settle,
     train,
 )
 from training.detector_data import draw_damaged, face_photographs  # noqa: E402
@@ -285,14 +287,27 @@ def test_a_checkpoint_becomes_the_layers_detector(
     spec = layer.the("detector")
     assert spec.architecture == "detector" and spec.recipe["photographs"] == 3
     assert "WIDER FACE" in spec.licence and spec.files["faces"].bytes < 1_000_000
-    planes = np.random.default_rng(1).uniform(-1, 1, (1, 3, 64, 96)).astype(np.float32)
+    planes = to_planes(calibration[0], spec.input_range)
     settings = Settings(weights_dir=place.layer, checkpoints_dir=place.checkpoints, threads=1)
     in_int8 = open_engine(layer, spec, "faces", settings).run({"picture": planes})
     as_torch = Settings(**{**vars(settings), "engine": "torch"})
     in_float = open_engine(layer, spec, "faces", as_torch).run({"picture": planes})
-    assert in_int8.shape == in_float.shape == (1, len(priors(64, 96)), 15)
+    assert in_int8.shape == in_float.shape == (1, len(priors(96, 96)), 15)
     # of random weights behind batch normalisation whose statistics are four steps old
     assert np.abs(in_int8 - in_float).mean() < 0.15 * np.abs(in_float).mean()
+
+
+def test_statistics_are_counted_anew_over_all_batches() -> None:
+    torch.manual_seed(5)
+    net = Detector(DetectorShape(), normalised=True)
+    parts = np.stack([data.astronaut()[n : n + 64, 150:214] for n in range(0, 160, 10)])
+    planes = torch.from_numpy(parts).permute(0, 3, 1, 2) / 127.5 - 1
+    norm = net.front[0].norm
+    norm.running_mean.fill_(1e3)  # of no use
+    settle(net, planes.split(4))
+    with torch.inference_mode():
+        first = torch.nn.functional.conv2d(planes, net.front[0].weight, net.front[0].bias, 4)
+    torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), atol=1e-4, rtol=1e-3)
 
 
 def test_a_detector_that_int8_spoils_is_refused(

@@ -18,7 +18,7 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from pipeline import Options, Pipeline, Settings, WeightsInvalid  # noqa: E402
+from pipeline import InvalidOption, Options, Pipeline, Settings, WeightsInvalid  # noqa: E402
 from pipeline.domain import Photo, QualityEstimate  # noqa: E402
 from pipeline.enhance import Tools, enhance  # noqa: E402
 from pipeline.enhance.gate import by_estimate, faults  # noqa: E402
@@ -274,12 +274,15 @@ def test_without_the_nets_the_default_is_classic_and_auto_is_refused(without) ->
     pipeline.check(Options())
     sidecar = pipeline.run(encoded(PHOTO[:200, :260]), Options()).sidecar
     assert sidecar.quality.estimate is None
-    for asked in (Options(enhance="auto"), Options(gate="learned")):
+    for asked, named in (
+        (Options(enhance="auto"), "enhance=auto: .* restorer"),
+        (Options(gate="learned"), "gate=learned: .* quality"),
+    ):
         for refused in (
             lambda asked=asked: pipeline.check(asked),
             lambda asked=asked: pipeline.run(encoded(PHOTO), asked),
         ):
-            with pytest.raises(WeightsInvalid, match=r"quality|restorer"):
+            with pytest.raises(InvalidOption, match=named):
                 refused()
 
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SHORT = pytest.mark.xfail(
-    reason="the shipped nets do not see this face as their teachers do: see MODEL_CARD.md",
+    reason="the shipped parser does not see dark glasses in a small blurred photo: MODEL_CARD.md",
     strict=True,
     raises=(AssertionError, IndexError),
 )
@@ -76,12 +76,12 @@ def refined(name: str) -> tuple[Picture, Picture, Found]:
     return photo.pixels, after.pixels, told[0]
 
 
-def region(one: Found, shape: tuple[int, ...], group: str) -> np.ndarray:
+def region(one: Found, shape: tuple[int, ...], group: str, least: float = 0.9) -> np.ndarray:
     """Where a group of regions surely lies, bool (H, W)."""
     place = place_of(one, shape, 1e9, 1.0)
     assert place is not None
     there = np.zeros(shape[:2], bool)
-    there[place.area] = mask_in(one, place, group) > 0.9
+    there[place.area] = mask_in(one, place, group) > least
     return there
 
 
@@ -103,17 +103,17 @@ def test_glasses_what_is_behind_them_is_not_sharpened(name: str) -> None:
     assert not np.array_equal(after, before)
 
 
-@pytest.mark.parametrize("name", [short("imagenet-0430"), short("imagenet-0454")])
+@pytest.mark.parametrize("name", ["imagenet-0430", "face-1402", short("imagenet-0454")])
 def test_sunglasses_have_no_eyes_to_enhance(name: str) -> None:
     face = largest(name)
     assert "glasses" in face.regions and "eyes" not in face.refined and "skin" in face.refined
 
 
-@pytest.mark.parametrize("name", [short("portrait-0002"), "portrait-0096"])
+@pytest.mark.parametrize("name", ["portrait-0002", "portrait-0096"])
 def test_heavy_make_up_keeps_its_tone(name: str) -> None:
     before, after, one = refined(name)
     assert {"lips", "eyes"} <= set(one.face.refined)
-    lips = region(one, before.shape, "lips")
+    lips = region(one, before.shape, "lips", 0.5)  # all of them: sure is only their middle
     assert after[lips].mean(0) == pytest.approx(before[lips].mean(0), abs=4)
     # lips stay as much redder than the skin as they were
     skin = region(one, before.shape, "skin")
@@ -121,9 +121,9 @@ def test_heavy_make_up_keeps_its_tone(name: str) -> None:
     assert apart[1] == pytest.approx(apart[0], abs=5)
 
 
-@SHORT
-def test_a_strong_light_is_evened_before_anything_else() -> None:
-    before, after, one = refined("face-1845")
+@pytest.mark.parametrize("name", ["portrait-0097", "face-0678", "face-1845"])
+def test_a_strong_light_is_evened_before_anything_else(name: str) -> None:
+    before, after, one = refined(name)
     assert one.face.refined[0] == "light"
     skin = region(one, before.shape, "skin")
     spread = [np.subtract(*np.percentile(lightness(p)[skin], (95, 5))) for p in (before, after)]
@@ -135,12 +135,12 @@ def test_a_strong_light_is_evened_before_anything_else() -> None:
     "name",
     [
         "face-1777",  # a profile
-        short("face-1815"),
+        "face-1815",
         "face-1795",  # tilted
         "face-1853",
         "face-1840",  # a hand at the cheek
         "face-1905",  # hands
-        short("imagenet-0871"),
+        "imagenet-0871",
         "face-1813",  # a child
         "imagenet-0793",
         "portrait-0036",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from operations import cli
 from operations.estimate import Prices, Work, estimate
 from operations.stack import client
+from pipeline import Settings
 from pipeline.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -281,7 +283,7 @@ def test_a_dry_run_and_a_no_begin_nothing(s3, stack, run, jobs, photo):
         (["--bucket", "elsewhere"], "the function may read s3://kirei-input/uploads/"),
         (["--bucket", INPUT, "--prefix", "up"], "deploy with BackfillBucketName"),
         (["--bucket", "old-photos", "--strength", "7"], "strength is 7.0"),
-        (["--bucket", "old-photos", "--style", "rococo"], "known are cartoon, cel, hayao"),
+        (["--bucket", "old-photos", "--style", "rococo"], "there is cartoon, cel, hayao"),
         (["--bucket", "old-photos", "--price", "gold=1"], "NAME one of lambda_gigabyte_second"),
         (["--bucket", "old-photos", "--price", "s3_get=cheap"], "NAME=DOLLARS"),
         (["--bucket", "old-photos", "--stack", "another"], "DescribeStacks"),
@@ -292,6 +294,19 @@ def test_a_backfill_that_cannot_be_says_so_in_one_line(stack, run, jobs, argumen
     done = run("backfill", *arguments, "--yes")
     assert done.exit_code == 1
     assert said in done.stderr and done.stderr.count("\n") == 1
+    assert jobs == []
+
+
+def test_an_option_that_the_layer_has_no_net_for_begins_nothing(
+    stack, run, jobs, environment, tmp_path
+):
+    layer = Path(shutil.copytree(Settings().weights_dir, tmp_path / "weights"))
+    document = json.loads((layer / "manifest.json").read_text())
+    document["weights"] = [one for one in document["weights"] if one["kind"] != "parser"]
+    (layer / "manifest.json").write_text(json.dumps(document))
+    environment.setenv("KIREI_WEIGHTS_DIR", str(layer))
+    done = run("backfill", "--bucket", INPUT, "--prefix", "uploads/", "--faces", "on", "--yes")
+    assert done.exit_code == 1 and "faces=on: the layer has no parser" in done.stderr
     assert jobs == []
 
 

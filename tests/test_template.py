@@ -147,6 +147,58 @@ def test_buckets_are_closed_owned_encrypted_and_kept() -> None:
         assert bucket["UpdateReplacePolicy"] == "Retain"
 
 
+def test_what_is_chosen_by_parameter_reaches_its_place() -> None:
+    none = {"Ref": "AWS::NoValue"}
+    function = properties("StyliseFunction")
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert PARAMETERS["Architecture"]["AllowedValues"] == ["x86_64", "arm64"]
+    assert function["MemorySize"] == {"Ref": "MemorySize"}
+    assert function["Tracing"] == {"Fn::If": ["IsTraced", "Active", "PassThrough"]}
+    reserved = {"Ref": "ReservedConcurrency"}
+    assert function["ReservedConcurrentExecutions"] == {
+        "Fn::If": ["HasReservedConcurrency", reserved, none]
+    }
+    assert function["LoggingConfig"] == {"LogGroup": {"Ref": "LogGroup"}}
+    groups = of_type("AWS::Logs::LogGroup")
+    assert len(groups) == 2
+    for name, group in groups.items():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+    for name, days in (
+        ("InputBucket", "PhotoExpirationDays"),
+        ("OutputBucket", "PictureExpirationDays"),
+    ):
+        of = properties(name)
+        assert of["VersioningConfiguration"]["Fn::If"][:2] == [
+            "KeepsVersions",
+            {"Status": "Enabled"},
+        ]
+        unfinished, replaced, expiring = of["LifecycleConfiguration"]["Rules"]
+        assert unfinished["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 7
+        assert replaced["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+        _, rule, otherwise = expiring["Fn::If"]
+        assert (rule["ExpirationInDays"], otherwise) == ({"Ref": days}, none)
+        (encryption,) = of["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        key = encryption["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+        assert key == {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, none]}
+
+
+def test_a_key_is_used_by_those_who_read_or_write_and_only_where_there_is_one() -> None:
+    used = {}
+    for name in ("StyliseRole", "BackfillRole"):
+        for value in walk(properties(name)):
+            branch = value.get("Fn::If") if isinstance(value, dict) else None
+            if branch and branch[0] == "HasKmsKey":
+                (allowed,) = [v for v in walk(branch[1]) if isinstance(v, dict) and "Action" in v]
+                assert allowed["Resource"] == {"Ref": "KmsKeyArn"}
+                used[name] = texts(allowed["Action"])
+    assert used == {
+        "StyliseRole": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "BackfillRole": {"kms:GenerateDataKey"},
+    }
+    everywhere = [name for name, each in ALLOWED if "kms:" in str(each["Action"])]
+    assert sorted(everywhere) == ["BackfillRole", "StyliseRole"]
+
+
 def test_a_message_is_hidden_six_times_as_long_as_a_run_may_take() -> None:
     table = TEMPLATE["Mappings"]["Timeouts"]
     assert set(table) == set(PARAMETERS["Timeout"]["AllowedValues"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
 import time
+from pathlib import Path
 
 import pytest
-from buckets import INPUT, OUTPUT, keys, put, s3_event, sqs_event
+from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 
 from adapters.store import Store, open_client
-from pipeline import Misconfigured, StoreUnavailable, WeightsInvalid
+from pipeline import Misconfigured, Settings, StoreUnavailable, WeightsInvalid
 
 
 def test_s3_that_fails_is_raised_after_the_others_are_done(sick_s3, invoke, photo):
@@ -136,6 +139,32 @@ def test_weights_that_are_not_there_are_transient(s3, invoke, environment, photo
     with pytest.raises(WeightsInvalid):
         invoke(s3_event("uploads/a.jpg"))
     assert keys(s3, OUTPUT) == []
+
+
+@pytest.fixture
+def bare_layer(environment, tmp_path):
+    """The function's layer holds what draws, and no net beside that."""
+    layer = Path(shutil.copytree(Settings().weights_dir, tmp_path / "weights"))
+    document = json.loads((layer / "manifest.json").read_text())
+    drawing = [one for one in document["weights"] if one["kind"] in ("style", "upsampler")]
+    (layer / "manifest.json").write_text(json.dumps(document | {"weights": drawing}))
+    environment.setenv("KIREI_WEIGHTS_DIR", str(layer))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("enhance", "auto"), ("gate", "learned"), ("faces", "on")]
+)
+def test_what_the_layer_has_no_net_for_is_refused_and_not_tried_again(
+    s3, bare_layer, invoke, photo, option, value
+):
+    put(s3, "uploads/a.jpg", photo, **{option: value})
+    assert invoke(sqs_event(s3_event("uploads/a.jpg"))) == {"batchItemFailures": []}
+    assert keys(s3, OUTPUT) == ["failed/a.jpg.json"]
+    error = json.loads(object_of(s3, OUTPUT, "failed/a.jpg.json"))["error"]
+    assert (error["code"], error["measured"]) == ("invalid_option", f"{option}={value}")
+    put(s3, "uploads/a.jpg", photo)  # and by default it is drawn without
+    invoke(s3_event("uploads/a.jpg"))
+    assert keys(s3, OUTPUT) == ["stylised/a.hayao.jpg", "stylised/a.hayao.json"]
 
 
 def test_the_client_tries_again_by_itself(sick_s3, environment):

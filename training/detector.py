@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ from training.recipe import changed
 from training.teachers import retinaface_nodes
 
 TEACHER = "retinaface_mobilenet025.onnx"
+SETTLED_ON = 100  # batches
 SCALED_ON = 3000  # the step whose pictures, and those of some after it, set the scales
 Array = NDArray[np.float32]
 Pictures = Mapping[str, Sequence[Picture]]  # by kind
@@ -58,6 +59,7 @@ class Recipe:
     decay_from: int = 1500  # constant learning rate before, cosine to zero after
     average_decay: float = 0.998  # of the exponential moving average that is exported
     damaged: float = 0.4  # share of the pictures that the student sees spoilt
+    norms_until: int = 1_000_000  # step from which the norms keep what they have counted
     apart: int = 800  # steps in which the blocks learn each by itself
     stage_weight: float = 1.0  # of the outputs of the three stages
     feature_weight: float = 1.0
@@ -197,6 +199,23 @@ def blocks_of(
     return made, taught[3:] if taught else made[3:]
 
 
+def norms_of(net: Detector) -> list[nn.BatchNorm2d]:
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def settle(net: Detector, batches: Iterable[Tensor]) -> None:
+    """Counts the statistics of the batch normalisation anew, as the mean over all ``batches``
+    (N, 3, H, W): those of the last few steps go up and down with their faces.
+    """
+    for norm in norms_of(net):
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean
+    net.train()
+    with torch.no_grad():
+        for pictures in batches:
+            net(pictures)
+
+
 def train(
     recipe: Recipe, data: Path, teachers: Path, output: Path, until: int | None = None
 ) -> None:
@@ -237,6 +256,12 @@ def train(
     start, sums = time.monotonic(), torch.zeros(len(weights))
     last = until or recipe.steps
     for step in range(first, last):
+        if step == recipe.norms_until:
+            net.load_state_dict(average.state_dict())
+            settle(net, (to_tensor(batch(lists, recipe, step + n)[1]) for n in range(SETTLED_ON)))
+        if step >= recipe.norms_until:
+            for norm in norms_of(net):
+                norm.eval()
         clean, seen = batch(lists, recipe, step)
         answers, taught = teacher(clean)
         wanted, blocks = torch.from_numpy(answers), [torch.from_numpy(one) for one in taught]

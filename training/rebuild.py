@@ -104,13 +104,24 @@ UPSAMPLER = (  # on the drawings of cel
 
 RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=8000"),)
+SETTLED = (  # the detector's last stages, with norms that keep what they have counted
+    "decay_from=10500 batch=4 crop_px=384 apart=700 norms_until=8000 learning_rate=0.001 "
+    "damaged=0.25 landmark_weight=4"
+)
 DETECTOR = (  # on the same, and faces
     Stage("steps=4500 batch=5 crop_px=320 apart=700", 1750),
     Stage("steps=8000 decay_from=3000 batch=5 crop_px=320 apart=700"),
+    Stage(f"steps=16000 {SETTLED}", 12500),
+    Stage(f"steps=20000 {SETTLED}"),
+    Stage(f"steps=25000 {SETTLED} decay_from=20000 learning_rate=0.0006 score_weight=2"),
 )
 PARSER = (  # on the faces in the photographs, as a teacher labels them
     Stage("steps=4000", 3000),
     Stage("steps=6500 spoilt=0.1", 5750),
+    Stage("steps=9500 spoilt=0.1 faces=repaired"),
+    Stage(
+        "steps=16000 decay_from=9500 learning_rate=0.001 overlap_weight=1 spoilt=0.1 faces=repaired"
+    ),
 )
 
 

@@ -27,11 +27,13 @@ FINEST_PX = 256.0  # width of a face at which it is treated, at most
 GLASSES_SHARE = 0.01  # of the aligned square, from which on a face wears glasses
 STRONG_LIGHT = 90.0  # grey levels between the bright and the dark side of a face's skin
 MOST_EVENED = 0.5  # of such a difference
+MOST_GAIN = 2.0  # of the dark side: more would show its noise
 # Sigmas and radii in distances between the eyes; edges and limits in grey levels.
 SKIN_REACH, SKIN_EDGE = 0.07, 12.0
-LIGHT_REACH = 0.25
+LIGHT_REACH, LIGHT_RIM = 0.25, 0.12
 GLASSES_MARGIN = 0.08
-EYE_MARGIN, EYE_REACH, EYE_MOST = 0.05, 0.15, 40.0
+EYE_MARGIN, EYE_REACH = 0.05, 0.15
+EYE_DARKER, EYE_BRIGHTER = 40.0, 24.0  # at most: much brighter skin around a brow is a halo
 DETAIL_REACH, DETAIL_WEIGHT = 0.035, 1.0
 LIPS_REACH, LIPS_WEIGHT = 0.12, 0.5
 CONTOUR_REACH, CONTOUR_WEIGHT, CONTOUR_MOST = 0.06, 0.5, 24.0
@@ -80,7 +82,7 @@ def refined(
     skin = masks["skin"] * bare
     evened = _even_light(_luma(pixels), masks["face"] * bare, skin, apart)
     if evened is not None:
-        pixels += evened[..., None]
+        pixels *= evened[..., None]
         done.append("light")
     if options.skin_smoothing_factor > 0 and skin.max() > 0.5:
         smooth = _smoothed(pixels, max(1, round(SKIN_REACH * apart)))
@@ -109,9 +111,10 @@ def refined(
 
 
 def _even_light(luma: Floats, face: Floats, skin: Floats, apart: float) -> Floats | None:
-    """The change of lightness (h, w) that brings the bright and the dark side of a face nearer
-    to each other: of what light does there, its smooth part, some is taken back, and no more than
-    makes it ordinary. None where the light is even enough.
+    """The gain (h, w) that brings the bright and the dark side of a face nearer to each other: of
+    what light does there, its smooth part, some is taken back, and no more than makes it ordinary.
+    A gain, since light multiplies: what is brightened keeps its colour. None where the light is
+    even enough.
     """
     sure = skin > 0.8
     if not sure.any():
@@ -122,8 +125,11 @@ def _even_light(luma: Floats, face: Floats, skin: Floats, apart: float) -> Float
     if bright - dark <= STRONG_LIGHT:
         return None
     taken = min(MOST_EVENED, 1 - STRONG_LIGHT / float(bright - dark))
-    change: Floats = (light - light[sure].mean()) * face
-    return change * np.float32(-taken)
+    # nothing on its rim: where that lies is not sure, and a step in the light would be seen
+    inside = np.clip(2 * _blurred(face, LIGHT_RIM * apart) - 1, 0, 1)
+    change = (light[sure].mean() - light) * np.float32(taken) * inside
+    gain: Floats = 1 + np.minimum(change / np.maximum(light, 1), MOST_GAIN - 1)
+    return gain
 
 
 def _smoothed(pixels: Floats, radius_px: int) -> Floats:
@@ -159,13 +165,13 @@ def _even_tone(pixels: Floats, weight: Floats, apart: float) -> Floats:
 
 def _stand_out(luma: Floats, weight: Floats, more: float, apart: float) -> Floats:
     """The change of lightness that raises the contrast of what ``weight`` covers by ``more``, 0.4
-    for a ratio of 1.4, and makes it sharper. Its own mean stays, so that it gets no darker.
+    for a ratio of 1.4, and makes it sharper; the bright gains less than the dark loses.
     """
     share = _blurred(weight, EYE_REACH * apart) + np.float32(1e-3)
     contrast = luma - _blurred(luma * weight, EYE_REACH * apart) / share
     detail = luma - _blurred(luma, DETAIL_REACH * apart)
     change = np.float32(more) * (contrast + np.float32(DETAIL_WEIGHT) * detail)
-    return weight * np.clip(change, -EYE_MOST, EYE_MOST)
+    return weight * np.clip(change, -EYE_DARKER, EYE_BRIGHTER)
 
 
 def _border(mask: Floats, apart: float) -> Floats:

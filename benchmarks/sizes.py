@@ -1,0 +1,95 @@
+"""AnimeGANv2's generator against the two stages of ours that do as much, at three sizes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.machine import THREADS, interleaved
+from benchmarks.photographs import montage
+from pipeline import Options, Settings
+from pipeline.domain import Photo
+from pipeline.engines import OnnxEngine, open_engine
+from pipeline.enlarge import enlarge
+from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.stylise import stylise
+from pipeline.weights import Layer
+from training.layer import export_onnx
+
+STYLE = "hayao"
+ROUNDS = {(512, 512): 7, (1024, 1024): 3, (1920, 1080): 2}
+
+
+def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, Any]]:
+    """A row for each size, in seconds: the published generator in eager torch and in ONNX
+    Runtime; ours: stylise alone at full size, and stylise and enlarge as they are by default.
+    """
+    torch.set_num_threads(THREADS)
+    published = AnimeGANv2Generator().eval()
+    settings = Settings(threads=THREADS)
+    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    style = layer.style(STYLE)
+    picture, code = (open_engine(layer, style, role, settings) for role in ("picture", "code"))
+    upsampler = open_engine(layer, layer.upsampler, "picture", settings)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "animeganv2.onnx"
+        example = {"picture": torch.zeros(1, 3, 64, 96)}
+        export_onnx(published, example, "drawing", graph, free_sides=True)
+        in_onnx = OnnxEngine(graph.read_bytes(), THREADS)
+
+    def eager(planes: np.ndarray) -> None:
+        with torch.inference_mode():
+            published(torch.from_numpy(planes))
+
+    def drawn(photo: Photo) -> None:
+        stylise(photo, style, picture, code, Options(detail=1.0), settings.tile_px)
+
+    def usual(photo: Photo) -> None:
+        small, _ = stylise(photo, style, picture, code, Options(), settings.tile_px)
+        size = (photo.width_px, photo.height_px)
+        enlarge(small, size, layer.upsampler, lambda: upsampler, settings.tile_px)
+
+    rows = []
+    for (width, height), count in rounds.items():
+        photo = Photo(montage(width, height))
+        sides = (1, 3, height // 4 * 4, width // 4 * 4)
+        planes = np.random.default_rng(0).uniform(-1, 1, sides).astype(np.float32)
+        runs = [
+            partial(eager, planes),
+            partial(in_onnx.run, {"picture": planes}),
+            partial(drawn, photo),
+            partial(usual, photo),
+        ]
+        names = ("eager_s", "onnx_s", "stylise_s", "stylise_enlarge_s")
+        seconds = interleaved(runs, count)
+        rows.append({"width": width, "height": height, **dict(zip(names, seconds, strict=True))})
+    return rows
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table in Markdown."""
+    made = [
+        "| size | AnimeGANv2, eager torch | AnimeGANv2, ONNX Runtime fp32 | "
+        "Kirei: stylise, full size | stylise and enlarge, as by default | "
+        "times faster than eager | than ONNX Runtime |",
+        "|---" * 7 + "|",
+    ]
+    for row in rows:
+        names = ("eager_s", "onnx_s", "stylise_s", "stylise_enlarge_s")
+        cells = " | ".join(f"{1000 * row[name]:.0f} ms" for name in names)
+        eager, onnx = (
+            f"{row[name] / row['stylise_s']:.0f} ({row[name] / row['stylise_enlarge_s']:.0f})"
+            for name in ("eager_s", "onnx_s")
+        )
+        made.append(f"| {row['width']}x{row['height']} | {cells} | {eager} | {onnx} |")
+    return [
+        *made,
+        "",
+        "In brackets against what is drawn by default: at the working scale, then enlarged.",
+    ]
