@@ -61,6 +61,7 @@ HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 EXTENTS = re.compile(rb"\0\0\0\x14ispe\0{4}(.{4})(.{4})", re.DOTALL)
 ORIENTATION = int(ExifTags.Base.Orientation)
 PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+BAND_ROWS = 256  # of a picture on its way from Pillow
 NAME_LENGTH = 120  # of a profile; it is a stranger's text on its way to the sidecar
 
 
@@ -291,7 +292,18 @@ def _srgb(image: Image.Image) -> tuple[Picture, Plane | None, str | None]:
     colours, profile = _convert(colours, image.info.get("icc_profile"))
     if colours.mode != "RGB":  # else this would be one more copy
         colours = colours.convert("RGB")
-    return np.asarray(colours), alpha, profile
+    return _array(colours), alpha, profile
+
+
+def _array(colours: Image.Image) -> Picture:
+    """(H, W, 3), band by band: Pillow gives pixels away as a string of bytes, which for all of a
+    large picture at once takes twice the time, and its memory again.
+    """
+    pixels = np.empty((colours.height, colours.width, 3), np.uint8)
+    for top in range(0, colours.height, BAND_ROWS):
+        bottom = min(top + BAND_ROWS, colours.height)
+        pixels[top:bottom] = np.asarray(colours.crop((0, top, colours.width, bottom)))
+    return pixels
 
 
 def _bands(image: Image.Image) -> tuple[Image.Image, Plane | None]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.domain import Decision, FacePatch, Picture
 from pipeline.settings import Options
+from pipeline.tiling import strips
 
 GRAIN = 3  # levels by which sharpening changes nothing
 
@@ -31,13 +32,23 @@ def repair(
     weight = options.post_sharpen_weight * options.strength
     if weight == 0:
         return drawn, (Decision("post_sharpen", False, "its weight is 0", 0.0, 0.0),)
+    sharp = _sharpened(drawn, weight)
+    return sharp, (Decision("post_sharpen", True, "weight above 0", weight, 0.0),)
+
+
+def _sharpened(drawn: Picture, weight: float) -> Picture:
     kernel = np.array(
         [[0, -weight, 0], [-weight, 4 * weight, -weight], [0, -weight, 0]], np.float32
     )
-    above = cv2.filter2D(drawn, cv2.CV_8U, kernel, delta=-GRAIN)
-    below = cv2.filter2D(drawn, cv2.CV_8U, -kernel, delta=-GRAIN)
-    sharp = cv2.subtract(cv2.add(drawn, above), below)
-    return sharp, (Decision("post_sharpen", True, "weight above 0", weight, 0.0),)
+    sharp = np.empty_like(drawn)
+    height, width = drawn.shape[:2]
+    for rows, kept in strips(height, width, 1):
+        part = drawn[rows]
+        above = cv2.filter2D(part, cv2.CV_8U, kernel, delta=-GRAIN)
+        below = cv2.filter2D(part, cv2.CV_8U, -kernel, delta=-GRAIN)
+        inside = slice(rows.start + kept.start, rows.start + kept.stop)
+        sharp[inside] = cv2.subtract(cv2.add(part, above), below)[kept]
+    return sharp
 
 
 def _pasted(drawn: Picture, patches: Sequence[FacePatch]) -> Picture:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.domain import Engine, Picture
 from pipeline.engines import open_engine
@@ -83,3 +85,14 @@ def test_what_has_the_size_is_left_alone_and_opens_nothing() -> None:
 
 def test_a_size_a_little_over_a_doubling_is_interpolated() -> None:
     assert [doublings(ratio) for ratio in (1.01, 1.9, 2.4, 2.6, 4.9, 5.1)] == [1, 1, 1, 2, 2, 3]
+
+
+@given(height=st.integers(1, 120), width=st.integers(1, 160), tile_px=st.sampled_from([8, 30, 64]))
+@settings(max_examples=15, deadline=None)
+def test_tiles_of_any_size_give_the_same_bytes(
+    engine: Engine, height: int, width: int, tile_px: int
+) -> None:
+    picture = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
+    size = (2 * width, 2 * height)
+    whole = enlarged(engine, picture, size)
+    np.testing.assert_array_equal(enlarged(engine, picture, size, tile_px), whole)

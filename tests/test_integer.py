@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import numpy_helper
 from skimage import data
 
+from pipeline.domain import Engine
 from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
 from pipeline.networks import run_on_picture, to_planes
@@ -106,3 +111,27 @@ def test_gains_and_shifts_of_any_size_come_out_as_in_float(gain: float) -> None:
         for engine in ("onnx", "torch")
     )
     assert psnr_db(made, wanted) > 38
+
+
+@given(
+    height=st.integers(1, 130),
+    width=st.integers(1, 170),
+    tile_px=st.sampled_from([16, 50, 64]),
+    role=st.sampled_from(["picture", "double"]),
+)
+@settings(max_examples=15, deadline=None)
+def test_the_restorer_by_tiles_gives_the_same_bytes(
+    height: int, width: int, tile_px: int, role: str
+) -> None:
+    spec = replace(LAYER.the("restorer"), scale=2 if role == "double" else 1)
+    told = {"level": np.array([2, 20, 30], np.float32).reshape(1, 3, 1, 1)}
+    picture, engine = PHOTO[:height, :width], opened(role)
+    whole, _ = run_on_picture(picture, spec, engine, 1024, told)
+    tiled, _ = run_on_picture(picture, spec, engine, tile_px, told)
+    np.testing.assert_array_equal(tiled, whole)
+
+
+@cache
+def opened(role: str) -> Engine:
+    """The restorer's engine of that role."""
+    return open_engine(LAYER, LAYER.the("restorer"), role, SETTINGS)

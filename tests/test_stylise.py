@@ -45,6 +45,16 @@ def test_tiles_give_the_same_bytes_as_the_whole(engines: tuple[Engine, Engine]) 
         np.testing.assert_array_equal(tiled, whole)
 
 
+@given(height=st.integers(1, 150), width=st.integers(1, 210), tile_px=st.sampled_from([16, 37, 64]))
+@settings(max_examples=12, deadline=None)
+def test_tiles_of_any_size_give_the_same_bytes(
+    engines: tuple[Engine, Engine], height: int, width: int, tile_px: int
+) -> None:
+    picture = PHOTO[40 : 40 + height, 60 : 60 + width]
+    whole, _ = draw(engines, picture, detail=1)
+    np.testing.assert_array_equal(draw(engines, picture, tile_px, detail=1)[0], whole)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (37, 61), (300, 5)])
 def test_any_size_comes_back_as_it_was(
     engines: tuple[Engine, Engine], size: tuple[int, int]
