@@ -41,64 +41,63 @@ RATES = ("fp32 FLOP/s", "bf16 FLOP/s", "int8 operations/s", "bytes copied/s")
 # the operators that multiply matrices, as ONNX Runtime names them once it has fused them
 MATRIX_OPERATORS = ("Conv", "Gemm", "MatMul")
 
-Arrays = dict[str, NDArray[np.float32]]
+Arrays = dict[str, NDArray[Any]]
 
 
 def multiply_adds(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> int:
     """in: a graph, and the shape of each of its inputs; out: the multiply-adds of its
     convolutions and matrix products, padding counted as if it were picture.
 
-    Raises ValueError for an input without a shape and where a shape cannot be inferred.
+    Raises ValueError for an input without a shape.
     """
     known = _shapes(model, shapes)
-
-    def shape(node: onnx.NodeProto, name: str) -> tuple[int, ...]:
-        if name not in known:
-            raise ValueError(f"{node.op_type} {node.name!r}: the shape of {name!r} is not known")
-        return known[name]
-
     total = 0
     for node in model.graph.node:
         # the quantised kinds have a scale and a zero point after each of their tensors
         second = {"QLinearConv": 3, "QLinearMatMul": 3}.get(node.op_type, 1)
         if node.op_type in ("Conv", "QLinearConv"):
-            weights = shape(node, node.input[second])
-            total += math.prod(shape(node, node.output[0])) * math.prod(weights[1:])
+            weights = known[node.input[second]]
+            total += math.prod(known[node.output[0]]) * math.prod(weights[1:])
         elif node.op_type == "ConvTranspose":
-            weights = shape(node, node.input[second])
-            total += math.prod(shape(node, node.input[0])) * math.prod(weights[1:])
+            weights = known[node.input[second]]
+            total += math.prod(known[node.input[0]]) * math.prod(weights[1:])
         elif node.op_type in ("MatMul", "QLinearMatMul"):
-            total += math.prod(shape(node, node.output[0])) * shape(node, node.input[0])[-1]
+            total += math.prod(known[node.output[0]]) * known[node.input[0]][-1]
         elif node.op_type == "Gemm":
             turned = any(one.name == "transA" and one.i for one in node.attribute)
-            summed = shape(node, node.input[0])[0 if turned else 1]
-            total += math.prod(shape(node, node.output[0])) * summed
+            summed = known[node.input[0]][0 if turned else 1]
+            total += math.prod(known[node.output[0]]) * summed
     return total
 
 
 def _shapes(
     model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, tuple[int, ...]]:
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
-    constants = {one.name: tuple(one.dims) for one in fixed.graph.initializer}
-    for value in fixed.graph.input:
-        if value.name in constants:
+    """Of all constants, inputs and results of nodes: it is run once, since shape inference does
+    not know ONNX Runtime's own operators.
+    """
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    known = {one.name: tuple(one.dims) for one in whole.graph.initializer}
+    given = {}
+    for value in whole.graph.input:
+        if value.name in known:
             continue
         if value.name not in shapes:
             raise ValueError(f"the shape of the input {value.name!r} is not given")
-        kind = value.type.tensor_type.elem_type
-        given = list(shapes[value.name])
-        value.CopyFrom(helper.make_tensor_value_info(value.name, kind, given))
-    for value in fixed.graph.output:  # named sides would stand against the given ones
-        value.type.tensor_type.ClearField("shape")
-    graph = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
-    known = dict(constants)
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        sides = value.type.tensor_type.shape.dim
-        if value.type.tensor_type.HasField("shape") and all(d.HasField("dim_value") for d in sides):
-            known[value.name] = tuple(side.dim_value for side in sides)
-    return known
+        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        given[value.name] = np.zeros(shapes[value.name], kind)
+    del whole.graph.output[:]
+    names = [name for node in whole.graph.node for name in node.output]
+    whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        whole.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    results = zip(names, session.run(names, given), strict=True)
+    found = {**given, **dict(results)}
+    return known | {name: array.shape for name, array in found.items()}
 
 
 def _best_rate(work: float, run: Callable[[], object]) -> float:
@@ -222,7 +221,7 @@ def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
             square["level"] = np.array([1.5, 5, 20], np.float32).reshape(1, 3, 1, 1)
             for times, role in ((1, "picture"), (2, "double")):
                 name = f"restorer x{times}, {ENLARGED_PX}x{ENLARGED_PX}"
-                found.append((name, spec, role, square))
+                found.append((name, spec, role, dict(square)))
         elif spec.kind == "detector":
             height, width = DETECTOR_SIDES
             found.append(
@@ -241,6 +240,10 @@ def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
                 "patches": picture(patch, patch, count=count),
             }
             found.append((f"quality, {count} patches of {patch}x{patch}", spec, "report", inputs))
+    for _, spec, role, inputs in found:
+        if OnnxEngine(layer.read(spec, role), 1).takes_pixels:
+            pixels = inputs["picture"].transpose(0, 2, 3, 1) * 127.5 + 127.5
+            inputs["picture"] = np.ascontiguousarray(pixels.astype(np.uint8))
     return found
 
 

@@ -23,7 +23,7 @@ def graph_of(node: onnx.NodeProto, *weights: tuple[int, ...]) -> onnx.ModelProto
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(value, f"w{number}") for number, value in enumerate(values)],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def test_multiply_adds_of_a_convolution_are_those_counted_by_hand() -> None:
