@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.machine import THREADS
+
 AT_LEAST, UNDER = "at least", "under"
 HOLDS: Mapping[str, Callable[[float, float], bool]] = {AT_LEAST: operator.ge, UNDER: operator.lt}
 
@@ -67,10 +69,9 @@ def of(found: Mapping[str, Any]) -> Iterator[Bar]:
         yield Bar("time a megapixel from 1 to 24: most over least", spread, UNDER, 15, "% more")
         yield Bar("peak memory at 1920x1080", large["peak_mb"], UNDER, 600, "MB")
         yield Bar("peak memory at 24 megapixels", largest["peak_mb"], UNDER, 1300, "MB")
-    for name, share in found.get("limit", {}).get("styles_share", {}).items():
-        yield Bar(
-            f"{name}: share of the machine's int8 matrix rate", 100 * share, AT_LEAST, 40, "%"
-        )
+    for name, row in found.get("limit", {"networks": {}})["networks"].items():
+        share = row["threads"][str(THREADS)]["share of the int8 rate"]
+        yield Bar(f"{name}: share of the int8 matrix rate", 100 * share, AT_LEAST, 40, "%")
     if start := found.get("start"):
         share = start["first_answer_s"] / start["import_torch_s"]
         what = "start of the process to the first 512x512 answer, against `import torch`"

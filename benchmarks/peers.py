@@ -18,7 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -56,6 +58,8 @@ arrays = {}
 for path, shapes, output in parts:
     engine = OnnxEngine(Path(path).read_bytes(), threads)
     inputs = {name: arrays.get(name, np.zeros(shape, np.float32)) for name, shape in shapes.items()}
+    if engine.takes_pixels:
+        inputs["picture"] = np.zeros_like(inputs["picture"], np.uint8).transpose(0, 2, 3, 1)
     for _ in range(2):
         arrays[output] = engine.run(inputs)
 print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1))
@@ -108,8 +112,7 @@ class Contestant:
         runs = []
         for part in self.parts:
             engine = OnnxEngine(part.graph.read_bytes(), THREADS)
-            inputs = {name: _noise(s).numpy() for name, s in part.shapes(side_px).items()}
-            runs.append(partial(engine.run, inputs))
+            runs.append(partial(engine.run, inputs_of(part.shapes(side_px), engine.takes_pixels)))
         return lambda: [run() for run in runs]
 
     def in_openvino(self, side_px: int) -> Callable[[], object]:
@@ -128,6 +131,17 @@ class Contestant:
         command = [sys.executable, "-c", MEMORY_RUN, json.dumps([THREADS, parts])]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
         return int(done.stdout) / 1024
+
+
+def inputs_of(shapes: Mapping[str, Sequence[int]], takes_pixels: bool) -> dict[str, NDArray[Any]]:
+    """Noise for the inputs of a graph; for one that takes pixels the picture is of bytes."""
+    inputs: dict[str, NDArray[Any]] = {
+        name: _noise(shape).numpy() for name, shape in shapes.items()
+    }
+    if takes_pixels:
+        pixels = inputs["picture"].transpose(0, 2, 3, 1) * 127.5 + 127.5
+        inputs["picture"] = np.ascontiguousarray(pixels.astype(np.uint8))
+    return inputs
 
 
 def _noise(shape: Sequence[int]) -> Tensor:

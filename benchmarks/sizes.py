@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
         photo = Photo(montage(width, height))
         sides = (1, 3, height // 4 * 4, width // 4 * 4)
         planes = np.random.default_rng(0).uniform(-1, 1, sides).astype(np.float32)
-        runs = [
+        runs: list[Callable[[], object]] = [
             partial(eager, planes),
             partial(in_onnx.run, {"picture": planes}),
             partial(drawn, photo),

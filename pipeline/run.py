@@ -41,8 +41,9 @@ from pipeline.faces import (
     redraw_faces,
     refine_faces,
 )
-from pipeline.faces.detect import detect
+from pipeline.faces.detect import HINT_SCORE, LEAST_SCORE, detect
 from pipeline.faces.parse import parse
+from pipeline.faces.tools import Detect
 from pipeline.measure import measure
 from pipeline.quality import assess, estimate
 from pipeline.repair import repair
@@ -332,8 +333,15 @@ class Pipeline:
         if options.faces == "off" or (options.faces == "auto" and not there):
             return None
         detector, parser = (layer.the(kind, "faces=on") for kind in ("detector", "parser"))
+
+        def detecting(least_score: float) -> Detect:
+            return lambda pixels: detect(
+                pixels, detector, self._engine(detector, "faces"), least_score=least_score
+            )
+
         return FaceTools(
-            detect=lambda pixels: detect(pixels, detector, self._engine(detector, "faces")),
+            search=detecting(HINT_SCORE),
+            detect=detecting(LEAST_SCORE),
             parse=lambda crop: parse(crop, parser, self._engine(parser, "regions")),
             landmarks=self._landmarks,
             key=photo_key(digest, options),

@@ -4,23 +4,25 @@
 
 prints one JSON object a file: what became of it ("picture" or the code of an error), seconds of
 processor and of the clock, and how many megabytes the process and its decoder held together at
-most, in all and above what they held before. A file may make the process take 1.5 GB, no more;
-making the files is not limited.
+most, in all and above what they held before. A file may make the process take 1.5 GB, no more. The
+files are made by another process, so that its memory is not counted.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
-from hostile import corpus, sound
+from hostile import sound
 
 from pipeline import KireiError, Options, Pipeline, Settings
 
@@ -42,11 +44,14 @@ def children() -> list[str]:
 
 
 class Peak(Thread):
-    """The most that this process and its children held together, while it runs."""
+    """The most that this process and its children held, while it runs: at one moment, of those that
+    were looked at, and each at its own, which nothing escapes and which is as much or more.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.most: dict[str, int] = {}
+        self.at_once = 0
         self.stopped = Event()
         self.own_s = 0.0  # processor time of looking
         for process in ["self", *children()]:
@@ -60,19 +65,22 @@ class Peak(Thread):
         self.own_s = time.thread_time()
 
     def look(self) -> None:
+        now = 0
         for process in ["self", *children()]:
+            now += held(process, "VmRSS")
             self.most[process] = max(self.most.get(process, 0), held(process, "VmHWM"))
+        self.at_once = max(self.at_once, now)
 
     def end(self) -> tuple[float, float]:
-        """Megabytes: the most there was, and by how much that is above what was held before. One
-        child follows another: only the largest counts.
+        """Megabytes: the most at one moment, and by how much the most of each is above what was
+        held before. One child follows another: only the largest counts.
         """
         self.stopped.set()
         self.join()
         self.look()
         own = self.most.pop("self")
         most = own + max(self.most.values(), default=0)
-        return most / 1e6, (most - self.before) / 1e6
+        return self.at_once / 1e6, (most - self.before) / 1e6
 
 
 def processor_s() -> float:
@@ -82,6 +90,18 @@ def processor_s() -> float:
         fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
         alive += (int(fields[11]) + int(fields[12])) / 100
     return alive + sum(use.ru_utime + use.ru_stime for use in uses)
+
+
+def files(names: list[str]) -> Iterator[tuple[str, bytes]]:
+    """The files named, or all, in the order in which they are made: the bombs last."""
+    with TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, str(Path(__file__).parent / "hostile.py"), folder], check=True
+        )
+        made = sorted(Path(folder).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        for path in made:
+            if not names or path.name in names:
+                yield path.name, path.read_bytes()
 
 
 @contextmanager
@@ -97,12 +117,11 @@ def limited() -> Iterator[None]:
 
 def main(names: list[str]) -> None:
     pipeline = Pipeline(Settings())
-    pipeline.run(sound()["jpg"], Options())
-    for name, data in corpus():
-        if names and name not in names:
-            continue
+    warm = sound()["jpg"]
+    pipeline.run(warm, Options())
+    for name, data in files(names):
         if not children():  # the last file ended it: a fresh one is the baseline
-            pipeline.run(sound()["jpg"], Options())
+            pipeline.run(warm, Options())
         peak = Peak()
         peak.start()
         began_s, worked_s = time.monotonic(), processor_s()

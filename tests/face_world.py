@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.domain import Face, Photo, Picture
 from pipeline.faces import FaceTools, Found, Landmarks, find_faces
@@ -97,7 +98,10 @@ def tools_for(faces: Sequence[Face], **given: object) -> FaceTools:
             return (face_at(96, 96, 192, score=min(face.score for face in faces)),)
         return tuple(faces)
 
-    return FaceTools(detect, lambda crop: probabilities(crop.shape[0], **given), Landmarks(), "key")
+    def parse(crop: Picture) -> NDArray[np.float32]:
+        return probabilities(crop.shape[0], **given)
+
+    return FaceTools(detect, detect, parse, Landmarks(), "key")
 
 
 def found_in(

@@ -198,7 +198,9 @@ def test_a_cat_is_not_aligned_and_the_reason_is_told() -> None:
     photo = Photo(pixels(content("chelsea")))
     tools = PIPELINE.face_tools(PLAIN, "cat")
     assert tools is not None
-    sure = replace(tools, detect=lambda _: (cat_taken_for_a_face(),))
+    sure = replace(
+        tools, **dict.fromkeys(("search", "detect"), lambda _: (cat_taken_for_a_face(),))
+    )
     (one,), decision = find_faces(photo, PLAIN, sure)
     assert one.regions is None and str(one.face.not_refined).startswith("no person's face")
     assert not decision.ran

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import permutations
 
@@ -16,7 +16,7 @@ from pipeline.faces import Brush, find_faces, photo_key, redraw_faces, refine_fa
 from pipeline.faces.align import alignment, moved
 from pipeline.faces.check import looked_at_again, shift_of
 from pipeline.faces.find import MOST_FACES
-from pipeline.faces.place import mask_in, place_of
+from pipeline.faces.place import Found, mask_in, place_of
 from pipeline.repair import repair
 from pipeline.settings import Options
 
@@ -74,20 +74,32 @@ def test_a_face_that_cannot_be_aligned_is_left_alone_and_the_reason_told(
     assert refine_faces(Photo(picture), [one], Options())[0].pixels is picture
 
 
-def test_a_closer_look_makes_a_face_surer_and_its_landmarks_better() -> None:
-    """The first look is 8 px off and unsure; in the square made of it, the second is right."""
-    shifted = tuple((x + 8, y - 3) for x, y in ONE.landmarks)
-    first = replace(ONE, score=0.6, landmarks=shifted)
-    seen = moved(ONE.landmarks, alignment(shifted, 192))
-    second = replace(ONE, score=0.97, landmarks=tuple((float(x), float(y)) for x, y in seen))
-
-    def detect(pixels: Picture) -> tuple[Face, ...]:
-        return (second,) if pixels.shape == (192, 192, 3) else (first,)
-
+def looked_at_closer(first: Sequence[Face], score: float) -> tuple[Found, ...]:
+    """What is found where the first look is of ``first``, and the second, in the square made of
+    ONE's landmarks 8 px off, sees ONE as it is.
+    """
+    seen = moved(ONE.landmarks, alignment(SHIFTED, 192))
+    second = replace(ONE, score=score, landmarks=tuple((float(x), float(y)) for x, y in seen))
+    looks = {"search": lambda _: tuple(first), "detect": lambda _: (second,)}
     photo = Photo(scene(320, 420, [ONE]))
-    (one,), _ = find_faces(photo, Options(), replace(tools_for([ONE]), detect=detect))
+    return find_faces(photo, Options(), replace(tools_for([ONE]), **looks))[0]
+
+
+SHIFTED = tuple((x + 8, y - 3) for x, y in ONE.landmarks)
+
+
+@pytest.mark.parametrize("score", [0.6, 0.3])
+def test_a_closer_look_makes_a_face_surer_and_its_landmarks_better(score: float) -> None:
+    (one,) = looked_at_closer([replace(ONE, score=score, landmarks=SHIFTED)], 0.97)
     assert one.face.score == 0.97 and one.regions is not None
     np.testing.assert_allclose(one.face.landmarks, ONE.landmarks, atol=1e-6)
+
+
+def test_a_hint_that_is_no_face_or_another_one_is_dropped() -> None:
+    hint = replace(ONE, score=0.3, landmarks=SHIFTED)
+    assert looked_at_closer([hint], 0.4) == ()
+    (one,) = looked_at_closer([replace(ONE, landmarks=SHIFTED), hint], 0.97)
+    assert one.face.score == ONE.score
 
 
 @pytest.mark.parametrize(
@@ -126,17 +138,16 @@ def test_landmarks_are_looked_for_once_in_the_same_photo() -> None:
     tools = tools_for([ONE])
 
     def detect(pixels: Picture) -> tuple[Face, ...]:
-        if pixels.shape == photo.pixels.shape:  # and not for a closer look
-            asked.append(pixels)
+        asked.append(pixels)
         return (ONE,)
 
     photo = Photo(scene(320, 420, [ONE]))
     options = [Options(), Options(style="cel", strength=0.3, skin_smoothing_factor=0), Options()]
     options.append(Options(max_side_px=512))
     for each in options:
-        find_faces(photo, each, replace(tools, detect=detect, key=photo_key("a", each)))
+        find_faces(photo, each, replace(tools, search=detect, key=photo_key("a", each)))
     assert len(asked) == 2
-    find_faces(photo, Options(), replace(tools, detect=detect, key=photo_key("b", Options())))
+    find_faces(photo, Options(), replace(tools, search=detect, key=photo_key("b", Options())))
     assert len(asked) == 3
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.domain import Decision, Face, Photo, Picture, RegionMap
 from pipeline.faces.align import ALIGNED_PX, Matrix, alignment, crop, inverse, moved
 from pipeline.faces.check import CHECK_PX, landmarks_in, looked_at
+from pipeline.faces.detect import LEAST_SCORE
 from pipeline.faces.human import why_not_human
 from pipeline.faces.parse import REGIONS, labels, mask_of
 from pipeline.faces.place import Found
@@ -49,16 +50,37 @@ def find_faces(
         off = options.faces == "off"
         why = "switched off by the caller" if off else "the layer has no face detector and parser"
         return (), Decision("faces", False, why)
-    faces = tools.landmarks.of(tools.key, photo.pixels, tools.detect)
+    faces = tools.landmarks.of(tools.key, photo.pixels, tools.search)
     chosen = faces[:MOST_FACES]
-    found = tuple(tools.each(lambda face: _align(photo.pixels, face, options, tools), chosen))
+    looked = tools.each(lambda face: _align(photo.pixels, face, options, tools), chosen)
+    found = tuple(_without_hints(looked, chosen))
     aligned = sum(one.regions is not None for one in found)
-    if not faces:
+    count = len(found) + sum(face.score >= LEAST_SCORE for face in faces[MOST_FACES:])
+    if not found:
         return (), Decision("faces", False, "no face found", 0, 1)
     why = f"{aligned} of {len(found)} aligned"
-    if len(faces) > MOST_FACES:
-        why += f", the largest of {len(faces)}"
-    return found, Decision("faces", aligned > 0, why, len(faces), MOST_FACES)
+    if count > len(found):
+        why += f", the largest of {count}"
+    return found, Decision("faces", aligned > 0, why, count, MOST_FACES)
+
+
+def _without_hints(found: Sequence[Found], faces: Sequence[Face]) -> Iterator[Found]:
+    """Of what was ``found`` looking closer at the ``faces``, all that were sure before, and of
+    the others those that then were a face, and not one of the sure ones from beside it.
+    """
+    sure = [one.face for one, face in zip(found, faces, strict=True) if face.score >= LEAST_SCORE]
+    for one, face in zip(found, faces, strict=True):
+        if face.score >= LEAST_SCORE:
+            yield one
+        elif one.face.score >= LEAST_SCORE and not any(_same(one.face, other) for other in sure):
+            sure.append(one.face)
+            yield one
+
+
+def _same(one: Face, other: Face) -> bool:
+    """Whether the landmarks of both lie within half the other's width."""
+    apart = np.mean(one.landmarks, 0) - np.mean(other.landmarks, 0)
+    return float(np.hypot(*apart)) < (other.box[2] - other.box[0]) / 2
 
 
 def _align(pixels: Picture, face: Face, options: Options, tools: FaceTools) -> Found:

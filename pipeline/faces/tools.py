@@ -59,11 +59,13 @@ def photo_key(digest: str, options: Options) -> str:
 
 @dataclass(frozen=True)
 class FaceTools:
-    """``detect``: a picture's faces, largest first; ``parse``: of an aligned face, float32
+    """``search``: a photo's faces and what may be one, of HINT_SCORE or more, largest first;
+    ``detect``: the faces of a part of it alone; ``parse``: of an aligned face, float32
     (19, S, S) probabilities of its regions; ``landmarks``: what earlier photos had, and ``key``
     the content of this one; ``threads``: how many faces are worked on at once.
     """
 
+    search: Detect
     detect: Detect
     parse: Callable[[Picture], NDArray[np.float32]]
     landmarks: Landmarks

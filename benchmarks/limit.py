@@ -1,0 +1,360 @@
+"""What the machine can do, measured, and how near to it each network of the layer comes."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.machine import interleaved
+from pipeline import Settings
+from pipeline.domain import WeightSpec
+from pipeline.engines import OnnxEngine
+from pipeline.weights import Layer
+
+THREADS = (1, 2)
+MATRIX_SIDES = (1024, 2048, 3072)
+CHANNELS, CONVOLVED_PX = (64, 128, 256), 128
+COPIED_BYTES = 256 * 2**20
+LIMIT_S = 0.4  # seconds of trying at each size
+NET_ROUNDS = 15
+PROFILED_RUNS = 10
+OPSET, IR_VERSION = 17, 8
+STYLE_PX = ENLARGED_PX = 512
+DETECTOR_SIDES = (480, 640)
+RATES = ("fp32 FLOP/s", "bf16 FLOP/s", "int8 operations/s", "bytes copied/s")
+# the operators that multiply matrices, as ONNX Runtime names them once it has fused them
+MATRIX_OPERATORS = ("Conv", "Gemm", "MatMul")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def multiply_adds(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> int:
+    """in: a graph, and the shape of each of its inputs; out: the multiply-adds of its
+    convolutions and matrix products, padding counted as if it were picture.
+
+    Raises ValueError for an input without a shape.
+    """
+    known = _shapes(model, shapes)
+    total = 0
+    for node in model.graph.node:
+        # the quantised kinds have a scale and a zero point after each of their tensors
+        second = {"QLinearConv": 3, "QLinearMatMul": 3}.get(node.op_type, 1)
+        if node.op_type in ("Conv", "QLinearConv"):
+            weights = known[node.input[second]]
+            total += math.prod(known[node.output[0]]) * math.prod(weights[1:])
+        elif node.op_type == "ConvTranspose":
+            weights = known[node.input[second]]
+            total += math.prod(known[node.input[0]]) * math.prod(weights[1:])
+        elif node.op_type in ("MatMul", "QLinearMatMul"):
+            total += math.prod(known[node.output[0]]) * known[node.input[0]][-1]
+        elif node.op_type == "Gemm":
+            turned = any(one.name == "transA" and one.i for one in node.attribute)
+            summed = known[node.input[0]][0 if turned else 1]
+            total += math.prod(known[node.output[0]]) * summed
+    return total
+
+
+def _shapes(
+    model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, tuple[int, ...]]:
+    """Of all constants, inputs and results of nodes: it is run once, since shape inference does
+    not know ONNX Runtime's own operators.
+    """
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    known = {one.name: tuple(one.dims) for one in whole.graph.initializer}
+    given = {}
+    for value in whole.graph.input:
+        if value.name in known:
+            continue
+        if value.name not in shapes:
+            raise ValueError(f"the shape of the input {value.name!r} is not given")
+        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        given[value.name] = np.zeros(shapes[value.name], kind)
+    del whole.graph.output[:]
+    names = [name for node in whole.graph.node for name in node.output]
+    whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        whole.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    results = zip(names, session.run(names, given), strict=True)
+    found = {**given, **dict(results)}
+    return known | {name: array.shape for name, array in found.items()}
+
+
+def _best_rate(work: float, run: Callable[[], object]) -> float:
+    """Work over time of the quickest of many runs: a limit is what can be reached."""
+    run()
+    best = 0.0
+    until = time.perf_counter() + LIMIT_S
+    while time.perf_counter() < until:
+        start = time.perf_counter()
+        run()
+        best = max(best, work / (time.perf_counter() - start))
+    return best
+
+
+def _float_rate(kind: torch.dtype) -> float:
+    """FLOP/s of torch's product of square matrices, on as many threads as torch has."""
+    rates = []
+    for side in MATRIX_SIDES:
+        left, right = (torch.randn(side, side).to(kind) for _ in range(2))
+        rates.append(_best_rate(2.0 * side**3, partial(torch.matmul, left, right)))
+    return max(rates)
+
+
+def _int8_rates(threads: int) -> dict[str, float]:
+    """Operations/s of ONNX Runtime's products of square matrices and dense 3x3 convolutions, of
+    activations u8 by weights s8.
+    """
+    graphs = {f"product of {side}x{side}": _product(side) for side in MATRIX_SIDES}
+    graphs |= {f"3x3 convolution, {count} channels": _convolution(count) for count in CHANNELS}
+    rates = {}
+    for name, model in graphs.items():
+        sides = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
+        engine = OnnxEngine(model.SerializeToString(), threads)
+        values = np.random.default_rng(0).integers(0, 255, sides, np.uint8)
+        work = 2.0 * multiply_adds(model, {"x": sides})
+        rates[name] = _best_rate(work, partial(engine.run, {"x": values}))
+    return rates
+
+
+def _product(side: int) -> onnx.ModelProto:
+    return _quantised("QLinearMatMul", (side, side), (side, side), (side, side), {})
+
+
+def _convolution(channels: int) -> onnx.ModelProto:
+    sides = (1, channels, CONVOLVED_PX, CONVOLVED_PX)
+    return _quantised("QLinearConv", sides, (channels, channels, 3, 3), sides, {"pads": [1] * 4})
+
+
+def _quantised(
+    kind: str,
+    sides: tuple[int, ...],
+    weights: tuple[int, ...],
+    made: tuple[int, ...],
+    attributes: dict[str, Any],
+) -> onnx.ModelProto:
+    constants = {
+        "x_scale": np.float32(0.01),
+        "x_zero": np.uint8(128),
+        "w": np.random.default_rng(1).integers(-127, 128, weights, np.int8),
+        "w_scale": np.float32(0.01),
+        "w_zero": np.int8(0),
+        "y_scale": np.float32(0.5),
+        "y_zero": np.uint8(128),
+    }
+    node = helper.make_node(kind, ["x", *constants], ["y"], **attributes)
+    graph = helper.make_graph(
+        [node],
+        kind,
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, sides)],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, made)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+
+
+def _copy_rate(threads: int) -> float:
+    """Bytes/s read and written by copies of COPIED_BYTES, cut among the threads."""
+    source = np.ones(COPIED_BYTES, np.uint8)
+    target = np.zeros(COPIED_BYTES, np.uint8)
+    pairs = list(zip(np.split(target, threads), np.split(source, threads), strict=True))
+    with ThreadPoolExecutor(threads) as pool:
+
+        def copy() -> None:
+            list(pool.map(lambda pair: np.copyto(*pair), pairs))
+
+        return _best_rate(2.0 * COPIED_BYTES, copy)
+
+
+def _limits(threads: int) -> dict[str, Any]:
+    torch.set_num_threads(threads)
+    int8 = _int8_rates(threads)
+    found = (
+        _float_rate(torch.float32),
+        _float_rate(torch.bfloat16),
+        max(int8.values()),
+        _copy_rate(threads),
+    )
+    return dict(zip(RATES, found, strict=True)) | {"int8 operations/s by graph": int8}
+
+
+def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
+    """Name, network, role and inputs: a picture of noise at the size at which it is asked."""
+    noise = np.random.default_rng(2)
+
+    def picture(*sides: int, count: int = 1) -> NDArray[np.float32]:
+        return noise.uniform(-1, 1, (count, 3, *sides)).astype(np.float32)
+
+    found: list[tuple[str, WeightSpec, str, Arrays]] = []
+    for spec in sorted(layer.specs.values(), key=lambda spec: (spec.kind != "style", spec.name)):
+        square = {"picture": picture(ENLARGED_PX, ENLARGED_PX)}
+        if spec.kind == "style":
+            inputs = {"picture": picture(STYLE_PX, STYLE_PX)}
+            if "code" in spec.files:
+                thumbnail = {"thumbnail": picture(spec.thumbnail_px, spec.thumbnail_px)}
+                inputs["code"] = OnnxEngine(layer.read(spec, "code"), 1).run(thumbnail)
+            found.append((f"{spec.name}, {STYLE_PX}x{STYLE_PX}", spec, "picture", inputs))
+        elif spec.kind == "upsampler":
+            found.append((f"upsampler, {ENLARGED_PX}x{ENLARGED_PX}", spec, "picture", square))
+        elif spec.kind == "restorer":
+            square["level"] = np.array([1.5, 5, 20], np.float32).reshape(1, 3, 1, 1)
+            for times, role in ((1, "picture"), (2, "double")):
+                name = f"restorer x{times}, {ENLARGED_PX}x{ENLARGED_PX}"
+                found.append((name, spec, role, dict(square)))
+        elif spec.kind == "detector":
+            height, width = DETECTOR_SIDES
+            found.append(
+                (f"detector, {width}x{height}", spec, "faces", {"picture": picture(height, width)})
+            )
+        elif spec.kind == "parser":
+            side = int(str(spec.shape["side_px"]))
+            inputs = {"picture": picture(side, side)}
+            found.append((f"parser, {side}x{side}", spec, "regions", inputs))
+        elif spec.kind == "quality":
+            side, patch, count = (
+                int(str(spec.shape[key])) for key in ("thumbnail_px", "patch_px", "patches")
+            )
+            inputs = {
+                "thumbnail": picture(side, side),
+                "patches": picture(patch, patch, count=count),
+            }
+            found.append((f"quality, {count} patches of {patch}x{patch}", spec, "report", inputs))
+    for _, spec, role, inputs in found:
+        if OnnxEngine(layer.read(spec, role), 1).takes_pixels:
+            pixels = inputs["picture"].transpose(0, 2, 3, 1) * 127.5 + 127.5
+            inputs["picture"] = np.ascontiguousarray(pixels.astype(np.uint8))
+    return found
+
+
+def _profile(graph: bytes, inputs: Arrays, threads: int) -> dict[str, float]:
+    """Shares of a run's time by kind of operator, and "between operators" for what is left; by
+    ONNX Runtime's own profiler, in a session set up as pipeline/engines.py does.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        for _ in range(1 + PROFILED_RUNS):
+            session.run(None, inputs)
+        events = json.loads(Path(session.end_profiling()).read_text())
+    runs = sorted(
+        (event for event in events if event["name"] == "model_run"), key=lambda event: event["ts"]
+    )[1:]
+    total_us = sum(run["dur"] for run in runs)
+    spent_us: Counter[str] = Counter()
+    for event in events:
+        if event["name"].endswith("_kernel_time") and event["ts"] >= runs[0]["ts"]:
+            spent_us[event["args"]["op_name"]] += event["dur"]
+    shares = {kind: spent / total_us for kind, spent in spent_us.most_common()}
+    return shares | {"between operators": max(0.0, 1 - sum(shares.values()))}
+
+
+def measure() -> dict[str, Any]:
+    """``limits``: by number of threads, the rates of the machine; ``networks``: for each network
+    of the layer its multiply-adds, and by number of threads its median seconds, its share of the
+    machine's int8 rate, and where its time goes.
+    """
+    settings = Settings()
+    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    found: dict[str, Any] = {"limits": {}, "networks": {}}
+    networks = _networks(layer)
+    for name, spec, role, inputs in networks:
+        model = onnx.load_from_string(layer.read(spec, role))
+        counted = multiply_adds(model, {key: array.shape for key, array in inputs.items()})
+        found["networks"][name] = {"multiply-adds": counted, "threads": {}}
+    for threads in THREADS:
+        limits = found["limits"][str(threads)] = _limits(threads)
+        engines = [OnnxEngine(layer.read(spec, role), threads) for _, spec, role, _ in networks]
+        medians = interleaved(
+            [partial(engine.run, one[3]) for engine, one in zip(engines, networks, strict=True)],
+            NET_ROUNDS,
+        )
+        for (name, spec, role, inputs), seconds in zip(networks, medians, strict=True):
+            row = found["networks"][name]
+            profile = _profile(layer.read(spec, role), inputs, threads)
+            matrices = sum(
+                share for kind, share in profile.items() if kind.endswith(MATRIX_OPERATORS)
+            )
+            reached = 2 * row["multiply-adds"] / seconds / limits["int8 operations/s"]
+            row["threads"][str(threads)] = {
+                "seconds": seconds,
+                "share of the int8 rate": reached,
+                "share of the time in matrix operators": matrices,
+                "share of the int8 rate within them": reached / matrices,
+                "share of the time by operator": profile,
+            }
+    return found
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """The section of a report: the machine's limits, then each network beside them."""
+    made = [
+        "| threads | fp32 GFLOP/s | bf16 GFLOP/s | int8 GOP/s | memory GB/s"
+        " | int8 GOP/s by graph |",
+        "|---" * 6 + "|",
+    ]
+    for threads, limits in found["limits"].items():
+        by_graph = limits["int8 operations/s by graph"]
+        cells = " | ".join(f"{limits[rate] / 1e9:.0f}" for rate in RATES)
+        each = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in by_graph.items())
+        made.append(f"| {threads} | {cells} | {each} |")
+    made += [
+        "",
+        "| network | million multiply-adds | threads | ms | of the int8 rate | time in matrix"
+        " operators | of the int8 rate within them | where the time goes |",
+        "|---" * 8 + "|",
+    ]
+    for name, row in found["networks"].items():
+        for threads, one in row["threads"].items():
+            spent = sorted(one["share of the time by operator"].items(), key=lambda item: -item[1])
+            largest = ", ".join(f"{kind} {share:.0%}" for kind, share in spent[:3])
+            made.append(
+                f"| {name} | {row['multiply-adds'] / 1e6:.0f} | {threads} |"
+                f" {1000 * one['seconds']:.1f} | {one['share of the int8 rate']:.0%} |"
+                f" {one['share of the time in matrix operators']:.0%} |"
+                f" {one['share of the int8 rate within them']:.0%} | {largest} |"
+            )
+    most = max(found["limits"])
+    shares = [row["threads"][most]["share of the int8 rate"] for row in found["networks"].values()]
+    limits = found["limits"][most]
+    by_graph = limits["int8 operations/s by graph"].items()
+    convolved = max(rate for name, rate in by_graph if "convolution" in name)
+    return [
+        *made,
+        "",
+        "The rates are the best that were seen: torch's matrix products in fp32 and bf16, ONNX"
+        " Runtime's matrix products and dense 3x3 convolutions of u8 by s8; bytes are counted"
+        f" read and written. Times of the networks are medians. On {most} threads the networks'"
+        f" median share of the int8 rate is {statistics.median(shares):.0%}; a dense 3x3"
+        " convolution alone reaches"
+        f" {convolved / limits['int8 operations/s']:.0%} of it in ONNX Runtime.",
+    ]
+
+
+if __name__ == "__main__":
+    print("\n".join(lines(measure())))
