@@ -9,12 +9,11 @@ from itertools import permutations
 import cv2
 import numpy as np
 import pytest
-from face_world import face_at, found_in, scene, tools_for
+from face_world import face_at, found_in, scene, tools_for, weights
 
 from pipeline.domain import Face, Photo, Picture
 from pipeline.faces import Brush, redraw_faces, refine_faces
 from pipeline.faces.check import looked_at_again, shift_of
-from pipeline.faces.place import mask_in, place_of
 from pipeline.repair import repair
 from pipeline.settings import Options
 
@@ -25,16 +24,6 @@ CROWD = [face_at(130, 120, 200), face_at(230, 130, 190, -0.3), face_at(330, 260,
 
 def luma(pixels: Picture) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(float)
-
-
-def weights(picture: Picture, face: Face, *groups: str, **given: object) -> np.ndarray:
-    """Where the groups lie in the picture, bool."""
-    (one,) = found_in(picture, [face], **given)
-    place = place_of(one, picture.shape, 1e9, 1.0)
-    there = np.zeros(picture.shape[:2], bool)
-    for group in groups:
-        there[place.area] |= mask_in(one, place, group) > 0.9
-    return there
 
 
 # refinement

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from face_world import COLOURS, face_at, scene, tools_for
+from face_world import COLOURS, face_at, scene, tools_for, weights
 
 from pipeline.domain import Face, Photo, Picture
 from pipeline.faces import find_faces, photo_key, refine_faces
