@@ -34,12 +34,12 @@ def plan(
     """
     if height_px % multiple_of_px or width_px % multiple_of_px:
         raise ValueError(f"{width_px}x{height_px} is no multiple of {multiple_of_px} px")
-    step = _round_up(tile_px, multiple_of_px)
+    high, wide = (_step(side, tile_px, multiple_of_px) for side in (height_px, width_px))
     overlap = _round_up(overlap_px, multiple_of_px)
-    for top in range(0, height_px, step):
-        rows = _span(top, step, overlap, height_px)
-        for left in range(0, width_px, step):
-            columns = _span(left, step, overlap, width_px)
+    for top in range(0, height_px, high):
+        rows = _span(top, high, overlap, height_px)
+        for left in range(0, width_px, wide):
+            columns = _span(left, wide, overlap, width_px)
             inputs, core, kept = zip(rows, columns, strict=True)
             yield Tile(inputs, core, kept)
 
@@ -51,6 +51,14 @@ def strips(height_px: int, width_px: int, reach_px: int) -> Iterator[tuple[slice
     step = max(2 * reach_px, STRIP_PIXELS // max(1, width_px), 1)
     for top in range(0, height_px, step):
         yield _span(top, step, reach_px, height_px)[::2]
+
+
+def _step(side_px: int, tile_px: int, multiple_of_px: int) -> int:
+    """Equal tiles, at most an eighth larger than asked: a sliver at the end, with its overlap,
+    would cost many times its area.
+    """
+    count = -(-side_px // max(1, tile_px * 9 // 8))
+    return _round_up(-(-side_px // count), multiple_of_px)
 
 
 def _span(start: int, step: int, overlap: int, end: int) -> tuple[slice, slice, slice]:
