@@ -108,8 +108,8 @@ def lines(found: Mapping[str, Any], price: float = PRICE) -> list[str]:
         "",
         f"Photos of {SIZE[0]}x{SIZE[1]} with a face. The costs are arithmetic, not measured on "
         "Lambda: memory in GB, times the seconds of this machine over the share of a processor "
-        f"that the memory brings ({MB_A_PROCESSOR} MB a processor), times ${price} a GB-second, which is an "
-        "input; without requests, S3 and cold starts.",
+        f"that the memory brings ({MB_A_PROCESSOR} MB a processor), times ${price} a GB-second, "
+        "which is an input; without requests, S3 and cold starts.",
     ]
 
 
