@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.machine import THREADS
+from benchmarks.start import OURS, TORCH
 
 AT_LEAST, UNDER = "at least", "under"
 HOLDS: Mapping[str, Callable[[float, float], bool]] = {AT_LEAST: operator.ge, UNDER: operator.lt}
@@ -73,7 +74,7 @@ def of(found: Mapping[str, Any]) -> Iterator[Bar]:
         share = row["threads"][str(THREADS)]["share of the int8 rate"]
         yield Bar(f"{name}: share of the int8 matrix rate", 100 * share, AT_LEAST, 40, "%")
     if start := found.get("start"):
-        share = start["first_answer_s"] / start["import_torch_s"]
+        share = start["first answer"][OURS]["first answer"] / start[TORCH]
         what = "start of the process to the first 512x512 answer, against `import torch`"
         yield Bar(what, 100 * share, UNDER, 100, "%")
 

@@ -57,19 +57,62 @@ def _pasted(drawn: Picture, patches: Sequence[FacePatch]) -> Picture:
     """
     if not patches:
         return drawn
-    total = np.zeros(drawn.shape[:2], np.int32)
+    pasted = drawn.copy()
+    for group in _touching(patches):
+        _paste(pasted, group)
+    return pasted
+
+
+def _touching(patches: Sequence[FacePatch]) -> list[list[FacePatch]]:
+    """Patches that may overlap are together: only what holds such a group is counted with wider
+    integers, which for a whole large picture would take longer than its drawing.
+    """
+    groups: list[tuple[list[FacePatch], tuple[int, int, int, int]]] = []
     for patch in patches:
-        total[_area(patch)] += patch.weight
-    sums = drawn.astype(np.int16)
-    for patch in patches:
-        area = _area(patch)
+        together, place = [patch], _place([patch])
+        apart = []
+        for others, there in groups:
+            if (
+                place[0] < there[2]
+                and there[0] < place[2]
+                and (place[1] < there[3] and there[1] < place[3])
+            ):
+                together += others
+                place = _place(together)
+            else:
+                apart.append((others, there))
+        groups = [*apart, (together, place)]
+    return [group for group, _ in groups]
+
+
+def _place(patches: Sequence[FacePatch]) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of what holds them all."""
+    return (
+        min(one.top_px for one in patches),
+        min(one.left_px for one in patches),
+        max(one.top_px + one.weight.shape[0] for one in patches),
+        max(one.left_px + one.weight.shape[1] for one in patches),
+    )
+
+
+def _paste(picture: Picture, patches: Sequence[FacePatch]) -> None:
+    """Lays the patches over a picture, which is written to."""
+    top, left, bottom, right = _place(patches)
+    part = picture[top:bottom, left:right]
+    areas = [_area(patch, top, left) for patch in patches]
+    total = np.zeros(part.shape[:2], np.int32)
+    for patch, area in zip(patches, areas, strict=True):
+        total[area] += patch.weight
+    sums = part.astype(np.int16)
+    for patch, area in zip(patches, areas, strict=True):
         share = patch.weight / np.maximum(total[area], 255).astype(np.float32)
-        change = (patch.pixels - drawn[area].astype(np.float32)) * share[..., None]
+        change = (patch.pixels - part[area].astype(np.float32)) * share[..., None]
         sums[area] += np.rint(change).astype(np.int16)
-    return np.clip(sums, 0, 255).astype(np.uint8)
+    part[:] = np.clip(sums, 0, 255)
 
 
-def _area(patch: FacePatch) -> tuple[slice, slice]:
+def _area(patch: FacePatch, top_px: int, left_px: int) -> tuple[slice, slice]:
+    """Where a patch lies in what begins at this row and column."""
     height, width = patch.weight.shape
-    rows = slice(patch.top_px, patch.top_px + height)
-    return rows, slice(patch.left_px, patch.left_px + width)
+    top, left = patch.top_px - top_px, patch.left_px - left_px
+    return slice(top, top + height), slice(left, left + width)

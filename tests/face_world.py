@@ -14,6 +14,7 @@ from pipeline.domain import Face, Photo, Picture
 from pipeline.faces import FaceTools, Found, Landmarks, find_faces
 from pipeline.faces.align import TEMPLATE
 from pipeline.faces.parse import REGIONS
+from pipeline.faces.place import mask_in, place_of
 from pipeline.settings import Options
 
 # ellipses in the aligned square: middle and half axes, in parts of its side; later ones on top
@@ -108,3 +109,13 @@ def found_in(
     picture: Picture, faces: Sequence[Face], options: Options | None = None, **given: object
 ) -> tuple[Found, ...]:
     return find_faces(Photo(picture), options or Options(), tools_for(faces, **given))[0]
+
+
+def weights(picture: Picture, face: Face, *groups: str, **given: object) -> np.ndarray:
+    """Where the groups lie in the picture, bool."""
+    (one,) = found_in(picture, [face], **given)
+    place = place_of(one, picture.shape, 1e9, 1.0)
+    there = np.zeros(picture.shape[:2], bool)
+    for group in groups:
+        there[place.area] |= mask_in(one, place, group) > 0.9
+    return there

@@ -44,6 +44,11 @@ MAY = {
     "run": {*STAGES, *STAGE_MAY, "weights", "engines", "sidecar", "decoder", "budget", "timings"},
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
+# what no answer takes: trainers, models of HTTP, clients of AWS, codecs that are seldom needed
+UNNEEDED = {
+    *("torch", "pydantic", "boto3", "botocore", "onnx", "scipy", "skimage", "matplotlib"),
+    *("safetensors", "openvino", "aws_lambda_powertools", "pillow_heif"),
+}
 
 
 def sources() -> list[Path]:
@@ -141,6 +146,22 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert not HEAVY & set(run.stdout.split())
+
+
+def test_a_whole_answer_loads_nothing_that_it_does_not_need() -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline import Options, Pipeline, Settings; "
+        f"photo = Path({str(ROOT / 'samples' / 'astronaut.jpg')!r}).read_bytes(); "
+        "made = Pipeline(Settings()).run(photo, Options(max_side_px=256)); "
+        "print(*sorted(m for m in sys.modules if '.' not in m))"
+    )
+    environment = {"PATH": "/usr/bin", "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    loaded = set(run.stdout.split())
+    assert "onnxruntime" in loaded
+    assert not loaded & UNNEEDED
 
 
 def test_the_public_names_are_sorted_complete_and_there() -> None:
