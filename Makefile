@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy check format bench compare eval eval-faces weights thumbnails \
+.PHONY: help setup run serve test test-heavy check format bench bench-check compare eval eval-faces weights thumbnails \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -79,6 +79,10 @@ $(VENV)/.bench: $(VENV)/.development
 ## make bench            the speed of everything, measured on this machine: 15 minutes, quiet ones
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench
+
+## make bench-check      whether something is slower than in the committed report: ratios, counts
+bench-check: $(VENV)/.development
+	$(BIN)/python -m benchmarks.check
 
 ## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these
 compare: $(VENV)/.development

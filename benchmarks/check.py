@@ -46,7 +46,7 @@ MARGIN, OTHER_PROCESSOR_MARGIN = 1.6, 3.0  # times the committed ratio
 INSTRUCTIONS_MARGIN = 1.1
 CHANNELS, LAYERS, SIDE_PX = 64, 8, 128  # of the convolutions that ratios are taken to
 
-# what is repeated in a process of its own, under callgrind; ``pickled``: a path of a sidecar
+# what is repeated in a process of its own, under callgrind; takes how often, and a pickled sidecar
 PREPARED = """
 import pickle, sys
 from pathlib import Path

@@ -85,9 +85,8 @@ def _fresh(code: str, argument: object) -> Any:
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, Any]:
-    """``parts``: by engine, the median seconds of each of PARTS; ``first_answer_s`` of ours and
-    ``import_torch_s``: medians, too. One after the other in every round, after one round that
-    brings the files to memory.
+    """``first answer``: by engine, the median seconds of each of PARTS; ``import torch``: median
+    seconds. One after the other in every round, after one round that brings the files to memory.
     """
     ours: list[dict[str, float]] = []
     floats: list[dict[str, float]] = []
@@ -98,9 +97,8 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
         torches.append(import_torch_s())
     return {
         "threads": THREADS,
-        "parts": {OURS: _medians(ours[1:]), FLOAT: _medians(floats[1:])},
-        "first_answer_s": statistics.median(run["first answer"] for run in ours[1:]),
-        "import_torch_s": statistics.median(torches[1:]),
+        "first answer": {OURS: _medians(ours[1:]), FLOAT: _medians(floats[1:])},
+        TORCH: statistics.median(torches[1:]),
     }
 
 
@@ -111,13 +109,12 @@ def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
 def lines(found: Mapping[str, Any]) -> list[str]:
     """The section of a report: one row an engine, and the import of torch."""
     made = ["| process | " + " | ".join(PARTS) + " |", "|---" * (1 + len(PARTS)) + "|"]
-    for engine, row in found["parts"].items():
+    for engine, row in found["first answer"].items():
         cells = " | ".join(f"{1000 * row[part]:.0f} ms" for part in PARTS)
         made.append(f"| {engine} | {cells} |")
-    torch_ms = 1000 * found["import_torch_s"]
     blank = " | " * (len(PARTS) - 1)
-    made.append(f"| `{TORCH}` alone | {blank}{torch_ms:.0f} ms |")
-    share = found["first_answer_s"] / found["import_torch_s"]
+    made.append(f"| `{TORCH}` alone | {blank}{1000 * found[TORCH]:.0f} ms |")
+    share = found["first answer"][OURS]["first answer"] / found[TORCH]
     return [
         *made,
         "",
@@ -125,3 +122,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         f" parts are medians by themselves. Our first answer comes after {share:.0%} of the time"
         f" that `{TORCH}` takes.",
     ]
+
+
+if __name__ == "__main__":
+    print("\n".join(lines(measure())))
