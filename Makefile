@@ -80,7 +80,7 @@ $(VENV)/.bench: $(VENV)/.development
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench
 
-## make bench-check      whether the speed is still what the committed report says: ratios alone
+## make bench-check      whether something is slower than in the committed report: ratios, counts
 bench-check: $(VENV)/.development
 	$(BIN)/python -m benchmarks.check
 

@@ -85,9 +85,18 @@ def report(found: Mapping[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument(
+        "--price-per-gb-second",
+        type=float,
+        default=throughput.PRICE_PER_GB_SECOND,
+        metavar="DOLLARS",
+        help="what Lambda takes for a second of a gigabyte (default: %(default).10f)",
+    )
     options = parser.parse_args()
     earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     found = measured(options.only, earlier)
+    if "throughput" in found:
+        found["throughput"]["price_per_gb_second"] = options.price_per_gb_second
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     text = report(found)
     print(text)

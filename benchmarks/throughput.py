@@ -1,127 +1,148 @@
-"""Photos a minute on the cores of this machine, and what 1,000 of them cost on Lambda.
-
-python -m benchmarks.throughput [--price DOLLARS]
-"""
+"""Photos a minute on two cores, in one process or two, and what a thousand of them cost."""
 
 from __future__ import annotations
 
-import argparse
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from benchmarks.machine import ROOT
+from benchmarks.machine import ROOT, THREADS
 from benchmarks.photographs import with_one_face
 
-SIZE = (1920, 1080)
-PHOTOS = 12  # of each process
-WAYS = ((1, 2), (2, 1))  # processes, and threads of each
-PRICE = 0.0000166667  # dollars a GB-second: what AWS asked for x86 in most regions in 2026
-MEMORIES_MB = (1024, 1769, 3538)
-MB_A_PROCESSOR = 1769  # Lambda gives processor by memory, a whole one for so much
+SIZE_PX = (1920, 1080)
+PHOTOS = 8  # of one round, by all processes together
+ROUNDS = 3
+LAMBDA_MB = (1024, 1769, 3538)
+PROCESSOR_MB = 1769  # Lambda gives a whole processor for each
+PRICE_PER_GB_SECOND = 0.0000166667  # dollars, on x86-64
+PRICE_PER_CALL = 0.0000002  # dollars
 
-# opens the nets, says so, waits until all are ready, then draws
+# answers a line with a number of photos by drawing as many, and a line when it is done
 WORKER = """
-import sys, time
+import sys
 from pathlib import Path
 from pipeline import Options, Pipeline, Settings
 pipeline = Pipeline(Settings(threads=int(sys.argv[2])))
-data = Path(sys.argv[1]).read_bytes()
-pipeline.run(data, Options())
-print("ready", flush=True)
-sys.stdin.readline()
-start = time.monotonic()
-for number in range(int(sys.argv[3])):
-    pipeline.run(data + bytes(number + 1), Options())  # no landmarks are remembered
-print(time.monotonic() - start, flush=True)
+data, number = Path(sys.argv[1]).read_bytes(), 0
+for line in sys.stdin:
+    for _ in range(int(line)):
+        number += 1
+        # another file each time, of the same pixels: no landmarks are remembered
+        pipeline.run(data + bytes(number), Options())
+    print("done", flush=True)
 """
 
+# name -> threads of each process, and the processors each is held to (none: all)
+WAYS: Mapping[str, Sequence[tuple[int, frozenset[int] | None]]] = {
+    "one process of two threads": [(THREADS, None)],
+    "two processes of one thread": [(1, None), (1, None)],
+    "one process on one core": [(1, frozenset({min(os.sched_getaffinity(0))}))],
+}
 
-def measure() -> dict[str, Any]:
-    """``ways``: for each of WAYS the photos a minute and the seconds of one photo in a process;
-    ``cost``: dollars for 1,000 photos by memory.
-    """
+
+def measure(photos: int = PHOTOS, rounds: int = ROUNDS) -> dict[str, Any]:
+    """``seconds_a_photo`` by way, medians of interleaved rounds after one of warming."""
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder:
-        photo = Path(folder) / "photo.jpg"
-        cv2.imwrite(str(photo), with_one_face(*SIZE)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-        ways = [_together(photo, *way) for way in WAYS]
-        alone = _together(photo, 1, 1)
-    return {"ways": ways, "cost": costs(alone["seconds"], ways[0]["seconds"], PRICE)}
-
-
-def _together(photo: Path, processes: int, threads: int) -> dict[str, Any]:
-    command = [sys.executable, "-c", WORKER, str(photo), str(threads), str(PHOTOS)]
-    started = [
-        subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(processes)
-    ]
-    for one in started:
-        assert one.stdout is not None and one.stdout.readline() == "ready\n"
-    for one in started:
-        assert one.stdin is not None
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    seconds = max(float(one.communicate()[0]) for one in started)
+        path = Path(folder) / "photo.jpg"
+        cv2.imwrite(str(path), with_one_face(*SIZE_PX)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        workers = {way: [_worker(path, *each) for each in each_of] for way, each_of in WAYS.items()}
+        try:
+            for number in range(rounds + 1):
+                for way, group in workers.items():
+                    taken = _round(group, 1 if number == 0 else photos // len(group))
+                    if number:
+                        seconds[way].append(taken / (photos // len(group) * len(group)))
+        finally:
+            for group in workers.values():
+                for worker in group:
+                    worker.communicate()
     return {
-        "processes": processes,
-        "threads": threads,
-        "a minute": 60 * processes * PHOTOS / seconds,
-        "seconds": seconds / PHOTOS,
+        "width": SIZE_PX[0],
+        "height": SIZE_PX[1],
+        "photos": photos,
+        "seconds_a_photo": {way: statistics.median(found) for way, found in seconds.items()},
+        "price_per_gb_second": PRICE_PER_GB_SECOND,
     }
 
 
-def costs(one_thread_s: float, two_threads_s: float, price: float) -> list[dict[str, float]]:
-    """What 1,000 photos cost by memory, in dollars: GB times seconds times the price of a
-    GB-second. Seconds are those of one thread over the share of a processor that the memory
-    brings, and of two threads from two processors on.
+def _worker(photo: Path, threads: int, processors: frozenset[int] | None) -> subprocess.Popen[str]:
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(photo), str(threads)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if processors is not None:
+        os.sched_setaffinity(worker.pid, processors)
+    return worker
+
+
+def _round(group: Sequence[subprocess.Popen[str]], photos: int) -> float:
+    """Seconds until each of the workers has drawn as many photos."""
+    start = time.perf_counter()
+    for worker in group:
+        if worker.stdin is None or worker.poll() is not None:
+            raise RuntimeError(f"a worker ended with {worker.returncode}")
+        worker.stdin.write(f"{photos}\n")
+        worker.stdin.flush()
+    for worker in group:
+        if worker.stdout is None or not worker.stdout.readline():
+            raise RuntimeError("a worker ended before it had drawn its photos")
+    return time.perf_counter() - start
+
+
+def lambda_seconds(memory_mb: int, one_core_s: float, two_cores_s: float) -> float:
+    """Seconds of one photo: between one and two processors by equal ratios of what was measured
+    there, under one in proportion, above two no faster than with two.
     """
-    found = []
-    for memory_mb in MEMORIES_MB:
-        processors = memory_mb / MB_A_PROCESSOR
-        seconds = two_threads_s if processors >= 2 else one_thread_s / min(processors, 1.0)
-        dollars = 1000 * seconds * memory_mb / 1024 * price
-        found.append({"memory_mb": memory_mb, "seconds": seconds, "dollars": dollars})
-    return found
+    processors = memory_mb / PROCESSOR_MB
+    if processors <= 1:
+        return one_core_s / processors
+    share = min(1.0, processors - 1)
+    return float(one_core_s ** (1 - share) * two_cores_s**share)
 
 
-def lines(found: Mapping[str, Any], price: float = PRICE) -> list[str]:
-    """Both tables in Markdown."""
-    made = ["| processes | threads of each | photos a minute |", "|---|---|---|"]
+def dollars_a_thousand(memory_mb: int, seconds: float, price_per_gb_second: float) -> float:
+    """A thousand calls of so many seconds each."""
+    return 1000 * (seconds * memory_mb / 1024 * price_per_gb_second + PRICE_PER_CALL)
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """Both tables in Markdown, with how the cost comes about."""
+    taken, price = found["seconds_a_photo"], found["price_per_gb_second"]
+    made = ["| | seconds a photo | photos a minute |", "|---|---|---|"]
+    made += [f"| {way} | {seconds:.3f} | {60 / seconds:.0f} |" for way, seconds in taken.items()]
+    one_core_s = taken["one process on one core"]
+    two_cores_s = taken["one process of two threads"]
     made += [
-        f"| {way['processes']} | {way['threads']} | {way['a minute']:.0f} |"
-        for way in found["ways"]
+        "",
+        f"Photos of {found['width']}x{found['height']} with one face; two processes: of both "
+        "together.",
+        "",
+        "| Lambda's memory | processors | seconds a photo | a thousand photos |",
+        "|---|---|---|---|",
     ]
-    made += ["", "| Lambda's memory | seconds a photo | 1,000 photos |", "|---|---|---|"]
-    made += [
-        f"| {row['memory_mb']} MB | {row['seconds']:.2f} | ${row['dollars']:.4f} |"
-        for row in found["cost"]
-    ]
+    for memory_mb in LAMBDA_MB:
+        seconds = lambda_seconds(memory_mb, one_core_s, two_cores_s)
+        dollars = dollars_a_thousand(memory_mb, seconds, price)
+        made.append(
+            f"| {memory_mb} MB | {memory_mb / PROCESSOR_MB:.2f} | {seconds:.2f} | ${dollars:.4f} |"
+        )
     return [
         *made,
         "",
-        f"Photos of {SIZE[0]}x{SIZE[1]} with a face. The costs are arithmetic, not measured on "
-        "Lambda: memory in GB, times the seconds of this machine over the share of a processor "
-        f"that the memory brings ({MB_A_PROCESSOR} MB a processor), times ${price} a GB-second, "
-        "which is an input; without requests, S3 and cold starts.",
+        f"Reckoned, not billed: 1000 x (seconds x memory / 1024 MB x ${price:.10f} a GB-second + "
+        f"${PRICE_PER_CALL:.7f} a call), with this machine's seconds; Lambda gives a processor for "
+        f"each {PROCESSOR_MB} MB, so under that the time of one core grows in proportion. Without "
+        "starts, transfers and S3. `--price-per-gb-second` takes another price.",
     ]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--price", type=float, default=PRICE, help="dollars a GB-second")
-    price = parser.parse_args().price
-    found = measure()
-    # the first way has two threads; the cost with one is that of a processor's memory
-    one, two = (row["seconds"] for row in found["cost"][1:])
-    print("\n".join(lines({**found, "cost": costs(one, two, price)}, price)))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -12,7 +10,6 @@ pytest.importorskip("torch", reason="torch is not installed")
 import numpy as np  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from benchmarks import check, throughput  # noqa: E402
 from benchmarks.bars import AT_LEAST, UNDER, Bar  # noqa: E402
 from benchmarks.limit import multiply_adds  # noqa: E402
 
@@ -54,29 +51,6 @@ def test_multiply_adds_need_every_shape() -> None:
     node = helper.make_node("MatMul", ["x", "w0"], ["y"])
     with pytest.raises(ValueError, match="'x' is not given"):
         multiply_adds(graph_of(node, (7, 11)), {})
-
-
-def test_a_ratio_may_be_a_third_worse_and_a_count_a_seventh() -> None:
-    reported = {"quick": 30.0, check.INSTRUCTIONS: 1000.0, "gone": 1.0}
-    assert check.worse({"quick": 20.1, check.INSTRUCTIONS: 1149, "new": 0.1}, reported) == []
-    assert check.worse({"quick": 90, check.INSTRUCTIONS: 10}, reported) == []
-    (quick,) = check.worse({"quick": 19.9}, reported)
-    assert quick == "quick: 19.9, reported 30"
-    (count,) = check.worse({check.INSTRUCTIONS: 1151}, reported)
-    assert count.startswith(check.INSTRUCTIONS)
-
-
-@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
-def test_instructions_of_a_request_are_those_of_a_few_parsed_texts() -> None:
-    assert 1e5 < check.instructions() < 1e8
-
-
-def test_costs_by_hand() -> None:
-    least, one, two = throughput.costs(1.0, 0.6, 1e-5)
-    assert [row["memory_mb"] for row in (least, one, two)] == [1024, 1769, 3538]
-    assert least["seconds"] == pytest.approx(1769 / 1024)  # a share of a processor
-    assert one["dollars"] == pytest.approx(1000 * 1.0 * 1769 / 1024 * 1e-5)
-    assert two["dollars"] == pytest.approx(1000 * 0.6 * 3538 / 1024 * 1e-5)
 
 
 def test_bars_are_met_or_missed() -> None:
