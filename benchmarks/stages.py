@@ -31,20 +31,22 @@ CHAIN_ROUNDS = 2
 
 # one whole run, cold and warm, in a process of its own, so that its peak memory is its own
 RUN = """
-import json, re, sys
+import json, os, re, sys
 from pathlib import Path
 from pipeline import Options, Pipeline, Settings
 pipeline = Pipeline(Settings(threads=int(sys.argv[2])))
-data = Path(sys.argv[1]).read_bytes()
+data, warm, asked = Path(sys.argv[1]).read_bytes(), int(sys.argv[3]), json.loads(sys.argv[4])
 runs = []
-for number in range(1 + int(sys.argv[3])):
+for number in range(1 + warm):
     # another file each time, of the same pixels: no landmarks are remembered
-    runs.append(pipeline.run(data + bytes(number), Options()).sidecar)
-# not ru_maxrss: a child begins with its parent's
-status = Path("/proc/self/status").read_text()
-peak_mb = int(re.search(r"VmHWM:\\s*(\\d+)", status).group(1)) / 1024
+    runs.append(pipeline.run(data + bytes(number), Options(**asked)).sidecar)
+def peak_mb(process):
+    # not ru_maxrss: a child begins with its parent's
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmHWM:\\s*(\\d+)", status).group(1)) / 1024
+children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 print(json.dumps({
-    "peak_mb": peak_mb,
+    "peak_mb": peak_mb("self") + sum(map(peak_mb, children)),
     "cold_ms": runs[0].timings_ms,
     "warm_ms": [run.timings_ms for run in runs[1:]],
     "faces": sum(bool(face.refined) for face in runs[0].faces),
@@ -54,10 +56,11 @@ print(json.dumps({
 
 def measure() -> dict[str, Any]:
     """``sizes``: for each of SIZES and for two threads and one, the stages in milliseconds, warm
-    and cold, and the peak memory in MB; ``chain``: seconds of a blurred selfie, ours and the
+    and cold, and the peak memory in MB; ``full size``: the same drawn as large as they are, on
+    two threads; ``chain``: seconds of a blurred selfie, ours and the
     published way.
     """
-    rows = []
+    rows, full = [], []
     with tempfile.TemporaryDirectory() as folder:
         for width, height in SIZES:
             path = Path(folder) / f"{width}.jpg"
@@ -67,12 +70,18 @@ def measure() -> dict[str, Any]:
                 {"width": width, "height": height, "threads": threads, **alone(path, threads)}
                 for threads in (THREADS, 1)
             ]
-    return {"sizes": rows, "chain": against_the_chain()}
+            if width > 1000:
+                found = alone(path, THREADS, 1, detail=1.0, max_side_px=8192, enhance="off")
+                full.append({"width": width, "height": height, **found})
+    return {"sizes": rows, "full size": full, "chain": against_the_chain()}
 
 
-def alone(photo: Path, threads: int) -> dict[str, Any]:
-    """What a process of its own measures of a photo."""
-    command = [sys.executable, "-c", RUN, str(photo), str(threads), str(WARM_RUNS)]
+def alone(photo: Path, threads: int, warm_runs: int = WARM_RUNS, **asked: object) -> dict[str, Any]:
+    """What a process of its own measures of a photo, with the options that are asked for; its
+    peak is that of it and of its decoder, added up as if both had been at once.
+    """
+    arguments = [str(photo), str(threads), str(warm_runs), json.dumps(asked)]
+    command = [sys.executable, "-c", RUN, *arguments]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     found = json.loads(run.stdout)
     warm = {
@@ -137,12 +146,27 @@ def lines(found: Mapping[str, Any]) -> list[str]:
             f"{row['warm_ms']['total'] / megapixels:.0f} | {row['cold_ms']['total']:.0f} | "
             f"{row['peak_mb']:.0f} MB |"
         )
+    made += [
+        "",
+        f"Milliseconds, medians of {WARM_RUNS} warm runs, each row a process of its own; one face "
+        "in each photo, half as high as it; memory is that of the process and of its decoder. What "
+        "is longer than 1920 px is reduced to it.",
+        "",
+        "Drawn at full size (`detail=1`, `max_side_px=8192`, two threads), in tiles:",
+        "",
+        "| photo | stylise | a megapixel | total | a megapixel | memory |",
+        "|---" * 6 + "|",
+    ]
+    for row in found["full size"]:
+        megapixels = row["width"] * row["height"] / 1e6
+        cells = " | ".join(
+            f"{row['warm_ms'][name]:.0f} | {row['warm_ms'][name] / megapixels:.0f}"
+            for name in ("stylise", "total")
+        )
+        made.append(f"| {row['width']}x{row['height']} | {cells} | {row['peak_mb']:.0f} MB |")
     chain = found["chain"]
     return [
         *made,
-        "",
-        f"Milliseconds, medians of {WARM_RUNS} warm runs, each row a process of its own; one face "
-        "in each photo, half as high as it.",
         "",
         f"A blurred selfie of 640x480 to {chain['size'][0]}x{chain['size'][1]}, "
         f"{chain['faces']} face: {1000 * chain['ours_s']:.0f} ms; the published chain (RRDBNet "
