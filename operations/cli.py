@@ -82,7 +82,10 @@ def redrive(stack: str, refused: bool, code: str | None) -> None:
     with _one_line():
         found = Stack.find(stack)
         click.echo(f"{move_dead_letters(found)} dead letters are back in the queue of uploads")
-        click.echo(f"{call_again(found)} failed calls were made again")
+        count, foreign = call_again(found)
+        click.echo(f"{count} failed calls were made again")
+        for name in foreign:
+            click.echo(f"message {name} of FailedEvents is no record of Lambda's: left", err=True)
         if refused:
             click.echo(f"{ask_again(found, code)} refused photos are in the queue of uploads")
 

@@ -60,28 +60,41 @@ def looked_at(url: str, most: int) -> list[Message]:
             if len(messages) == most:
                 break
     finally:
-        for start in range(0, len(messages), 10):
-            client("sqs").change_message_visibility_batch(
-                QueueUrl=url,
-                Entries=[
-                    {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
-                    for number, message in enumerate(messages[start : start + 10])
-                ],
-            )
+        _put_back(url, messages)
     return messages
 
 
-def replayed(url: str, send: Callable[[Message], None]) -> int:
-    """Sends every message of a queue on, each deleted once it is sent; returns how many.
+def replayed(
+    url: str, send: Callable[[Message], None], ours: Callable[[Message], bool] = lambda _: True
+) -> tuple[int, list[str]]:
+    """Sends every message of a queue on that is ``ours``, each deleted once it is sent; returns
+    how many, and the ids of the others, which stay.
 
     Killed in between, a message is sent twice and none is lost.
     """
-    count = 0
-    for message in received(url):
-        send(message)
-        client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
-        count += 1
-    return count
+    count, others = 0, list[Message]()
+    try:
+        for message in received(url):
+            if not ours(message):
+                others.append(message)
+                continue
+            send(message)
+            client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message.receipt)
+            count += 1
+    finally:
+        _put_back(url, others)
+    return count, [message.id for message in others]
+
+
+def _put_back(url: str, messages: list[Message]) -> None:
+    for start in range(0, len(messages), 10):
+        client("sqs").change_message_visibility_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
+                for number, message in enumerate(messages[start : start + 10])
+            ],
+        )
 
 
 def arn_of(url: str) -> str:

@@ -38,7 +38,7 @@ def move_dead_letters(stack: Stack) -> int:
     except ClientError as error:
         if error.response["Error"].get("Code") not in CANNOT_MOVE:
             raise
-        return replayed(dead, lambda message: _send(uploads, message.text))
+        return replayed(dead, lambda message: _send(uploads, message.text))[0]
     while True:
         (task,) = sqs.list_message_move_tasks(SourceArn=source, MaxResults=1)["Results"]
         if task["Status"] == "FAILED":
@@ -48,18 +48,20 @@ def move_dead_letters(stack: Stack) -> int:
         time.sleep(POLL_S)
 
 
-def call_again(stack: Stack) -> int:
-    """The function is called once more with each event that failed for good; returns how many."""
+def call_again(stack: Stack) -> tuple[int, list[str]]:
+    """The function is called once more with each event that failed for good; returns how many,
+    and the ids of messages that are no records of Lambda's: they are left where they are.
+    """
     function = stack.output("FunctionArn")
 
     def send(message: Message) -> None:
-        body = message.body
-        if not isinstance(body, dict) or "requestPayload" not in body:
-            raise OperationsError(f"message {message.id} of FailedEvents is no record of Lambda's")
-        payload = json.dumps(body["requestPayload"]).encode()
+        payload = json.dumps(message.body["requestPayload"]).encode()
         client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=payload)
 
-    return replayed(stack.output("FailedEventsUrl"), send)
+    def ours(message: Message) -> bool:
+        return isinstance(message.body, dict) and "requestPayload" in message.body
+
+    return replayed(stack.output("FailedEventsUrl"), send, ours)
 
 
 def ask_again(stack: Stack, code: str | None) -> int:

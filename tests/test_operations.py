@@ -143,9 +143,11 @@ def test_dead_letters_and_failed_calls_are_replayed(s3, stack, run, invoke, call
         put_message(stack["DeadLettersUrl"], body)
     put(s3, "uploads/event.jpg", photo)
     payload = {"bucket": INPUT, "key": "uploads/event.jpg", "format": "png"}
+    put_message(stack["FailedEventsUrl"], {"odd": True})  # somebody else's: it stops nothing
     put_message(stack["FailedEventsUrl"], failed_event(payload))
     done = run("redrive")
     assert done.exit_code == 0, done.output
+    assert "no record of Lambda's: left" in done.stderr
     said = [line for line in done.stdout.splitlines() if line[0] != "{"]  # the handler's metrics
     assert said == [
         "12 dead letters are back in the queue of uploads",
@@ -153,7 +155,9 @@ def test_dead_letters_and_failed_calls_are_replayed(s3, stack, run, invoke, call
     ]
     moved = [*bodies(stack["UploadQueueUrl"]), *bodies(stack["UploadQueueUrl"])]
     assert sorted(map(str, moved)) == sorted(map(str, dead))
-    assert bodies(stack["DeadLettersUrl"]) == bodies(stack["FailedEventsUrl"]) == []
+    assert bodies(stack["DeadLettersUrl"]) == []
+    kept = run("failures", "--json").stdout
+    assert kept.count("failed_event") == 1 and '"key": null' in kept
     assert called == [payload]
     assert keys(s3, OUTPUT) == ["stylised/event.hayao.json", "stylised/event.hayao.png"]
 
