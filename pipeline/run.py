@@ -241,7 +241,8 @@ class Pipeline:
             finished, repairs = repair(full, enhanced.pixels, patches, options)
         with timed(timings, "measure"):
             faces, face_shift = looked_at_again(finished, found, face_tools)
-            metrics = replace(measure(photo.pixels, finished), face_shift=face_shift)
+            apart = measure(photo.pixels, finished, self.settings.threads)
+            metrics = replace(apart, face_shift=face_shift)
         with timed(timings, "encode"):
             result = Photo(finished, enhanced.alpha)
             image, content_type, extension = encode(result, options.format, options.quality)
