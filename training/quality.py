@@ -25,7 +25,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from pipeline.domain import Picture
 from pipeline.nets.quality import MEASURES, QualityModel, QualityShape, normalise
-from pipeline.quality import light_levels, look
+from pipeline.quality import look
 from training.checkpoint import follow, resume, save, twin
 from training.data import read_rgb
 from training.degradations import (
@@ -121,9 +121,9 @@ def truth_of(damage: Damage) -> NDArray[np.float32]:
 def shown(photos: Sequence[Picture], shape: QualityShape) -> tuple[Tensor, Tensor, Tensor]:
     """Thumbnails (N, 3, T, T), patches (N * K, 3, P, P) and levels of light (N, LIGHTS)."""
     looks = [look(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos]
-    patches = [patch for _, patches in looks for patch in patches]
-    light = torch.from_numpy(np.stack([light_levels(photo) for photo in photos]))
-    return to_tensor([thumbnail for thumbnail, _ in looks]), to_tensor(patches), light
+    thumbnails, patches, light = zip(*looks, strict=True)
+    squares = [patch for of_photo in patches for patch in of_photo]
+    return to_tensor(list(thumbnails)), to_tensor(squares), torch.from_numpy(np.stack(light))
 
 
 def batch(
