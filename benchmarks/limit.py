@@ -25,6 +25,7 @@ from benchmarks.machine import interleaved
 from pipeline import Settings
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
+from pipeline.quality import LIGHTS
 from pipeline.weights import Layer
 
 THREADS = (1, 2)
@@ -238,6 +239,7 @@ def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
             inputs = {
                 "thumbnail": picture(side, side),
                 "patches": picture(patch, patch, count=count),
+                "light": np.zeros((1, LIGHTS), np.float32),
             }
             found.append((f"quality, {count} patches of {patch}x{patch}", spec, "report", inputs))
     for _, spec, role, inputs in found:

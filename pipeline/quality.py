@@ -17,6 +17,7 @@ from pipeline.domain import (
     QualityReport,
     WeightSpec,
 )
+from pipeline.enhance.light import to_linear
 from pipeline.networks import to_planes
 from pipeline.settings import Settings
 from pipeline.tiling import strips
@@ -24,6 +25,10 @@ from pipeline.tiling import strips
 # J. Immerkaer, "Fast noise variance estimation", CVIU 64(2), 1996: the difference of two
 # Laplacians, blind to image structure up to second order; this, across times down.
 NOISE_KERNEL = np.array([1, -2, 1], np.float32)
+
+LIGHT_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0)
+LIGHTS = 3 * len(LIGHT_QUANTILES)
+LIGHT_PX = 256  # longer side of the photo that the quantiles of light are taken of
 
 
 def assess(photo: Photo, settings: Settings) -> QualityReport:
@@ -88,11 +93,12 @@ def estimate(pixels: Picture, spec: WeightSpec, engine: Engine) -> QualityEstima
     texture, and what it measures is in pixels of the photo as it is.
     """
     sides = (spec.shape["thumbnail_px"], spec.shape["patch_px"], spec.shape["patches"])
-    thumbnail, patches = look(pixels, *(int(str(side)) for side in sides))
+    thumbnail, patches, light = look(pixels, *(int(str(side)) for side in sides))
     planes = [to_planes(patch, spec.input_range) for patch in patches]
     inputs = {
         "thumbnail": to_planes(thumbnail, spec.input_range),
         "patches": np.concatenate(planes),
+        "light": light[None],
     }
     blur, noise, jpeg_quality, exposure, score = (float(one) for one in engine.run(inputs)[0])
     return QualityEstimate(blur, noise, jpeg_quality, exposure, score)
@@ -100,13 +106,18 @@ def estimate(pixels: Picture, spec: WeightSpec, engine: Engine) -> QualityEstima
 
 def look(
     pixels: Picture, thumbnail_px: int, patch_px: int, count: int
-) -> tuple[Picture, list[Picture]]:
-    """What the quality model is shown: the whole, reduced to a square, and ``count`` squares of
+) -> tuple[Picture, list[Picture], NDArray[np.float32]]:
+    """What the quality model is shown: the whole, reduced to a square; ``count`` squares of
     native pixels, half of them those of the highest variance of grey, then half those around
-    the median. They are cells of a grid; of a photo with fewer, some are shown more than once,
-    and one smaller than a cell is mirrored at its border.
+    the median; and its ``light_levels``, of the photo reduced to LIGHT_PX: its lamps are still
+    in it, most of its noise is not. The squares are cells of a grid; of a photo with fewer, some
+    are shown more than once, and one smaller than a cell is mirrored at its border.
     """
-    thumbnail = cv2.resize(pixels, (thumbnail_px, thumbnail_px), interpolation=cv2.INTER_AREA)
+    small, scale = pixels, LIGHT_PX / max(pixels.shape[:2])
+    if scale < 1:
+        size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    thumbnail = cv2.resize(small, (thumbnail_px, thumbnail_px), interpolation=cv2.INTER_AREA)
     below, right = (max(0, patch_px - side) for side in pixels.shape[:2])
     if below or right:
         pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT)
@@ -118,7 +129,22 @@ def look(
     chosen = [order[n % len(order)] for n in range(half)]
     chosen += [order[(middle + n) % len(order)] for n in range(half)]
     places = [(cell // columns * patch_px, cell % columns * patch_px) for cell in chosen]
-    return thumbnail, [inside[y : y + patch_px, x : x + patch_px] for y, x in places]
+    patches = [inside[y : y + patch_px, x : x + patch_px] for y, x in places]
+    return thumbnail, patches, light_levels(small)
+
+
+def light_levels(pixels: Picture) -> NDArray[np.float32]:
+    """uint8 (H, W, 3) to float32 (LIGHTS,): by how many stops quantiles of the light of the
+    brightest colour, of grey and of the darkest colour lie below white.
+    """
+    red, green, blue = cv2.split(pixels)
+    brightest, darkest = (join(join(red, green), blue) for join in (cv2.max, cv2.min))
+    levels: list[NDArray[np.intp]] = []
+    for plane in (brightest, cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), darkest):
+        counts = np.cumsum(np.bincount(plane.ravel(), minlength=256))
+        levels.append(np.searchsorted(counts, np.array(LIGHT_QUANTILES) * plane.size))
+    light: NDArray[np.float32] = to_linear(np.maximum(levels, 1).ravel().astype(np.float32))
+    return np.log2(light)
 
 
 def _cell_variances(pixels: Picture, rows: int, columns: int) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ from pipeline.enhance.learned import LEAST, level  # noqa: E402
 from pipeline.enhance.light import brighten, headroom_stops  # noqa: E402
 from pipeline.nets.quality import QualityModel, QualityShape, in_units, normalise  # noqa: E402
 from pipeline.nets.restorer import Restorer, RestorerShape  # noqa: E402
-from pipeline.quality import assess, look  # noqa: E402
+from pipeline.quality import LIGHTS, assess, light_levels, look  # noqa: E402
 from training.degradations import KINDS, Blur, Jpeg, Noise, degrade  # noqa: E402
 from training.export_quality import add_quality  # noqa: E402
 from training.export_restorer import add_restorer  # noqa: E402
@@ -179,15 +179,31 @@ def test_what_the_quality_model_is_shown() -> None:
     photo = np.full((200, 330, 3), 90, np.uint8)
     photo[64:128, 128:192] = np.random.default_rng(1).integers(0, 255, (64, 64, 3))
     photo[0:64, 0:64, 0] += 20 * np.eye(64, dtype=np.uint8)
-    thumbnail, patches = look(photo, 48, 64, 8)
+    thumbnail, patches, light = look(photo, 48, 64, 8)
+    assert light.shape == (LIGHTS,)
     assert thumbnail.shape == (48, 48, 3) and len(patches) == 8
     np.testing.assert_array_equal(patches[0], photo[64:128, 128:192])
     np.testing.assert_array_equal(patches[1], photo[0:64, 0:64])
     assert all((patch == 90).all() for patch in patches[4:])  # the usual contrast: none
     for size in ((1, 1), (3, 2000), (63, 65), (500, 40)):
         tiny = np.full((*size, 3), 7, np.uint8)
-        _, patches = look(tiny, 48, 64, 8)
+        _, patches, light = look(tiny, 48, 64, 8)
         assert len(patches) == 8 and {patch.shape for patch in patches} == {(64, 64, 3)}
+        np.testing.assert_array_equal(light, light_levels(tiny[:1, :1]))
+
+
+def test_light_is_told_in_stops_below_white() -> None:
+    assert light_levels(np.full((5, 9, 3), 255, np.uint8)).tolist() == [0] * LIGHTS
+    assert light_levels(np.zeros((5, 9, 3), np.uint8)).max() < -11
+    half, whole = light_levels(brighten(PHOTO, -1.0)), light_levels(PHOTO)
+    bright = whole > -4  # the darkest are rounded to one of few levels
+    np.testing.assert_allclose(half[bright], whole[bright] - 1, atol=0.15)
+    brightest, grey, darkest = whole.reshape(3, -1)
+    assert (brightest >= grey).all() and (grey >= darkest).all() and (np.diff(grey) >= 0).all()
+    lamp = np.full((400, 1200, 3), 20, np.uint8)
+    lamp[200:260, 500:560] = 255, 200, 90  # under a hundredth of the picture
+    light = look(lamp, 48, 64, 8)[2]
+    assert light[LIGHTS // 3 - 1] == 0 and light[0] < -6
 
 
 def test_measures_go_to_the_losses_scale_and_back() -> None:

@@ -16,6 +16,7 @@ from skimage import data
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from pipeline.nets.quality import MEASURES, QualityModel, QualityShape  # noqa: E402
+from pipeline.quality import LIGHTS  # noqa: E402
 from training.degradations import KINDS, Damage  # noqa: E402
 from training.quality import (  # noqa: E402
     Recipe,
@@ -48,9 +49,10 @@ def test_a_case_is_of_its_seed_alone(folder: Path) -> None:
     lists = photographs(folder, validation=False)
     recipe = Recipe(batch=2)
     first, again, other = (batch(lists, recipe, SMALL, step) for step in (3, 3, 4))
-    for one, same, different in zip(first, again, other, strict=True):
+    for one, same, different in zip(*((*seen, true) for seen, true in (first, again, other))):
         assert torch.equal(one, same) and not torch.equal(one, different)
-    thumbnails, patches, truth = first
+    (thumbnails, patches, light), truth = first
+    assert light.shape == (2, LIGHTS)
     assert thumbnails.shape == (2, 3, 64, 64) and patches.shape == (16, 3, 64, 64)
     assert truth.shape == (2, len(MEASURES))
 
@@ -58,14 +60,14 @@ def test_a_case_is_of_its_seed_alone(folder: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_truth_is_what_was_done(folder: Path, kind: str) -> None:
     lists = photographs(folder, validation=False)
-    case = draw_case(lists, kind, 0.0, (1, 2))
+    case = draw_case(lists, kind, Recipe(darkened=0, brightened=0), (1, 2))
     blur, noise, jpeg_quality, stops, score = case.truth
     assert (blur > 0) == (kind in ("blur", "resize")) or kind == "mixed"
     assert (jpeg_quality < 100) == (kind == "jpeg") or kind in ("mixed", "dark")
     assert (stops < 0) == (kind == "dark") or kind == "mixed"
     assert (noise > 0) == (kind in ("noise", "dark")) or kind == "mixed"
     assert (score == pytest.approx(1)) == (kind == "clean")
-    shown_bright = draw_case(lists, "dark", 1.0, (1, 2))
+    shown_bright = draw_case(lists, "dark", Recipe(darkened=0, brightened=1), (1, 2))
     assert shown_bright.truth[3] == 0 and shown_bright.photo.mean() > 20
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain import Picture
 from pipeline.nets.quality import BLOCK, MEASURES, QualityModel, QualityShape
+from pipeline.quality import LIGHTS
 from training.errors import StyleRefused
 from training.layer import (
     INT8,
@@ -39,6 +40,7 @@ from training.layer import (
 from training.quality import (
     SHARE,
     Case,
+    Recipe,
     draw_case,
     figures,
     held_out_cases,
@@ -62,10 +64,11 @@ LICENCE = (
 def inputs_of(photos: Sequence[Picture], shape: QualityShape) -> Iterator[Inputs]:
     """What the graph takes for each photo."""
     for photo in photos:
-        thumbnail, patches = shown([photo], shape)
+        thumbnail, patches, light = shown([photo], shape)
         yield {
             "thumbnail": thumbnail.contiguous().numpy(),
             "patches": patches.contiguous().numpy(),
+            "light": light.numpy(),
         }
 
 
@@ -84,6 +87,7 @@ def graph_of(model: QualityModel, folder: Path, calibration: Sequence[Picture]) 
     example = {
         "thumbnail": torch.zeros(1, 3, shape.thumbnail_px, shape.thumbnail_px),
         "patches": torch.zeros(shape.patches, 3, shape.patch_px, shape.patch_px),
+        "light": torch.zeros(1, LIGHTS),
     }
     graph = export_onnx(model, example, "measures", folder / "quality.onnx", False)
     in_float = [node.name for node in onnx.load(graph).graph.node if _stays(node)]
@@ -165,7 +169,7 @@ def add_quality(
 def add(checkpoint: Path, data: Path, place: Place) -> None:
     """Adds the quality model, calibrated and measured on the photographs of ``data``."""
     lists = photographs(data, validation=False)
-    of_any_kind = [draw_case(lists, None, 0.4, (4, n)) for n in range(CALIBRATION_CASES)]
+    of_any_kind = [draw_case(lists, None, Recipe(), (4, n)) for n in range(CALIBRATION_CASES)]
     written = add_quality(
         checkpoint,
         [case.photo for case in of_any_kind],

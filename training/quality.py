@@ -40,10 +40,11 @@ from training.degradations import (
 from training.distil import learning_rate, to_tensor
 from training.errors import LossNotFinite
 from training.recipe import changed
-from training.restore import draw_window, photographs
+from training.restore import draw_photo, draw_window, photographs
 
 HELD_OUT_PHOTOS = 24  # for each kind of damage
-SIDES_PX = (160, 384)  # of the windows; at least two of the patches
+SIDES_PX = (160, 384)  # of the windows, and shorter ones of whole photographs
+STOPS = (0.7, 3.5)  # of photographs that are darkened besides
 SHARE = 0.99  # of clean photos under the gate's threshold of each measure
 LONGER_PX = 640  # of whole photos, by which the thresholds are set
 OFF_GRID = 0.25  # share of the photos that were cut after they were spoilt, blocks and all
@@ -62,7 +63,9 @@ class Recipe:
     warmup_steps: int = 100
     decay_from: int = 3000  # constant learning rate before, cosine to zero after
     average_decay: float = 0.998  # of the exponential moving average that is exported
-    brightened: float = 0.4  # share of the dark photos that are shown after the brightening
+    whole: float = 0.4  # share of whole photographs, the others are windows of some
+    darkened: float = 0.2  # share that is darkened besides what else is done to it
+    brightened: float = 0.3  # share of the dark photos that are shown after the brightening
     round: float = 0.1  # of the loss: errors up to this count by their square
     seed: int = 1
 
@@ -76,14 +79,19 @@ class Case:
 
 
 def draw_case(
-    lists: dict[str, list[Path]], kind: str | None, brightened: float, seed: tuple[int, ...]
+    lists: dict[str, list[Path]], kind: str | None, recipe: Recipe, seed: tuple[int, ...]
 ) -> Case:
     """A photo spoilt in a way of that kind, or of any; the same for the same seed."""
     random = np.random.default_rng(seed)
-    clean = draw_window(lists, int(random.integers(*SIDES_PX)), random)
+    if random.random() < recipe.whole:
+        clean = draw_photo(lists, int(random.integers(*SIDES_PX)), random)
+    else:
+        clean = draw_window(lists, int(random.integers(*SIDES_PX)), random)
     steps = draw_steps(kind or draw_kind(random), np.random.default_rng(seed))
+    if steps and random.random() < recipe.darkened:
+        steps.insert(int(random.integers(len(steps))), Darken(float(random.uniform(*STOPS))))
     stops = sum(step.stops for step in steps if isinstance(step, Darken))
-    if stops and random.random() < brightened:
+    if stops and random.random() < recipe.brightened:
         steps.append(Brighten(stops))
     photo, damage = degrade(clean, steps, seed)
     if random.random() < OFF_GRID:
@@ -110,23 +118,21 @@ def truth_of(damage: Damage) -> NDArray[np.float32]:
     return truth
 
 
-def shown(photos: Sequence[Picture], shape: QualityShape) -> tuple[Tensor, Tensor]:
-    """Thumbnails (N, 3, T, T) and patches (N * K, 3, P, P)."""
+def shown(photos: Sequence[Picture], shape: QualityShape) -> tuple[Tensor, Tensor, Tensor]:
+    """Thumbnails (N, 3, T, T), patches (N * K, 3, P, P) and levels of light (N, LIGHTS)."""
     looks = [look(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos]
-    patches = [patch for _, patches in looks for patch in patches]
-    return to_tensor([thumbnail for thumbnail, _ in looks]), to_tensor(patches)
+    thumbnails, patches, light = zip(*looks, strict=True)
+    squares = [patch for of_photo in patches for patch in of_photo]
+    return to_tensor(list(thumbnails)), to_tensor(squares), torch.from_numpy(np.stack(light))
 
 
 def batch(
     lists: dict[str, list[Path]], recipe: Recipe, shape: QualityShape, step: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Thumbnails, patches and what is true of them, (N, 5), of one step."""
-    cases = [
-        draw_case(lists, None, recipe.brightened, (recipe.seed, step, n))
-        for n in range(recipe.batch)
-    ]
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """What the model is shown, and what is true of it, (N, 5), in one step."""
+    cases = [draw_case(lists, None, recipe, (recipe.seed, step, n)) for n in range(recipe.batch)]
     truth = torch.from_numpy(np.stack([case.truth for case in cases]))
-    return *shown([case.photo for case in cases], shape), truth
+    return shown([case.photo for case in cases], shape), truth
 
 
 def whole_photos(lists: dict[str, list[Path]], count: int) -> list[Picture]:
@@ -147,8 +153,9 @@ def _reduced(photo: Picture) -> Picture:
 def held_out_cases(folder: Path) -> dict[str, list[Case]]:
     """Cases of photographs that are never trained on, by kind of damage, always the same."""
     lists = photographs(folder, validation=True)
+    plain = Recipe(darkened=0, brightened=0)
     return {
-        kind: [draw_case(lists, kind, 0.0, (2000 + n, photo)) for photo in range(HELD_OUT_PHOTOS)]
+        kind: [draw_case(lists, kind, plain, (2000 + n, photo)) for photo in range(HELD_OUT_PHOTOS)]
         for n, kind in enumerate(KINDS)
     }
 
@@ -229,11 +236,11 @@ def train(recipe: Recipe, data: Path, output: Path) -> None:
 
     start, sums = time.monotonic(), torch.zeros(len(MEASURES))
     for step in range(first, recipe.steps):
-        thumbnails, patches, truth = batch(lists, recipe, shape, step)
+        seen, truth = batch(lists, recipe, shape, step)
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * learning_rate(recipe, step)
         with torch.autocast("cpu", torch.bfloat16):
-            said = model.normalised(thumbnails, patches).float()
+            said = model.normalised(*seen).float()
         losses = smooth_l1_loss(said, normalise(truth), beta=recipe.round, reduction="none").mean(0)
         loss = losses.sum()
         if not torch.isfinite(loss):

@@ -94,10 +94,8 @@ def draw_window(lists: dict[str, list[Path]], side_px: int, random: np.random.Ge
     """A square of ``side_px`` of a photograph at a random scale, mirrored or not. Photographs
     smaller than it are passed over. Raises NoPictures when twenty in a row are.
     """
-    weights = np.array([KINDS_OF_PHOTOS[kind] for kind in lists])
     for _ in range(20):
-        files = lists[list(lists)[random.choice(len(lists), p=weights / weights.sum())]]
-        photo = _photo(files[random.integers(len(files))])
+        photo = _drawn(lists, random)
         if min(photo.shape[:2]) >= side_px:
             break
     else:
@@ -110,6 +108,22 @@ def draw_window(lists: dict[str, list[Path]], side_px: int, random: np.random.Ge
     y, x = (int(random.integers(side - side_px + 1)) for side in photo.shape[:2])
     window = photo[y : y + side_px, x : x + side_px]
     return np.ascontiguousarray(window[:, :: 1 if random.random() < 0.5 else -1])
+
+
+def draw_photo(lists: dict[str, list[Path]], side_px: int, random: np.random.Generator) -> Picture:
+    """A whole photograph, mirrored or not, its shorter side reduced to ``side_px``."""
+    photo = _drawn(lists, random)
+    scale = side_px / min(photo.shape[:2])
+    if scale < 1:
+        size = [max(1, round(side * scale)) for side in photo.shape[1::-1]]
+        photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(photo[:, :: 1 if random.random() < 0.5 else -1])
+
+
+def _drawn(lists: dict[str, list[Path]], random: np.random.Generator) -> Picture:
+    weights = np.array([KINDS_OF_PHOTOS[kind] for kind in lists])
+    files = lists[list(lists)[random.choice(len(lists), p=weights / weights.sum())]]
+    return _photo(files[random.integers(len(files))])
 
 
 @cache  # some 1.2 GB when all have been drawn; decoding would take a third of a step

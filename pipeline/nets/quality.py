@@ -4,8 +4,9 @@ Blur, noise and JPEG artefacts are seen in native pixels and nowhere else; expos
 the whole. So one branch looks at patches, chosen where the photo has the most contrast (there
 blur shows) and where it has its usual contrast (there noise does), and one at a thumbnail. A
 third sees the patches as JPEG does, by the cosine transform of blocks of 8x8 from the photo's
-corner on: what a coarse quantisation has set to nothing is nothing there. What passes between
-the convolutions and the last layers is the logarithm of mean activations: a photo twice as
+corner on: what a coarse quantisation has set to nothing is nothing there. And how dark a photo is
+is told best by its brightest places, which a thumbnail averages away: so quantiles of its light
+are told as well. What passes between the convolutions and the last layers is the logarithm of mean activations: a photo twice as
 noisy is as far from the first as that one from one half as noisy.
 """
 
@@ -20,22 +21,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.quality import LIGHTS
+
 MEASURES = ("blur_px", "noise", "jpeg_quality", "exposure_stops", "score")
 BLOCK = 8  # a JPEG's, in px
 LUMA = (0.299, 0.587, 0.114)
+LIGHT_SPAN = 8.0  # stops
 BLUR_SPAN_PX, NOISE_SPAN, ARTEFACT_SPAN, STOPS_SPAN = 4.0, math.log(51), 75.0, 4.0
 
 
 @dataclass(frozen=True)
 class QualityShape:
     """Channels of the patches' three stages, of the last layer but one, of what is told of the
-    blocks, and the inputs' sizes;
-    ``patches`` are half of them of the highest and half of the median variance.
+    blocks and of the light, and the inputs' sizes; ``patches`` are half of them of the highest
+    and half of the median variance.
     """
 
     channels: tuple[int, int, int] = (32, 48, 64)
     hidden: int = 32
     block_channels: int = 64
+    light_channels: int = 32
     patches: int = 8
     patch_px: int = 64
     thumbnail_px: int = 64
@@ -56,7 +61,8 @@ class QualityShape:
 
 class QualityModel(nn.Module):
     """float32 RGB in [-1, 1], thumbnails (N, 3, T, T) and patches (N * K, 3, P, P), those of the
-    highest variance first, to (N, 5): MEASURES in their units, as training/degradations.py
+    highest variance first, and stops below white (N, LIGHTS), as ``light_levels`` in
+    pipeline/quality.py has them, to (N, 5): MEASURES in their units, as training/degradations.py
     has them, and a score from 0 to 1: one half for a photo in which a fault is just clearly
     there, see ``truth_of`` in training/quality.py.
     """
@@ -80,14 +86,15 @@ class QualityModel(nn.Module):
             nn.Conv2d(32, 48, 3, stride=2, padding=1),
             nn.ReLU(),
         )
+        self.light = nn.Linear(LIGHTS, shape.light_channels)
         told = first + second + third + shape.block_channels
-        self.mix = nn.Linear(4 * told + 2 * 48, shape.hidden)
+        self.mix = nn.Linear(4 * told + 2 * 48 + shape.light_channels, shape.hidden)
         self.out = nn.Linear(shape.hidden, len(MEASURES))
 
-    def forward(self, thumbnail: Tensor, patches: Tensor) -> Tensor:
-        return in_units(self.normalised(thumbnail, patches))
+    def forward(self, thumbnail: Tensor, patches: Tensor, light: Tensor) -> Tensor:
+        return in_units(self.normalised(thumbnail, patches, light))
 
-    def normalised(self, thumbnail: Tensor, patches: Tensor) -> Tensor:
+    def normalised(self, thumbnail: Tensor, patches: Tensor, light: Tensor) -> Tensor:
         """(N, 5), each of about 0 to 1: what the loss is taken of."""
         y = F.relu(self.fine(F.pixel_unshuffle(patches, 2)))
         means = [_log_mean(y)]
@@ -104,6 +111,7 @@ class QualityModel(nn.Module):
         spread = (whole - mean).square().mean((2, 3))
         known = [of_patches.mean(2).flatten(1), of_patches.amax(2).flatten(1)]
         known += [(mean.flatten(1) + 0.01).log(), (spread + 1e-4).log() / 2]
+        known.append(F.relu(self.light(light / LIGHT_SPAN)))
         result: Tensor = self.out(F.relu(self.mix(torch.cat(known, 1))))
         return result
 
