@@ -103,7 +103,7 @@ UPSAMPLER = (  # on the drawings of cel
 )
 
 RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
-QUALITY = (Stage("steps=8000"),)
+QUALITY = (Stage("steps=14000 decay_from=5000"),)
 SETTLED = (  # the detector's last stages, with norms that keep what they have counted
     "decay_from=10500 batch=4 crop_px=384 apart=700 norms_until=8000 learning_rate=0.001 "
     "damaged=0.25 landmark_weight=4"
