@@ -17,7 +17,7 @@ from pipeline.domain import (
     QualityReport,
     WeightSpec,
 )
-from pipeline.enhance.light import to_linear
+from pipeline.light import to_linear
 from pipeline.networks import to_planes
 from pipeline.settings import Settings
 from pipeline.tiling import strips

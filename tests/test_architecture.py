@@ -24,7 +24,7 @@ STAGES = (
     "encode",
     "faces",
 )
-STAGE_MAY = {"domain", "errors", "settings", "tiling", "networks"}
+STAGE_MAY = {"domain", "errors", "settings", "tiling", "networks", "light"}
 # module of pipeline -> modules of pipeline that it may import
 MAY = {
     **dict.fromkeys(STAGES, STAGE_MAY),
@@ -32,6 +32,7 @@ MAY = {
     "settings": {"errors"},
     "domain": set(),
     "tiling": set(),
+    "light": {"domain"},
     "networks": {"domain", "tiling"},
     "commands": set(),
     "weights": {"domain", "errors"},

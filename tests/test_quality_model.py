@@ -49,7 +49,8 @@ def test_a_case_is_of_its_seed_alone(folder: Path) -> None:
     lists = photographs(folder, validation=False)
     recipe = Recipe(batch=2)
     first, again, other = (batch(lists, recipe, SMALL, step) for step in (3, 3, 4))
-    for one, same, different in zip(*((*seen, true) for seen, true in (first, again, other))):
+    given = ((*seen, true) for seen, true in (first, again, other))
+    for one, same, different in zip(*given, strict=True):
         assert torch.equal(one, same) and not torch.equal(one, different)
     (thumbnails, patches, light), truth = first
     assert light.shape == (2, LIGHTS)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import Picture
-from pipeline.enhance import brighten, to_linear, to_srgb
+from pipeline.light import brighten, to_linear, to_srgb
 
 FloatPicture = NDArray[np.float32]
 KINDS = ("clean", "blur", "resize", "noise", "jpeg", "dark", "mixed")

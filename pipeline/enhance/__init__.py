@@ -12,11 +12,10 @@ from pipeline.domain import Decision, Photo, QualityReport
 from pipeline.enhance.classic import repair
 from pipeline.enhance.gate import STEPS, decide, faults
 from pipeline.enhance.learned import restore
-from pipeline.enhance.light import brighten, to_linear, to_srgb
 from pipeline.enhance.tools import Tools
 from pipeline.settings import Options
 
-__all__ = ["STEPS", "Tools", "brighten", "enhance", "planned", "to_linear", "to_srgb"]
+__all__ = ["STEPS", "Tools", "enhance", "planned"]
 
 
 def planned(

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.domain import Decision, Photo, Picture
 from pipeline.enhance.gate import faults
-from pipeline.enhance.light import brighten, headroom_stops
 from pipeline.enhance.tools import Tools
+from pipeline.light import brighten, headroom_stops
 from pipeline.networks import run_on_picture
 
 # What a step that was asked for takes for granted, however good the photo seems to be.

@@ -6,8 +6,8 @@ blur shows) and where it has its usual contrast (there noise does), and one at a
 third sees the patches as JPEG does, by the cosine transform of blocks of 8x8 from the photo's
 corner on: what a coarse quantisation has set to nothing is nothing there. And how dark a photo is
 is told best by its brightest places, which a thumbnail averages away: so quantiles of its light
-are told as well. What passes between the convolutions and the last layers is the logarithm of mean activations: a photo twice as
-noisy is as far from the first as that one from one half as noisy.
+are told as well. What passes between the convolutions and the last layers is the logarithm of mean
+activations: a photo twice as noisy is as far from the first as that one from one half as noisy.
 """
 
 from __future__ import annotations
