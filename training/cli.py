@@ -81,8 +81,7 @@ def animegan(
 @click.option("--targets", type=FOLDER, required=True, help="made by training.targets")
 @click.option("--validation", type=FOLDER, required=True, help="the same, of held-out photographs")
 @click.option("-o", "--output", type=FOLDER, required=True, help="checkpoint, log and sheets")
-@click.option("--style", metavar="STYLE", help="whose teacher gives the feature loss")
-@click.option("--teachers", type=FOLDER, help="folder of the published networks")
+@click.option("--style", metavar="STYLE", help="whose grade the targets get")
 @click.option("--from", "start_from", type=FILE, help="a float student to fine-tune")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="change a setting")
 def distil(
@@ -90,7 +89,6 @@ def distil(
     validation: Path,
     output: Path,
     style: str | None,
-    teachers: Path | None,
     start_from: Path | None,
     changes: tuple[str, ...],
 ) -> None:
@@ -103,7 +101,7 @@ def distil(
         from training.recipe import changed
 
         recipe = changed(Recipe(), changes)
-        train(recipe, Run(targets, validation, output, style, teachers, start_from))
+        train(recipe, Run(targets, validation, output, style, start_from))
 
 
 @contextmanager

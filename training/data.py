@@ -21,6 +21,18 @@ KINDS = {
     "portraits/portrait-*.jpg": 0.28,
     "faces/face-*.jpg": 0.04,
 }
+# What the looks are taught on: scenes near full size and sharp faces besides.
+LOOK_KINDS = {
+    "hd/hd-*.jpg": 0.2,
+    "photos/scene-*.jpg": 0.12,
+    "photos/bsds-*.jpg": 0.14,
+    "photos/imagenet-*.jpg": 0.18,
+    "portraits/portrait-*.jpg": 0.2,
+    "faces256/face2-*.jpg": 0.14,
+    "faces/face-*.jpg": 0.02,
+}
+# The sharp face crops are enlarged until a face is as wide as the looks draw it: 250 px.
+ENLARGED = {"faces256/face2-*.jpg": 1.75}
 
 
 @dataclass(frozen=True)
@@ -46,17 +58,20 @@ def windows(
     A photo is reduced by a random factor, so that a face or a house is seen at many sizes, and
     a window is cut from it. Raises FileNotFoundError when ``folder`` has none of the kinds.
     """
-    lists = {kind: split(list(folder.glob(kind)), validation) for kind in KINDS}
+    lists = {kind: split(list(folder.glob(kind)), validation) for kind in LOOK_KINDS}
     lists = {kind: files for kind, files in lists.items() if files}
     if not lists:
-        raise FileNotFoundError(f"{folder}: none of {', '.join(KINDS)}")
-    weights = np.array([KINDS[kind] for kind in lists])
+        raise FileNotFoundError(f"{folder}: none of {', '.join(LOOK_KINDS)}")
+    weights = np.array([LOOK_KINDS[kind] for kind in lists])
     random = np.random.default_rng(seed)
     for number in range(count):
         kind = list(lists)[random.choice(len(lists), p=weights / weights.sum())]
         path = lists[kind][random.integers(len(lists[kind]))]
         zoom, top, left = random.random(3)
         photo = read_rgb(path)
+        if kind in ENLARGED:
+            factor = ENLARGED[kind]
+            photo = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
         height, width = photo.shape[:2]
         least = min(1.0, 0.65 * side_px / min(height, width))
         scale = float(np.exp(np.log(least) * zoom))  # log-uniform in [least, 1]

@@ -2,8 +2,7 @@
 
     kirei train distil --targets .cache/targets/hayao \\
         --validation .cache/targets/hayao-validation \\
-        --style hayao --teachers ../shared/teachers \\
-        -o .cache/runs/hayao --set steps=9000 --set seed=1
+        --style hayao -o .cache/runs/hayao --set steps=6000 --set seed=1
 
 Run it again with the same --out to continue from the last checkpoint; the random numbers of
 a step depend on the seed and the step alone, so a resumed run draws what the first would have.
@@ -33,13 +32,13 @@ from training.errors import LossNotFinite
 from training.figures import figures
 from training.losses import (
     PatchDiscriminator,
-    TeacherFeatures,
     contour_weight,
     energy_loss,
     feature_loss,
     fourier_loss,
     gradient_loss,
 )
+from training.grade import Grade, grade_drawing
 from training.recipe import InvalidSetting
 from training.styles import STYLES
 
@@ -52,21 +51,20 @@ class Recipe:
     decay_from: int = 4000  # constant learning rate before, cosine to zero after
     batch: int = 5
     crop_px: int = 256
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     warmup_steps: int = 100
     average_decay: float = 0.998  # of the exponential moving average that is exported
     contour_emphasis: float = 2.0
     gradient_weight: float = 0.3
-    energy_weight: float = 1.0
+    energy_weight: float = 2.0
     fourier_weight: float = 0.2
-    feature_weight: float = 1.5
-    feature_crops: int = 2  # of the batch: the feature net costs more than the student
-    adversarial_from: int = 1250
+    adversarial_from: int = 100_000  # the step from which a discriminator judges; costs a half more
     adversarial_weight: float = 0.05
     matching_weight: float = 2.0
     discriminator_rate: float = 2e-4
     wall_share: float = 0.05  # of the crops: areas of one colour, which have to come out clean
-    wall_noise: float = 3.0  # sigma in grey levels, at most, of the noise on a wall's photo
+    noise_share: float = 0.3  # of the crops: with a camera's noise on the photo
+    noise_sigma: float = 4.0  # grey levels, at most
     seed: int = 1
 
 
@@ -86,10 +84,13 @@ class Student(nn.Module):
 class Pairs:
     """Windows and targets of a folder in memory, as uint8; crops by step and seed.
 
-    Windows smaller than a crop (of the smallest photographs) are left out.
+    The drawings of the folder are graded as ``grade`` says. Windows smaller than a crop (of the
+    smallest photographs) are left out.
     """
 
-    def __init__(self, folder: Path, thumbnail_px: int, crop_px: int) -> None:
+    def __init__(
+        self, folder: Path, thumbnail_px: int, crop_px: int, grade: Grade | None = None
+    ) -> None:
         self.names: list[str] = []
         self.photos: list[NDArray[np.uint8]] = []
         self.targets: list[NDArray[np.uint8]] = []
@@ -99,6 +100,8 @@ class Pairs:
             photo, target = np.split(pair, 2, axis=1)
             if min(photo.shape[:2]) < crop_px:
                 continue
+            if grade:
+                target = grade_drawing(photo, target, grade)
             self.names.append(path.stem)
             self.photos.append(photo)
             self.targets.append(target)
@@ -120,6 +123,8 @@ class Pairs:
             photo, target = self.photos[number][part], self.targets[number][part]
             if random.random() < recipe.wall_share:
                 photo, target = wall(recipe, random)
+            elif random.random() < recipe.noise_share:
+                photo = noisy(photo, recipe, random)
             photos.append(photo[:, ::mirror])
             targets.append(target[:, ::mirror])
             thumbnails.append(self.thumbnails[number][:, ::mirror])
@@ -137,8 +142,15 @@ def wall(
     side = recipe.crop_px
     clean = np.empty((side, side, 3), np.uint8)
     clean[:] = random.integers(0, 256, 3)
-    noise = random.normal(0, random.uniform(0, recipe.wall_noise), clean.shape)
-    return np.clip(clean + noise + 0.5, 0, 255).astype(np.uint8), clean
+    return noisy(clean, recipe, random), clean
+
+
+def noisy(
+    photo: NDArray[np.uint8], recipe: Recipe, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """With a camera's noise, which is not to be drawn."""
+    noise = random.normal(0, random.uniform(0, recipe.noise_sigma), photo.shape)
+    return np.clip(photo + noise + 0.5, 0, 255).astype(np.uint8)
 
 
 def to_tensor(pictures: list[NDArray[np.uint8]]) -> Tensor:
@@ -191,20 +203,15 @@ def validate(student: Student, pairs: Pairs, sheet: Path | None) -> dict[str, fl
     return figures(made)
 
 
-def open_features(style: str | None, teachers: Path | None) -> TeacherFeatures | None:
-    """The feature net of a style's teacher; None where the teacher is no network.
-
-    Raises InvalidSetting for a style that is not known, or without the folder that it needs.
+def grade_of(style: str | None) -> Grade | None:
+    """How a style's targets are graded; None without a style. Raises InvalidSetting for a style
+    that is not known.
     """
-    if style is not None and style not in STYLES:
-        raise InvalidSetting(f"no style {style!r}; there are {', '.join(STYLES)}")
-    taught_by = STYLES[style] if style else None
-    if taught_by is None or taught_by.file is None or taught_by.load is None:
+    if style is None:
         return None
-    if teachers is None:
-        raise InvalidSetting(f"the features of {style} are of {taught_by.file}: give its folder")
-    teacher = taught_by.load(teachers / taught_by.file)
-    return TeacherFeatures(teacher.to(memory_format=torch.channels_last))
+    if style not in STYLES:
+        raise InvalidSetting(f"no style {style!r}; there are {', '.join(STYLES)}")
+    return STYLES[style].grade
 
 
 def read_student(path: Path) -> dict[str, Tensor]:
@@ -216,9 +223,8 @@ def read_student(path: Path) -> dict[str, Tensor]:
 class Run:
     """What a run reads and writes.
 
-    ``targets`` and ``validation``: folders that training.targets made. ``style``: whose teacher
-    gives the feature loss, out of the folder ``teachers``; without it there is none.
-    ``start_from``: a float student to fine-tune. ``until``: the step to stop at, when that is
+    ``targets`` and ``validation``: folders that training.targets made. ``style``: whose grade the
+    targets get; without it they stay as they are. ``start_from``: a float student to fine-tune. ``until``: the step to stop at, when that is
     before the recipe's last.
     """
 
@@ -226,7 +232,6 @@ class Run:
     validation: Path
     output: Path
     style: str | None = None
-    teachers: Path | None = None
     start_from: Path | None = None
     until: int | None = None
 
@@ -241,7 +246,7 @@ def train(recipe: Recipe, run: Run) -> None:
     student = Student(shape).to(memory_format=torch.channels_last)
     average = twin(student)
     judge = PatchDiscriminator().to(memory_format=torch.channels_last)
-    features = open_features(run.style, run.teachers)
+    grade = grade_of(run.style)
     optimiser = torch.optim.Adam(student.parameters(), recipe.learning_rate, (0.9, 0.99))
     judge_optimiser = torch.optim.Adam(judge.parameters(), recipe.discriminator_rate, (0.5, 0.99))
     parts = {
@@ -254,8 +259,8 @@ def train(recipe: Recipe, run: Run) -> None:
     if run.start_from:
         for part in (student, average):
             part.load_state_dict(read_student(run.start_from))
-    pairs = Pairs(run.targets, shape.thumbnail_px, recipe.crop_px)
-    held_out = Pairs(run.validation, shape.thumbnail_px, recipe.crop_px)
+    pairs = Pairs(run.targets, shape.thumbnail_px, recipe.crop_px, grade)
+    held_out = Pairs(run.validation, shape.thumbnail_px, recipe.crop_px, grade)
     run.output.mkdir(parents=True, exist_ok=True)
     checkpoint = run.output / "last.pt"
     first, history = resume(checkpoint, parts, recipe)
@@ -278,11 +283,6 @@ def train(recipe: Recipe, run: Run) -> None:
             "energy": recipe.energy_weight * energy_loss(drawing, target),
             "fourier": recipe.fourier_weight * fourier_loss(drawing, target),
         }
-        if features:
-            with torch.autocast("cpu", torch.bfloat16):
-                of_target = [f.float() for f in features(target[: recipe.feature_crops])]
-                of_drawing = [f.float() for f in features(drawing[: recipe.feature_crops])]
-            losses["feature"] = recipe.feature_weight * feature_loss(of_drawing, of_target)
         if adversarial:
             judge.requires_grad_(False)
             with torch.autocast("cpu", torch.bfloat16):

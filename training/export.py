@@ -161,8 +161,8 @@ def add_style(
     student, saved = load_student(checkpoint)
     crop_px = saved["history"][-1]["recipe"]["crop_px"]
     thumbnail_px = student.generator.shape.thumbnail_px
-    pairs = Pairs(targets, thumbnail_px, crop_px)
-    held_out = Pairs(validation, thumbnail_px, crop_px)
+    pairs = Pairs(targets, thumbnail_px, crop_px, style.grade)
+    held_out = Pairs(validation, thumbnail_px, crop_px, style.grade)
     windows = list(zip(pairs.photos, pairs.thumbnails, strict=True))
     names = "\n".join(pairs.names).encode()
     written = add_student(

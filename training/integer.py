@@ -7,8 +7,9 @@ takes and gives uint8 (1, H, W, C) and has none of that:
 
 * pixels are the first layer's integers, 128 for zero, and the half level by which that is off
   is in the first layer's bias; the last layer's integers are pixels, rounded and clipped once;
-* a gain for each channel is multiplied into the scales of the convolution before it, and a
-  shift is added to its bias: both are a few numbers, computed once a run;
+* a gain for each channel is multiplied into the scales of the convolution before it, computed
+  once a run; a shift is one addition of integers after it, for a bias that is not constant would
+  throw the convolution off ONNX Runtime's fast path (1.3 times the time on AVX2);
 * channels come last throughout; a shuffle moves whole rows of them.
 """
 
@@ -184,26 +185,11 @@ class Writer:
         self._constants.append(numpy_helper.from_array(np.asarray(values, kind), name))
         return name
 
-    def convolve(
-        self,
-        picture: str,
-        layer: Convolution,
-        gain: str | None = None,
-        shift: str | None = None,
-    ) -> str:
-        """``gain`` and ``shift``, float32 (O,): what comes out is multiplied by the one, then
-        the other is added.
-        """
-        steps, biases = (
-            self.constant(layer.steps, np.float32),
-            self.constant(layer.biases, np.int32),
-        )
+    def convolve(self, picture: str, layer: Convolution, gain: str | None = None) -> str:
+        """``gain``, float32 (O,): what comes out is multiplied by it."""
+        steps = self.constant(layer.steps, np.float32)
         if gain:
             steps = self.add("Mul", steps, gain)
-        if shift:
-            unit = self.add("Mul", steps, self.constant(layer.before.step, np.float32))
-            more = self.add("Round", self.add("Div", shift, unit))
-            biases = self.add("Add", biases, self.add("Cast", more, to=TensorProto.INT32))
         size = list(layer.weights.shape[2:])
         return self.add(
             "QLinearConv",
@@ -213,7 +199,7 @@ class Writer:
             steps,
             self.constant(np.zeros(len(layer.weights)), np.int8),
             *self._scale(layer.after),
-            biases,
+            self.constant(layer.biases, np.int32),
             domain=CONTRIBUTED,
             kernel_shape=size,
             pads=[layer.dilation * (side // 2) for side in size] * 2,
@@ -221,6 +207,18 @@ class Writer:
             strides=[layer.stride] * 2,
             channels_last=1,
         )
+
+    def shifted(self, picture: str, scale: Scale, shift: str, after: Scale) -> str:
+        """``shift``, float32 (C,), added to every pixel; rounded and clipped to what ``after`` can
+        stand for. The shift's own scale is computed once a run, so that none is clipped.
+        """
+        largest = self.add("ReduceMax", self.add("Abs", shift), keepdims=0)
+        least = self.constant(1e-6, np.float32)  # a shift of zero has a scale, too
+        step = self.add("Div", self.add("Max", largest, least), self.constant(127, np.float32))
+        zero = self.constant(128, np.uint8)
+        steps = self.add("QuantizeLinear", shift, step, zero)
+        inputs = (picture, *self._scale(scale), steps, step, zero, *self._scale(after))
+        return self.add("QLinearAdd", *inputs, domain=CONTRIBUTED)
 
     def sum(self, one: str, scale: Scale, other: str, other_scale: Scale, after: Scale) -> str:
         """Rounded and clipped to what ``after`` can stand for."""

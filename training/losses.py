@@ -6,9 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
-
 
 def contour_weight(target: Tensor, emphasis: float) -> Tensor:
     """(N, 3, H, W) in [-1, 1] to (N, 1, H, W) in [1, 1 + emphasis]: larger on dark thin lines.
@@ -44,27 +41,6 @@ def energy_loss(drawing: Tensor, target: Tensor, patch_px: int = 8) -> Tensor:
     pairs = [(drawing.diff(dim=side), target.diff(dim=side)) for side in (2, 3)]
     energies = [[F.avg_pool2d(x.abs(), patch_px, patch_px // 2) for x in pair] for pair in pairs]
     return torch.stack([(made - wanted).abs().mean() for made, wanted in energies]).sum()
-
-
-class TeacherFeatures(nn.Module):
-    """The teacher's own first blocks as a feature net: it knows which edges become lines.
-
-    (N, 3, H, W) in [-1, 1] to its activations at half and at a quarter of the size.
-    """
-
-    def __init__(self, teacher: nn.Module) -> None:
-        super().__init__()
-        if isinstance(teacher, AnimeGANv2Generator):
-            half, quarter = [teacher.block_a], [teacher.block_b]
-        elif isinstance(teacher, WhiteBoxCartoonGenerator):
-            half, quarter = [teacher.first, teacher.to_half], [teacher.to_quarter]
-        else:
-            raise TypeError(f"no features are known of {type(teacher).__name__}")
-        self.to_half, self.to_quarter = nn.Sequential(*half), nn.Sequential(*quarter)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        half = self.to_half(x)
-        return [half, self.to_quarter(half)]
 
 
 def feature_loss(of_drawing: list[Tensor], of_target: list[Tensor]) -> Tensor:

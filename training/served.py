@@ -24,8 +24,8 @@ def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
     graph, made = Quantised(quantised), Writer()
     half = shape.half_channels
     stem = graph.convolution("/stem/Conv").of_inputs(colours_last(2, 3)).of_pixels()
-    edge, down = graph.convolution("/edges/Conv"), graph.convolution("/down/Conv")
-    edges = made.convolve(made.convolve(made.to_depth("picture", 2, 3), stem), edge)
+    down = graph.convolution("/down/Conv")
+    edges = made.convolve(made.to_depth("picture", 2, 3), stem)
     y, scale = made.convolve(edges, down), down.after
     parts = made.split(made.flat("code"), 2 * len(shape.modulated_blocks))
     for number in range(len(shape.dilations)):
@@ -37,7 +37,7 @@ def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
     up, merge = graph.convolution("/up/Conv"), graph.convolution("/merge/Conv")
     up = up.of_outputs(colours_last(2, half))
     fine = made.to_space(made.convolve(y, up), 2, half)
-    both = made.sum(fine, up.after, edges, edge.after, merge.before)
+    both = made.sum(fine, up.after, edges, stem.after, merge.before)
     with_fourth = np.pad(
         np.reshape(colours_last(2, 3), (4, 3)), ((0, 0), (0, 1)), constant_values=-1
     )
@@ -98,7 +98,14 @@ def _block(
     first, second = (
         graph.convolution(f"/blocks.{number}/{name}/Conv") for name in ("first", "second")
     )
-    inner = made.convolve(given, first.changed(after=second.before), gain, shift)
+    if shift:
+        # the addition is what the rectifier follows, so its scale is the one after the rectifier:
+        # what is negative is clipped at zero
+        told = graph.after(f"/blocks.{number}/{'Mul' if gain else 'first/Conv'}")
+        inner = made.convolve(given, first.changed(after=told), gain)
+        inner = made.shifted(inner, told, shift, second.before)
+    else:
+        inner = made.convolve(given, first.changed(after=second.before))
     # where something is told, an addition comes before that of the block
     after = graph.after(f"/blocks.{number}/Add" + ("_1" if shift else ""))
     total = made.sum(given, scale, made.convolve(inner, second), second.after, after)

@@ -1,4 +1,4 @@
-"""The styles that are shipped: who teaches each, and in what colours."""
+"""The looks that are shipped: who teaches each, and in what colours."""
 
 from __future__ import annotations
 
@@ -7,45 +7,98 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from training.cel import render
-from training.colours import Colours, reconstruct_colours
-from training.teachers import load_animeganv2_tflite, load_whitebox_tflite
+from training.grade import Grade, HueGrade
+from training.teachers import open_animeganv3, open_cartoongan
 
 Draw = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
 class Style:
-    """``load`` opens the teacher's network out of ``file``; without them the teacher is the
+    """``open`` opens the teacher's network out of ``file``; without them the teacher is the
     renderer of training/cel.py, which needs no file and whose colours stand as they are.
     """
 
     title: str
     licence: str
     file: str | None = None
-    load: Callable[[Path], nn.Module] | None = None
-    colours: Colours = Colours()
+    open: Callable[[Path], Draw] | None = None
+    grade: Grade | None = None
 
 
 STYLES = {
+    # warm light, lush greens, pale skies of a clear blue
     "hayao": Style(
         title="Hayao",
-        file="animeganv2_hayao_int8.tflite",
-        load=load_animeganv2_tflite,
-        colours=Colours(teacher_chroma=0.1, tone=0.8, vividness=1.08),
-        licence="non-commercial (academic) use: distilled from AnimeGANv2's Hayao weights, whose "
-        "terms say so; see MODEL_CARD.md",
+        file="animeganv3_hayao.onnx",
+        open=open_animeganv3,
+        grade=Grade(
+            photo_tones=0.3,
+            teacher_chroma=0.7,
+            chroma=1.12,
+            lightness=7,
+            contrast=-0.04,
+            shadows=(2, 4),
+            middles=(-1, 4),
+            highlights=(-1, 4),
+            hues=(
+                HueGrade(125, 50, turn_deg=8, gain=1.35, lightness=3),
+                HueGrade(255, 60, turn_deg=-22, gain=1.15, lightness=6),
+            ),
+        ),
+        licence="non-commercial: distilled from AnimeGANv3's Hayao weights, whose terms say so; "
+        "see MODEL_CARD.md",
     ),
-    "cartoon": Style(
-        title="Cartoon",
-        file="whitebox_cartoongan_fp16.tflite",
-        load=load_whitebox_tflite,
-        colours=Colours(teacher_chroma=0.0, tone=0.9, vividness=1.05),
-        licence="CC BY-NC-SA 4.0: distilled from White-box CartoonGAN, whose terms say so; see "
+    # deep skies, crisp contrast, blue shadows
+    "shinkai": Style(
+        title="Shinkai",
+        file="animeganv3_shinkai.onnx",
+        open=open_animeganv3,
+        grade=Grade(
+            photo_tones=0.2,
+            teacher_chroma=0.7,
+            chroma=1.3,
+            lightness=-3,
+            contrast=0.16,
+            shadows=(3, -9),
+            middles=(2, -5),
+            highlights=(1, 1),
+            hues=(
+                HueGrade(125, 50, turn_deg=18, gain=1.1, lightness=-3),
+                HueGrade(262, 60, turn_deg=10, gain=1.6, lightness=-5),
+                HueGrade(30, 40, gain=1.15),
+            ),
+        ),
+        licence="non-commercial: distilled from AnimeGANv3's Shinkai weights, whose terms say "
+        "so; see MODEL_CARD.md",
+    ),
+    # black lines, cream light, saturated reds and teals
+    "paprika": Style(
+        title="Paprika",
+        file="cartoongan_paprika_int8.npz",
+        open=open_cartoongan,
+        grade=Grade(
+            photo_tones=0.0,
+            photo_light=0.9,
+            teacher_chroma=0.3,
+            chroma=1.35,
+            lightness=-2,
+            contrast=0.16,
+            shadows=(-5, 0),
+            middles=(-4, 5),
+            highlights=(-3, 12),
+            hues=(
+                HueGrade(30, 45, turn_deg=-4, gain=1.4),
+                HueGrade(255, 60, turn_deg=-5, gain=1.3, lightness=-8),
+                HueGrade(120, 45, turn_deg=12, gain=1.2, lightness=-3),
+            ),
+            spared_skin=0.9,
+            smoothing=16.0,
+        ),
+        licence="MIT (the published CartoonGAN weights that it is distilled from); see "
         "MODEL_CARD.md",
     ),
     "cel": Style(
@@ -56,7 +109,8 @@ STYLES = {
 
 
 def open_teacher(name: str, teachers: Path | None) -> Draw:
-    """What turns uint8 (H, W, 3) RGB, sides multiples of 4, into the target of the same size.
+    """What turns uint8 (H, W, 3) RGB, sides multiples of 8, into a drawing of the same size, in the
+    teacher's own colours.
 
     ``teachers``: the folder with the published networks. Raises ValueError for a style that is
     not in STYLES, or that needs the folder when it is not given; FileNotFoundError.
@@ -64,24 +118,10 @@ def open_teacher(name: str, teachers: Path | None) -> Draw:
     if name not in STYLES:
         raise ValueError(f"no style {name!r}; there are {', '.join(STYLES)}")
     style = STYLES[name]
-    if style.file is None or style.load is None:
+    if style.file is None or style.open is None:
         return render
     if teachers is None:
         raise ValueError(f"{name} is taught by {style.file}: give the folder that holds it")
     if not (teachers / style.file).exists():
         raise FileNotFoundError(teachers / style.file)
-    network = style.load(teachers / style.file).to(memory_format=torch.channels_last)
-
-    def draw_in_the_photos_colours(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return reconstruct_colours(photo, draw(network, photo), style.colours)
-
-    return draw_in_the_photos_colours
-
-
-def draw(network: nn.Module, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """in, out: uint8 (H, W, 3) RGB, sides multiples of 4. bfloat16: 54 dB from float32."""
-    x = torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
-    x = x.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        y = network(x)[0].float().permute(1, 2, 0).numpy()
-    return np.clip((y + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
+    return style.open(teachers / style.file)

@@ -1,10 +1,11 @@
 """Computes a teacher's drawings once, so that a student can be trained on them for hours.
 
     python -m training.targets --style hayao --data ../shared/data \\
-        --teachers ../shared/teachers --out .cache/targets/hayao --count 1600 --seed 1
+        --teachers ../shared/teachers --out .cache/targets/hayao --count 800 --seed 11
 
-Each PNG holds a window of a photograph on the left and its target on the right. A second run
-with the same options continues where the first stopped.
+Each PNG holds a window of a photograph on the left and the teacher's drawing, in the teacher's own
+colours, on the right: it is graded when a training reads it, so that a grade can be changed without
+drawing again. A second run with the same options continues where the first stopped.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def main() -> None:
     parser.add_argument("--style", choices=STYLES, required=True)
     parser.add_argument("--teachers", type=Path, help="folder of the published networks")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=1600)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=800)
+    parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--validation", action="store_true", help="draw from the held-out files")
     options = parser.parse_args()
     asked = Targets(options.style, options.count, options.seed, validation=options.validation)

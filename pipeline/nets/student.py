@@ -22,8 +22,8 @@ from torch import Tensor, nn
 class StudentShape:
     """Channel counts at half and quarter size, and one dilation for each residual block."""
 
-    half_channels: int = 48
-    quarter_channels: int = 80
+    half_channels: int = 32
+    quarter_channels: int = 64
     dilations: tuple[int, ...] = (1, 2, 4, 8, 2, 1)
     modulated_blocks: tuple[int, ...] = (1, 4)
     thumbnail_px: int = 64
@@ -35,10 +35,9 @@ class StudentShape:
     @property
     def receptive_radius_px(self) -> int:
         """How far, in pixels of the picture, an input can reach an output."""
-        body = (
-            sum(self.dilations) + len(self.dilations) + 1
-        )  # and the convolution before the shuffle
-        half = 2 + 1 + 2  # stem, stride, head
+        # the second convolutions of the blocks, and the one before the shuffle
+        body = sum(self.dilations) + len(self.dilations) + 1
+        half = 1 + 1 + 2  # stem; stride; merge and head
         return 4 * body + 2 * half
 
     def as_dict(self) -> dict[str, object]:
@@ -108,7 +107,6 @@ class StudentGenerator(nn.Module):
         self.shape = shape
         half, quarter = shape.half_channels, shape.quarter_channels
         self.stem = nn.Conv2d(12, half, 3, padding=1)
-        self.edges = nn.Conv2d(half, half, 3, padding=1)
         self.down = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
         self.blocks = nn.ModuleList(_Residual(quarter, dilation) for dilation in shape.dilations)
         self.up = nn.Conv2d(quarter, 4 * half, 3, padding=1)
@@ -116,8 +114,7 @@ class StudentGenerator(nn.Module):
         self.head = nn.Conv2d(half, 12, 3, padding=1)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        y = F.relu(self.stem(F.pixel_unshuffle(x, 2)))  # (N, half, H/2, W/2)
-        edges = F.relu(self.edges(y))
+        edges = F.relu(self.stem(F.pixel_unshuffle(x, 2)))  # (N, half, H/2, W/2)
         y = F.relu(self.down(edges))  # (N, quarter, H/4, W/4)
         parts = code.split(self.shape.quarter_channels, 1)
         for number, block in enumerate(self.blocks):
