@@ -30,6 +30,7 @@ from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncod
 from training.checkpoint import follow, resume, save, twin
 from training.errors import LossNotFinite
 from training.figures import figures
+from training.grade import Grade, grade_drawing
 from training.losses import (
     PatchDiscriminator,
     contour_weight,
@@ -38,7 +39,6 @@ from training.losses import (
     fourier_loss,
     gradient_loss,
 )
-from training.grade import Grade, grade_drawing
 from training.recipe import InvalidSetting
 from training.styles import STYLES
 
@@ -224,8 +224,8 @@ class Run:
     """What a run reads and writes.
 
     ``targets`` and ``validation``: folders that training.targets made. ``style``: whose grade the
-    targets get; without it they stay as they are. ``start_from``: a float student to fine-tune. ``until``: the step to stop at, when that is
-    before the recipe's last.
+    targets get; without it they stay as they are. ``start_from``: a float student to fine-tune.
+    ``until``: the step to stop at, when that is before the recipe's last.
     """
 
     targets: Path
