@@ -9,7 +9,8 @@ files. How large and how fast each is, `make bench` measures.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -20,13 +21,34 @@ from pipeline import Options, Pipeline, Settings
 from pipeline.domain import Picture
 from pipeline.weights import Layer
 from training.data import read_rgb
-from training.styles import STYLES, draw
+from training.teachers import (
+    draw_with,
+    load_animeganv2_tflite,
+    load_whitebox_tflite,
+    open_animeganv3,
+)
 
 CELL_PX = 400
 GAP_PX = 8
 LABEL_PX = 28
 PHOTOS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg")
-TEACHERS = {"AnimeGANv2 (2020)": "hayao", "White-box CartoonGAN (2020)": "cartoon"}
+ANIMEGANV2 = "AnimeGANv2 (2020)"
+Draw = Callable[[Picture], Picture]
+
+
+def _open_animeganv2(path: Path) -> Draw:
+    return partial(draw_with, load_animeganv2_tflite(path))
+
+
+def _open_whitebox(path: Path) -> Draw:
+    return partial(draw_with, load_whitebox_tflite(path))
+
+
+PUBLISHED: dict[str, tuple[str, Callable[[Path], Draw]]] = {
+    ANIMEGANV2: ("animeganv2_hayao_int8.tflite", _open_animeganv2),
+    "AnimeGANv3 (2023)": ("animeganv3_hayao.onnx", open_animeganv3),
+    "White-box CartoonGAN (2020)": ("whitebox_cartoongan_fp16.tflite", _open_whitebox),
+}
 
 
 def drawings(photo: Path, layer: Layer, teachers: Path | None) -> dict[str, Picture]:
@@ -37,14 +59,11 @@ def drawings(photo: Path, layer: Layer, teachers: Path | None) -> dict[str, Pict
     """
     pixels = read_rgb(photo)
     found = {"photograph": pixels}
-    height, width = (side // 4 * 4 for side in pixels.shape[:2])
-    for name, style in TEACHERS.items():
-        taught_by = STYLES[style]
-        if teachers is None or taught_by.file is None or taught_by.load is None:
-            continue
-        if (teachers / taught_by.file).exists():
-            drawn = draw(taught_by.load(teachers / taught_by.file), pixels[:height, :width])
-            found[name] = _as_bright_as(pixels, drawn) if style == "hayao" else drawn
+    height, width = (side // 8 * 8 for side in pixels.shape[:2])
+    for name, (file, open_published) in PUBLISHED.items():
+        if teachers is not None and (teachers / file).exists():
+            drawn = open_published(teachers / file)(pixels[:height, :width])
+            found[name] = _as_bright_as(pixels, drawn) if name == ANIMEGANV2 else drawn
     pipeline = Pipeline(Settings(threads=THREADS, weights_dir=layer.weights_dir))
     for spec in pipeline.styles():
         result = pipeline.run(photo.read_bytes(), Options(style=spec.name))
@@ -64,7 +83,7 @@ def sheet(rows: Sequence[Mapping[str, Picture]]) -> Picture:
     lines = []
     for row in rows:
         cells = [_cell(picture) for picture in row.values()]
-        least = min(cell.shape[0] for cell in cells)  # sides cut to multiples of 4 differ
+        least = min(cell.shape[0] for cell in cells)  # sides cut to multiples of 8 differ
         lines.append(np.concatenate([cell[:least] for cell in cells], axis=1))
     head = np.full((LABEL_PX, lines[0].shape[1], 3), 255, np.uint8)
     for column, name in enumerate(rows[0]):

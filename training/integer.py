@@ -215,9 +215,11 @@ class Writer:
         largest = self.add("ReduceMax", self.add("Abs", shift), keepdims=0)
         least = self.constant(1e-6, np.float32)  # a shift of zero has a scale, too
         step = self.add("Div", self.add("Max", largest, least), self.constant(127, np.float32))
-        zero = self.constant(128, np.uint8)
-        steps = self.add("QuantizeLinear", shift, step, zero)
-        inputs = (picture, *self._scale(scale), steps, step, zero, *self._scale(after))
+        middle = self.constant(MIDDLE, np.float32)
+        steps = self.add("Round", self.add("Add", self.add("Div", shift, step), middle))
+        whole = self.add("Cast", steps, to=TensorProto.UINT8)
+        zero = self.constant(MIDDLE, np.uint8)
+        inputs = (picture, *self._scale(scale), whole, step, zero, *self._scale(after))
         return self.add("QLinearAdd", *inputs, domain=CONTRIBUTED)
 
     def sum(self, one: str, scale: Scale, other: str, other_scale: Scale, after: Scale) -> str:

@@ -6,6 +6,7 @@ function here takes the path of one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.nets.cartoongan import CartoonGANGenerator
 from pipeline.nets.retinaface import RetinaFace
 from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
-from training.cartoongan import load_cartoongan_npz
 
 Picture = NDArray[np.uint8]
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -53,6 +54,36 @@ def open_cartoongan(path: Path) -> Callable[[Picture], Picture]:
         return np.ascontiguousarray(draw_with(network, turned)[..., ::-1])
 
     return draw
+
+
+def load_cartoongan_npz(path: Path) -> CartoonGANGenerator:
+    """The generator out of arrays by layer name: int8 kernels with a scale each, biases and norms.
+
+    The names' order is that of execution, but that the norms come last. Raises ValueError when the
+    arrays are not the generator's.
+    """
+    net = CartoonGANGenerator()
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    norms = [m for m in net.modules() if isinstance(m, nn.InstanceNorm2d)]
+    with np.load(path) as arrays:
+        names = sorted(name for name in arrays.files if name.endswith(".weight.int8"))
+        kernels = [
+            arrays[name].astype(np.float32) * arrays[name.replace("int8", "scale")]
+            for name in names
+        ]
+        biases = [arrays[name.replace("weight.int8", "bias")] for name in names]
+        gains = [arrays[name] for name in sorted(arrays.files) if re.match(r"in\d.*scale", name)]
+        shifts = [arrays[name] for name in sorted(arrays.files) if name.endswith(".shift")]
+    try:
+        with torch.no_grad():
+            for layer, kernel, bias in zip(layers, kernels, biases, strict=True):
+                layer.load_state_dict({"weight": torch.tensor(kernel), "bias": torch.tensor(bias)})
+            for norm, gain, shift in zip(norms, gains, shifts, strict=True):
+                norm.load_state_dict({"weight": torch.tensor(gain), "bias": torch.tensor(shift)})
+                norm.eps = 1e-12  # the published one adds next to nothing, to the deviation
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: not a CartoonGAN generator: {error}") from error
+    return net.eval().requires_grad_(False)
 
 
 def draw_with(network: nn.Module, photo: Picture) -> Picture:
