@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy check format bench bench-check compare eval eval-faces weights thumbnails \
+.PHONY: help setup run serve test test-heavy check format bench bench-check compare eval eval-faces eval-looks weights thumbnails \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -99,6 +99,10 @@ weights: $(VENV)/.development
 ## make eval             what the repair of bad photos is worth; DATA=DIR of photographs
 eval: $(VENV)/.development
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) --sheet
+
+## make eval-looks       how far the looks are apart, and what they do to skin; DATA=DIR of photographs
+eval-looks: $(VENV)/.development
+	$(BIN)/python -m benchmarks.looks $(if $(DATA),--data $(DATA))
 
 $(VENV)/.browser: $(VENV)/.development
 	$(PIP) install -q -e ".[browser]"

@@ -19,13 +19,14 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 
 from pipeline.domain import Picture
 from pipeline.nets.student import StudentShape
 from training.distil import Pairs, Student, to_picture, to_tensor
-from training.figures import figures
+from training.figures import figures, flat_grain
 from training.layer import (
     CHECKPOINTS,
     INTEGERS,
@@ -124,6 +125,10 @@ def add_student(
     measured = parity(draw(student, held_out), drawn)
     if targets:
         measured |= figures(list(zip(drawn, targets, strict=True)))
+        photos = [photo for photo, _ in held_out]
+        for name, pictures in (("grain", drawn), ("grain_of_target", targets)):
+            grains = [flat_grain(*pair) for pair in zip(photos, pictures, strict=True)]
+            measured[name] = float(np.nanmean(grains))
     refuse_unlike(checkpoint, measured)
     entry = {
         "name": label.name,

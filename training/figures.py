@@ -10,6 +10,8 @@ from pipeline.measure import psnr_db, ssim
 
 LINE_DEPTH = 30
 EDGE_CONTRAST = 40
+FLAT_SLOPE = 0.6  # grey levels a pixel, of a photo under a Gaussian of 2 px
+LEAST_FLAT_PIXELS = 500
 
 
 def dark_lines(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -65,6 +67,18 @@ def edge_width_px(picture: NDArray[np.uint8], least_contrast: int = EDGE_CONTRAS
         is_edge = contrast >= least_contrast
         widths.append(contrast[is_edge] / steepest[is_edge])
     return float(np.mean(np.concatenate(widths))) if widths else float("nan")
+
+
+def flat_grain(photo: NDArray[np.uint8], picture: NDArray[np.uint8]) -> float:
+    """What is finer than 3 px in a picture where its photo is smooth: the standard deviation, in
+    grey levels, of the picture less a Gaussian of it. NaN where the photo is smooth nowhere.
+    """
+    calm = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 2)
+    slope = np.hypot(cv2.Sobel(calm, -1, 1, 0, scale=0.125), cv2.Sobel(calm, -1, 0, 1, scale=0.125))
+    smooth = cv2.erode((slope < FLAT_SLOPE).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.5)
+    return float(fine[smooth].std()) if smooth.sum() > LEAST_FLAT_PIXELS else float("nan")
 
 
 def figures(pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> dict[str, float]:

@@ -68,15 +68,14 @@ def grade_drawing(
     light = photo_lab[..., 0]
     lightness = drawing_lab[..., 0]
     matched = match_tones(lightness, light)
-    lightness = grade.photo_tones * matched + (1 - grade.photo_tones) * lightness
-    lightness = lightness + grade.photo_light * (
-        _blur(light, LOW_FREQUENCY_PX) - _blur(lightness, LOW_FREQUENCY_PX)
-    )
+    toned = grade.photo_tones * matched + (1 - grade.photo_tones) * lightness
+    lit = _blur(light, LOW_FREQUENCY_PX) - _blur(toned, LOW_FREQUENCY_PX)
+    toned = toned + grade.photo_light * lit
     # smoothed within its edges: areas that the drawing made flat stay flat in colour too
     photo_chroma = np.dstack([np.zeros_like(light), photo_lab[..., 1:]])
     photo_chroma = cv2.bilateralFilter(photo_chroma, 9, 20.0, 4.0)[..., 1:]
     chroma = grade.teacher_chroma * drawing_lab[..., 1:] + (1 - grade.teacher_chroma) * photo_chroma
-    plain = np.dstack([lightness, chroma]).astype(np.float32)
+    plain = np.dstack([toned, chroma]).astype(np.float32)
     graded = _film(plain, grade)
 
     skin = _blur(skin_likeness(photo_lab), 3.0)[..., None] * grade.spared_skin
@@ -108,10 +107,10 @@ def skin_likeness(lab: Plane) -> Plane:
     """
     hue, chroma = _polar(lab)
     light = lab[..., 0]
-    likeness = np.clip(1.6 - np.abs(hue - 50) / 20, 0, 1)
-    likeness = likeness * np.clip((chroma - 6) / 8, 0, 1) * np.clip((58 - chroma) / 12, 0, 1)
-    likeness = likeness * np.clip((light - 12) / 12, 0, 1) * np.clip((97 - light) / 8, 0, 1)
-    return likeness.astype(np.float32)
+    of_hue = np.clip(1.6 - np.abs(hue - 50) / 20, 0, 1)
+    of_chroma = np.clip((chroma - 6) / 8, 0, 1) * np.clip((58 - chroma) / 12, 0, 1)
+    of_light = np.clip((light - 12) / 12, 0, 1) * np.clip((97 - light) / 8, 0, 1)
+    return np.asarray(of_hue * of_chroma * of_light, np.float32)
 
 
 def _film(lab: Plane, grade: Grade) -> Plane:
@@ -120,7 +119,8 @@ def _film(lab: Plane, grade: Grade) -> Plane:
     tone = np.clip(lab[..., 0] / 100, 0, 1)
     middle = 4 * tone * (1 - tone)
     light = lab[..., 0] + middle * (grade.lightness + 100 * grade.contrast * (tone - 0.5))
-    gain, turn = np.full_like(light, grade.chroma), np.zeros_like(light)
+    gain: Plane = np.full_like(light, grade.chroma)
+    turn: Plane = np.zeros_like(light)
     coloured = np.clip((chroma - 4) / 10, 0, 1)
     for one in grade.hues:
         distance = np.abs((hue - one.hue_deg + 180) % 360 - 180)
