@@ -70,7 +70,7 @@ def grade_drawing(
     matched = match_tones(lightness, light)
     toned = grade.photo_tones * matched + (1 - grade.photo_tones) * lightness
     lit = _blur(light, LOW_FREQUENCY_PX) - _blur(toned, LOW_FREQUENCY_PX)
-    toned = toned + grade.photo_light * lit
+    toned = np.asarray(toned + grade.photo_light * lit, np.float32)
     # smoothed within its edges: areas that the drawing made flat stay flat in colour too
     photo_chroma = np.dstack([np.zeros_like(light), photo_lab[..., 1:]])
     photo_chroma = cv2.bilateralFilter(photo_chroma, 9, 20.0, 4.0)[..., 1:]
