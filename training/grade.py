@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 QUANTILES = np.linspace(0.02, 0.98, 9)
 LOW_FREQUENCY_PX = 18.0  # sigma of what counts as the light of a place, not its drawing
 SKIN_LOW_FREQUENCY_PX = 6.0
-CHROMA_KNEE, MAX_CHROMA = 60.0, 92.0  # above the knee chroma is compressed towards the maximum
+CHROMA_KNEE, MAX_CHROMA = 50.0, 84.0  # above the knee chroma is compressed towards the maximum
 
 Plane = NDArray[np.float32]
 Tint = tuple[float, float]  # a and b of CIELAB
@@ -68,7 +68,7 @@ def grade_drawing(
     light = photo_lab[..., 0]
     lightness = drawing_lab[..., 0]
     matched = match_tones(lightness, light)
-    toned = grade.photo_tones * matched + (1 - grade.photo_tones) * lightness
+    toned: Plane = grade.photo_tones * matched + (1 - grade.photo_tones) * lightness
     lit = _blur(light, LOW_FREQUENCY_PX) - _blur(toned, LOW_FREQUENCY_PX)
     toned = np.asarray(toned + grade.photo_light * lit, np.float32)
     # smoothed within its edges: areas that the drawing made flat stay flat in colour too

@@ -38,14 +38,14 @@ STYLES = {
         grade=Grade(
             photo_tones=0.3,
             teacher_chroma=0.7,
-            chroma=1.12,
+            chroma=1.06,
             lightness=7,
             contrast=-0.04,
             shadows=(2, 4),
             middles=(-1, 4),
             highlights=(-1, 4),
             hues=(
-                HueGrade(125, 50, turn_deg=8, gain=1.35, lightness=3),
+                HueGrade(125, 45, turn_deg=3, gain=1.06, lightness=2),
                 HueGrade(255, 60, turn_deg=-22, gain=1.15, lightness=6),
             ),
         ),
@@ -67,7 +67,7 @@ STYLES = {
             middles=(2, -5),
             highlights=(1, 1),
             hues=(
-                HueGrade(125, 50, turn_deg=18, gain=1.1, lightness=-3),
+                HueGrade(125, 50, turn_deg=16, gain=0.95, lightness=-3),
                 HueGrade(262, 60, turn_deg=10, gain=1.6, lightness=-5),
                 HueGrade(30, 40, gain=1.15),
             ),
@@ -93,7 +93,7 @@ STYLES = {
             hues=(
                 HueGrade(30, 45, turn_deg=-4, gain=1.4),
                 HueGrade(255, 60, turn_deg=-5, gain=1.3, lightness=-8),
-                HueGrade(120, 45, turn_deg=12, gain=1.2, lightness=-3),
+                HueGrade(120, 45, turn_deg=12, gain=0.85, lightness=-4),
             ),
             spared_skin=0.9,
             smoothing=16.0,
