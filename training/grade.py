@@ -80,8 +80,9 @@ def grade_drawing(
 
     skin = _blur(skin_likeness(photo_lab), 3.0)[..., None] * grade.spared_skin
     towards_photo = _blur(photo_lab, SKIN_LOW_FREQUENCY_PX) - _blur(plain, SKIN_LOW_FREQUENCY_PX)
-    graded = graded + skin * (plain + 0.6 * towards_photo - graded)
-    lab = np.clip(graded, (0, -127, -127), (100, 127, 127)).astype(np.float32)
+    spared = plain + 0.6 * towards_photo
+    lab = np.clip(graded + skin * (spared - graded), (0, -127, -127), (100, 127, 127))
+    lab = np.asarray(lab, np.float32)
     rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     return np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8)
 
