@@ -59,7 +59,9 @@ class Plan:
 
 FROM_HAYAO = "learning_rate=0.0008"  # the film looks begin with what hayao has learned
 PLANS = {
-    "hayao": Plan(800, 11, (Stage("steps=7000 decay_from=4500"),)),
+    "hayao": Plan(
+        800, 11, (Stage("steps=7000 decay_from=4500", 5750), Stage("steps=8000 decay_from=5200"))
+    ),
     "shinkai": Plan(
         800, 11, (Stage(f"{FROM_HAYAO} steps=3000 decay_from=1800"),), "hayao.safetensors"
     ),
