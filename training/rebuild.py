@@ -57,19 +57,16 @@ class Plan:
     start: str | None = None
 
 
-FROM_HAYAO = "learning_rate=0.0008"  # the film looks begin with what hayao has learned
+FINE = "learning_rate=0.0008"  # of a look that begins with what another has learned
 PLANS = {
     "hayao": Plan(
         800, 11, (Stage("steps=7000 decay_from=4500", 5750), Stage("steps=8000 decay_from=5200"))
     ),
-    "shinkai": Plan(
-        800, 11, (Stage(f"{FROM_HAYAO} steps=3000 decay_from=1800"),), "hayao.safetensors"
-    ),
-    "paprika": Plan(
-        500, 11, (Stage(f"{FROM_HAYAO} steps=2800 decay_from=1600"),), "hayao.safetensors"
-    ),
+    "shinkai": Plan(800, 11, (Stage(f"{FINE} steps=3000 decay_from=1800"),), "hayao.safetensors"),
     # from random weights, so that it is free of all networks' terms
     "cel": Plan(500, 11, (Stage("steps=3600 decay_from=2200"),)),
+    # from cel, so that its terms are CartoonGAN's alone
+    "paprika": Plan(500, 11, (Stage(f"{FINE} steps=2800 decay_from=1600"),), "cel.safetensors"),
 }
 UPSAMPLER = (  # on the drawings of cel
     Stage("steps=5000"),
