@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy check format bench bench-check compare eval eval-faces eval-looks weights thumbnails \
+.PHONY: help setup run serve test test-heavy check format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -87,6 +87,10 @@ bench-check: $(VENV)/.development
 ## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these
 compare: $(VENV)/.development
 	$(BIN)/python -m benchmarks.compare $(if $(TEACHERS),--teachers $(TEACHERS))
+
+## make gallery          the README's gallery, from docs/gallery/photos and samples/
+gallery: $(VENV)/.development
+	$(BIN)/python -m benchmarks.gallery
 
 ## make thumbnails       the pictures on the page's style cards, from samples/
 thumbnails: $(VENV)/.development
