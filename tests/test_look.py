@@ -1,4 +1,4 @@
-"""What one sees: every style has the same look at every size, crisp lines, skin as it was, and no two looks alike."""
+"""What one sees: the same look at every size, crisp lines, skin as it was, no two looks alike."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pipeline.measure import ssim
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from benchmarks.looks import apart, skin_shifts  # noqa: E402
-from training.figures import edge_width_px, line_f1  # noqa: E402
+from benchmarks.looks import apart, skin_shifts
+from training.figures import edge_width_px, line_f1
 
 PIPELINE = Pipeline(Settings())
 STYLES = [spec.name for spec in PIPELINE.styles()]
