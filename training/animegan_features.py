@@ -16,11 +16,12 @@ import safetensors.torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.nets.student import Residual
 from training.errors import WeightsMismatch
 from training.vgg import load_vgg19
 
 FEATURE_STUDENT = Path(__file__).parent / "checkpoints" / "cel.safetensors"
-LAYERS = ("stem", "edges", "down")
+LAYERS = ("stem", "down", "blocks.0.first", "blocks.0.second")
 
 
 class StudentFeatures(nn.Module):
@@ -40,13 +41,13 @@ class StudentFeatures(nn.Module):
         super().__init__()
         half, quarter = (tensors[f"{name}.weight"].shape[0] for name in ("stem", "down"))
         self.stem = nn.Conv2d(12, half, 3, padding=1)
-        self.edges = nn.Conv2d(half, half, 3, padding=1)
         self.down = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList([Residual(quarter, dilation=1)])
         self.load_state_dict(tensors)
 
     def forward(self, picture: Tensor) -> Tensor:
         y = F.relu(self.stem(F.pixel_unshuffle(picture, 2)))
-        features: Tensor = self.down(F.relu(self.edges(y)))
+        features: Tensor = self.blocks[0](F.relu(self.down(y)))
         return features
 
 

@@ -54,7 +54,11 @@ class StudentShape:
         return cls(**fields)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """float32 (N, C, H, W) to the same shape; the first convolution with a gain and a shift for each
+    channel (N, C, 1, 1), if they are given.
+    """
+
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
@@ -108,7 +112,7 @@ class StudentGenerator(nn.Module):
         half, quarter = shape.half_channels, shape.quarter_channels
         self.stem = nn.Conv2d(12, half, 3, padding=1)
         self.down = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(_Residual(quarter, dilation) for dilation in shape.dilations)
+        self.blocks = nn.ModuleList(Residual(quarter, dilation) for dilation in shape.dilations)
         self.up = nn.Conv2d(quarter, 4 * half, 3, padding=1)
         self.merge = nn.Conv2d(half, half, 3, padding=1)
         self.head = nn.Conv2d(half, 12, 3, padding=1)
