@@ -55,8 +55,8 @@ class StudentShape:
 
 
 class Residual(nn.Module):
-    """float32 (N, C, H, W) to the same shape; the first convolution with a gain and a shift for each
-    channel (N, C, 1, 1), if they are given.
+    """float32 (N, C, H, W) to the same shape; what the first convolution gives has a gain and a
+    shift for each channel, (N, C, 1, 1), where they are given.
     """
 
     def __init__(self, channels: int, dilation: int) -> None:
