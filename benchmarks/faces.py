@@ -46,7 +46,7 @@ LEAST_FACE_PX, LEAST_SCORE = 32, 0.9
 DEFORMED = 0.12  # inter-ocular distances
 SAME_FACE = 0.5  # of a face's width: how far a face in the drawing may be for being the same
 BANDS = ((32, 64), (64, 128), (128, 640))  # px at 640 px
-PATHS = ("off", "auto")
+PATHS = ("off", "on")
 ALIGNED_PX = 256
 PUBLISHED = """| published (face2paint) | deformed | LPIPS | seconds |
 |---|---|---|---|

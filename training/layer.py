@@ -253,15 +253,18 @@ def install(
     """Writes the files by role (name, content) and puts the entry, completed by them, into
     manifest.json in place of one of the same name. Returns the paths of the files.
 
+    What a person chose for the replaced one (KEPT), and the entry does not say, stays as it was.
+
     Everything is first written beside its place, then moved, the manifest last: a full disk or
     any other failure to write leaves the layer as it was. Files that only the replaced entry
     listed are removed. A layer's first style brings the shipped upsampler with it.
     """
     listed = {role: file_entry(*file) for role, file in files.items()}
-    complete = dict(entry) | {"files": listed}
     document = read_manifest(place.layer)
     others = [old for old in document["weights"] if old["name"] != entry["name"]]
     replaced = [old for old in document["weights"] if old["name"] == entry["name"]]
+    kept = {name: old[name] for old in replaced for name in KEPT if name in old}
+    complete = kept | dict(entry) | {"files": listed}
     document["weights"] = sorted([*others, complete], key=lambda one: one["name"])
     manifest = (json.dumps(document, indent=2) + "\n").encode()
 
