@@ -48,7 +48,7 @@ from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
 from pipeline.stylise import part_by_part, stylise
 from pipeline.timings import Timings, timed
-from pipeline.visible import content_of, fill_transparent
+from pipeline.visible import content_of, fill_transparent, keep_bars
 from pipeline.weights import Layer
 
 
@@ -228,7 +228,8 @@ class Pipeline:
                 enhanced, full, found, options, face_tools, take_brush
             )
         with timed(timings, "repair"):
-            finished, repairs = repair(full, enhanced.pixels, patches, options)
+            repaired, repairs = repair(full, enhanced.pixels, patches, options)
+            finished = keep_bars(repaired, enhanced.pixels, content)
         with timed(timings, "measure"):
             faces, face_shift = looked_at_again(finished, found, face_tools)
             apart = measure(photo.pixels, finished, self.settings.threads)

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline.domain import WHOLE, Content, Photo, Picture
 
-BAR_LEVELS = 10  # by which a bar's pixels may stray from its colour: JPEG does that to black
-MAX_STRAYS = 0.01  # of a bar's row or column, that may stray further: specks, the codec's ringing
+BAR_LEVELS = 12  # by which a bar's pixels may stray from its colour: JPEG does that to black
+MAX_STRAYS = 0.02  # of a bar's row or column, that may stray further: specks, the codec's ringing
+# A bar ends where most of a row is of other colours; a plain background, in which things stand or
+# a sky that pales, goes on beside what is first seen of them. So many rows are looked at.
+MIN_EDGE, EDGE_ROWS = 0.5, 4
 MIN_CONTENT = 0.2  # of a side; where less than that is no bar, none of it is
 
 
@@ -55,9 +58,8 @@ def content_of(photo: Photo) -> Content:
     """in: a Photo; out: where its picture lies within bars of one colour (letterbox, pillarbox,
     frames, one within the other) and rows and columns of which nothing is visible.
 
-    A bar reaches across all that the ones before it have left, and ends at the first row or
-    column of which more than MAX_STRAYS lie further than BAR_LEVELS from the colour of its first.
-    Everything is content where less than MIN_CONTENT of a side would be.
+    A bar reaches across all that the ones before it have left, and ends at a straight edge: a
+    plain background is none. Everything is content where less than MIN_CONTENT of a side would be.
     """
     height, width = photo.pixels.shape[:2]
     top, bottom, left, right = _visible_rows(photo)
@@ -65,18 +67,23 @@ def content_of(photo: Photo) -> Content:
     while before != (top, bottom, left, right):
         before = (top, bottom, left, right)
         part = photo.pixels[top:bottom, left:right]
-        top += _bar(part)
-        bottom -= _bar(part[::-1])
-        if bottom <= top:
-            break
+        top, bottom = top + _bar(part), bottom - _bar(part[::-1])
         part = photo.pixels[top:bottom, left:right].transpose(1, 0, 2)
-        left += _bar(part)
-        right -= _bar(part[::-1])
-        if right <= left:
-            break
+        left, right = left + _bar(part), right - _bar(part[::-1])
     if bottom - top < MIN_CONTENT * height or right - left < MIN_CONTENT * width:
         return WHOLE
     return Content(left / width, top / height, right / width, bottom / height)
+
+
+def keep_bars(drawn: Picture, photo: Picture, content: Content) -> Picture:
+    """in: two pictures, uint8 (H, W, 3) both, and what of them is content; out: the drawn content
+    within the photo's own bars. Nothing given is written to.
+    """
+    if content == WHOLE:
+        return drawn
+    framed = photo.copy()
+    content.of(framed)[:] = content.of(drawn)
+    return framed
 
 
 def _visible_rows(photo: Photo) -> tuple[int, int, int, int]:
@@ -89,10 +96,24 @@ def _visible_rows(photo: Photo) -> tuple[int, int, int, int]:
 
 
 def _bar(rows: Picture) -> int:
-    """How many rows from the first on are of its colour."""
+    """How many rows from the first on are a bar of its colour."""
     colour = np.median(rows[0], axis=0)
     for number, row in enumerate(rows):
-        strays = (np.abs(row - colour) > BAR_LEVELS).any(axis=1)
-        if strays.mean() > MAX_STRAYS:
-            return number
-    return len(rows)
+        if _strays(row, colour).mean() > MAX_STRAYS:
+            edge = rows[number : number + EDGE_ROWS]
+            return number if any(_is_edge(_strays(each, colour)) for each in edge) else 0
+    return 0  # all of it is of one colour
+
+
+def _strays(row: NDArray[np.uint8], colour: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(W,): which of its pixels are not of that colour."""
+    return np.asarray((np.abs(row - colour) > BAR_LEVELS).any(axis=1))
+
+
+def _is_edge(strays: NDArray[np.bool_]) -> bool:
+    """Whether a row is of other colours, but for its ends, which may be those of other bars."""
+    places = np.flatnonzero(strays)
+    if not places.size:
+        return False
+    inside = strays[places[0] : places[-1] + 1]
+    return bool(inside.size >= MIN_CONTENT * strays.size and inside.mean() >= MIN_EDGE)

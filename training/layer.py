@@ -45,6 +45,8 @@ SERVED_OUTPUTS = 16
 SIDES = {2: "height", 3: "width"}  # axes of a picture
 INT8 = "int8 per channel, 7-bit weights, 8-bit activations (QDQ)"
 INTEGERS = "int8 per channel, 7-bit weights, 8-bit activations (integers from pixels to pixels)"
+# of a manifest's entry: what a person decided by looking, which no training says anew
+KEPT = ("description", "scene_px", "face_px", "largest_px", "faces_default")
 QUANTISED_OPERATORS = ("Conv", "Add", "Relu", "DepthToSpace", "SpaceToDepth")
 
 Inputs = dict[str, NDArray[np.float32]]  # a graph's inputs by name
