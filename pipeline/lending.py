@@ -123,7 +123,7 @@ class Networks:
         if options.faces == "on":
             return None
         if self.layer.style(options.style).faces_default == "off":
-            return f"{options.style} leaves faces as they are drawn, unless faces=on"
+            return "the style leaves faces as they are drawn, unless faces=on"
         if not self.layer.has_face_nets:
             return "the layer has no face detector and parser"
         return None
