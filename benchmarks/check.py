@@ -36,7 +36,7 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.machine import ROOT, THREADS, processor
 from benchmarks.photographs import blurred_selfie, with_one_face
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import WHOLE, Photo, Picture
+from pipeline.domain import Photo, Picture
 from pipeline.engines import OnnxEngine, open_engine
 from pipeline.enlarge import enlarge
 from pipeline.stylise import stylise
@@ -110,7 +110,7 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
     number = iter(range(1, 10_000))
 
     def drawn() -> None:
-        stylise(photo, (512, 512), style, picture, code, settings.tile_px, WHOLE)
+        stylise(photo.pixels, (512, 512), style, picture, code, settings.tile_px)
 
     def enlarged() -> None:
         enlarge(photo.pixels, (1024, 1024), layer.upsampler, lambda: upsampler, settings.tile_px)

@@ -14,7 +14,7 @@ import torch
 from benchmarks.machine import THREADS, interleaved
 from benchmarks.photographs import montage
 from pipeline import Options, Settings
-from pipeline.domain import WHOLE, Photo, Picture
+from pipeline.domain import Photo, Picture
 from pipeline.engines import OnnxEngine, open_engine
 from pipeline.enlarge import enlarge
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
@@ -49,7 +49,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
             published(torch.from_numpy(planes))
 
     def drawn_at(size: tuple[int, int], photo: Photo) -> Picture:
-        return stylise(photo, size, style, picture, code, settings.tile_px, WHOLE)[0]
+        return stylise(photo.pixels, size, style, picture, code, settings.tile_px)[0]
 
     def drawn(photo: Photo) -> None:
         drawn_at((photo.width_px, photo.height_px), photo)

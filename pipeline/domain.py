@@ -27,14 +27,15 @@ class Content:
 
     def of(self, picture: Picture) -> Picture:
         """A view of uint8 (H, W, 3): the whole pixels that lie in it, one at least."""
-        return picture[self._area(*picture.shape[1::-1])]
+        return picture[self.area(*picture.shape[1::-1])]
 
     def size(self, width_px: int, height_px: int) -> tuple[int, int]:
         """Width and height that it has of a picture of that size."""
-        rows, columns = self._area(width_px, height_px)
+        rows, columns = self.area(width_px, height_px)
         return columns.stop - columns.start, rows.stop - rows.start
 
-    def _area(self, width_px: int, height_px: int) -> tuple[slice, slice]:
+    def area(self, width_px: int, height_px: int) -> tuple[slice, slice]:
+        """Rows and columns of a picture of that size."""
         rows = _whole_pixels(self.top, self.bottom, height_px)
         return rows, _whole_pixels(self.left, self.right, width_px)
 

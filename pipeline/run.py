@@ -48,7 +48,7 @@ from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
 from pipeline.stylise import part_by_part, stylise
 from pipeline.timings import Timings, timed
-from pipeline.visible import content_of, fill_transparent, keep_bars
+from pipeline.visible import content_of, extend, fill_transparent, with_bars
 from pipeline.weights import Layer
 
 
@@ -181,7 +181,7 @@ class Pipeline:
         with timed(timings, "decode"):
             decoded = self._decoder.decode(data, options.max_side_px, budget.left_s)
             photo, source = fill_transparent(decoded.photo), decoded.source
-            content = content_of(photo)
+            content = content_of(photo.pixels)
         with timed(timings, "quality"):
             tools = replace(self.tools(options), content=content)
             quality = self.assess(photo, tools)
@@ -196,9 +196,9 @@ class Pipeline:
             why_not = self._networks.why_no_faces(options)
             found, looked = find_faces(enhanced, options, face_tools, why_not)
             refined, found = refine_faces(enhanced, found, options)
-        size = (enhanced.width_px, enhanced.height_px)
+        size = content.size(enhanced.width_px, enhanced.height_px)
         scale = choose_scale(
-            content.size(*size),
+            size,
             style,
             options,
             self.settings.tile_px,
@@ -210,16 +210,17 @@ class Pipeline:
         budget.check(expected_s(plan, self._costs, "stylise"))
         with timed(timings, "open_weights"):
             engines = self._networks.style_engines(style)
-        how = (working, style, *engines, self.settings.tile_px, content)
+        given = (content.of(refined.pixels), working, style, *engines, self.settings.tile_px)
         with timed(timings, "stylise"):
-            drawn, tiles = stylise(refined, *how)
+            drawn, tiles = stylise(*given)
         with timed(timings, "enlarge"):
-            full, enlarged = self._enlarge(drawn, size)
+            drawn, enlarged = self._enlarge(drawn, size)
+            full = extend(drawn, content, (enhanced.width_px, enhanced.height_px))
         with timed(timings, "redraw"):
 
             def take_brush() -> Brush:
                 return Brush(
-                    part_by_part(refined, *how),
+                    part_by_part(*given),
                     lambda part, size: self._enlarge(part, size)[0],
                     scale.scale,
                 )
@@ -229,7 +230,7 @@ class Pipeline:
             )
         with timed(timings, "repair"):
             repaired, repairs = repair(full, enhanced.pixels, patches, options)
-            finished = keep_bars(repaired, enhanced.pixels, content)
+            finished = with_bars(repaired, enhanced.pixels, content)
         with timed(timings, "measure"):
             faces, face_shift = looked_at_again(finished, found, face_tools)
             apart = measure(photo.pixels, finished, self.settings.threads)
@@ -299,8 +300,7 @@ class Pipeline:
 
         def working_mp(width_px: int, height_px: int) -> float:
             size, tile_px = tools.content.size(width_px, height_px), self.settings.tile_px
-            scale = largest_scale(size, style, options, tile_px, faces)
-            wide, high = scale.size(width_px, height_px)
+            wide, high = largest_scale(size, style, options, tile_px, faces).size(*size)
             return wide * high / 1e6
 
         steps = planned(photo, quality, options, tools)

@@ -10,41 +10,39 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Content, Engine, Photo, Picture, WeightSpec
+from pipeline.domain import Engine, Picture, WeightSpec
 from pipeline.networks import run_on_picture, to_planes
 
 
 def stylise(
-    photo: Photo,
+    pixels: Picture,
     size: tuple[int, int],
     style: WeightSpec,
     picture_engine: Engine,
     code_engine: Engine | None,
     tile_px: int,
-    content: Content,
 ) -> tuple[Picture, int]:
-    """in: a Photo, the width and height to draw it at, no larger than it is, and what of it the
-    drawing goes by; out: the drawing of that size, uint8 (height, width, 3) RGB, and the number
-    of tiles it took. ``code_engine`` is None for a style without a code.
+    """in: uint8 (H, W, 3) RGB and the width and height to draw it at, no larger than it is; out:
+    the drawing of that size, uint8 (height, width, 3), and the number of tiles it took.
+    ``code_engine`` is None for a style without a code.
     """
-    small = _reduced(photo.pixels, size)
-    code = _code(content.of(small), style, code_engine)
+    small = _reduced(pixels, size)
+    code = _code(small, style, code_engine)
     return run_on_picture(small, style, picture_engine, tile_px, code)
 
 
 def part_by_part(
-    photo: Photo,
+    pixels: Picture,
     size: tuple[int, int],
     style: WeightSpec,
     picture_engine: Engine,
     code_engine: Engine | None,
     tile_px: int,
-    content: Content,
 ) -> Callable[[Picture], Picture]:
-    """As ``stylise``, but out: what draws parts of the photo, uint8 (h, w, 3) of any size and as
+    """As ``stylise``, but out: what draws parts of the picture, uint8 (h, w, 3) of any size and as
     they are, in the tones of the whole.
     """
-    code = _code(content.of(_reduced(photo.pixels, size)), style, code_engine)
+    code = _code(_reduced(pixels, size), style, code_engine)
     return lambda part: run_on_picture(part, style, picture_engine, tile_px, code)[0]
 
 

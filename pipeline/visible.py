@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 from pipeline.domain import WHOLE, Content, Photo, Picture
 
-BAR_LEVELS = 12  # by which a bar's pixels may stray from its colour: JPEG does that to black
-MAX_STRAYS = 0.02  # of a bar's row or column, that may stray further: specks, the codec's ringing
-# A bar ends where most of a row is of other colours; a plain background, in which things stand or
-# a sky that pales, goes on beside what is first seen of them. So many rows are looked at.
-MIN_EDGE, EDGE_ROWS = 0.5, 4
+BAR_LEVELS = 20  # by which a bar's pixels may stray from its colour: JPEG does that to black
+MAX_STRAYS = 0.03  # of a bar's row or column, that may stray further: specks, the codec's ringing
+# A bar ends at a straight edge: of the first lines beside it, one is mostly far from its colour,
+# and little of it is still the same; as far as bars at other sides leave room for that, while
+# these are not known. A wall behind a bottle and a sky that pales do not end so.
+EDGE_ROWS, EDGE_LEVELS, MIN_EDGE, MIN_EDGE_AT_FIRST = 4, 32, 0.45, 0.3
+SAME_LEVELS, MAX_SAME = 8, 0.2
 MIN_CONTENT = 0.2  # of a side; where less than that is no bar, none of it is
+
+Box = tuple[int, int, int, int]  # the first row and the one behind the last; columns likewise
+ALL_SIDES = (0, 1, 2, 3)  # top, bottom, left, right
 
 
 def fill_transparent(photo: Photo) -> Photo:
@@ -54,66 +59,101 @@ def _filled(weighted: NDArray[np.float32]) -> Picture:
     return np.rint(colours).clip(0, 255).astype(np.uint8)
 
 
-def content_of(photo: Photo) -> Content:
-    """in: a Photo; out: where its picture lies within bars of one colour (letterbox, pillarbox,
-    frames, one within the other) and rows and columns of which nothing is visible.
+def content_of(pixels: Picture) -> Content:
+    """in: uint8 (H, W, 3); out: where the picture in it lies within bars of one colour (letterbox,
+    pillarbox, frames, one within the other).
 
-    A bar reaches across all that the ones before it have left, and ends at a straight edge: a
-    plain background is none. Everything is content where less than MIN_CONTENT of a side would be.
+    A bar reaches across all that the others leave, and ends at a straight edge: a plain
+    background is none. Everything is content where less than MIN_CONTENT of a side would be.
     """
-    height, width = photo.pixels.shape[:2]
-    top, bottom, left, right = _visible_rows(photo)
-    before: tuple[int, ...] = ()
-    while before != (top, bottom, left, right):
-        before = (top, bottom, left, right)
-        part = photo.pixels[top:bottom, left:right]
-        top, bottom = top + _bar(part), bottom - _bar(part[::-1])
-        part = photo.pixels[top:bottom, left:right].transpose(1, 0, 2)
-        left, right = left + _bar(part), right - _bar(part[::-1])
+    height, width = pixels.shape[:2]
+    whole = (0, height, 0, width)
+    sides: tuple[int, ...] = ALL_SIDES
+    box = _within(pixels, whole, sides)
+    while blurred := {
+        side for side in sides if box[side] != whole[side] and not _has_edge(pixels, box, side)
+    }:
+        sides = tuple(side for side in sides if side not in blurred)
+        box = _within(pixels, whole, sides)
+    top, bottom, left, right = box
     if bottom - top < MIN_CONTENT * height or right - left < MIN_CONTENT * width:
         return WHOLE
     return Content(left / width, top / height, right / width, bottom / height)
 
 
-def keep_bars(drawn: Picture, photo: Picture, content: Content) -> Picture:
-    """in: two pictures, uint8 (H, W, 3) both, and what of them is content; out: the drawn content
-    within the photo's own bars. Nothing given is written to.
+def extend(drawn: Picture, content: Content, size: tuple[int, int]) -> Picture:
+    """in: uint8 (h, w, 3) drawn of the content of a photo, and the photo's width and height; out:
+    uint8 (H, W, 3): the drawing in its place, its border going on to the photo's.
+    """
+    rows, columns = content.area(*size)
+    above, before = rows.start, columns.start
+    below, behind = size[1] - rows.stop, size[0] - columns.stop
+    if not (above or before or below or behind):
+        return drawn
+    return cv2.copyMakeBorder(drawn, above, below, before, behind, cv2.BORDER_REPLICATE)
+
+
+def with_bars(picture: Picture, photo: Picture, content: Content) -> Picture:
+    """in: uint8 (H, W, 3) both; out: the picture's content within the photo's bars. Nothing given
+    is written to.
     """
     if content == WHOLE:
-        return drawn
+        return picture
     framed = photo.copy()
-    content.of(framed)[:] = content.of(drawn)
+    content.of(framed)[:] = content.of(picture)
     return framed
 
 
-def _visible_rows(photo: Photo) -> tuple[int, int, int, int]:
-    """The first row of which something is visible, the one behind the last; columns likewise."""
-    height, width = photo.pixels.shape[:2]
-    if photo.alpha is None or not photo.alpha.any():
-        return 0, height, 0, width
-    left, top, wide, high = cv2.boundingRect(photo.alpha)
-    return top, top + high, left, left + wide
+def _within(pixels: Picture, box: Box, sides: tuple[int, ...]) -> Box:
+    """What is left of a box without the bars at these sides of it."""
+    before: Box | None = None
+    while before != box:
+        before = box
+        for side in sides:
+            box = _moved(box, side, _bar(_lines(pixels, box, side)))
+    return box
 
 
-def _bar(rows: Picture) -> int:
-    """How many rows from the first on are a bar of its colour."""
-    colour = np.median(rows[0], axis=0)
-    for number, row in enumerate(rows):
-        if _strays(row, colour).mean() > MAX_STRAYS:
-            edge = rows[number : number + EDGE_ROWS]
-            return number if any(_is_edge(_strays(each, colour)) for each in edge) else 0
+def _bar(lines: Picture) -> int:
+    """How many lines from the first on are of its colour, and end at something like an edge."""
+    colour = np.median(lines[0], axis=0)
+    for count, line in enumerate(lines):
+        if _strays(line, colour, BAR_LEVELS).mean() > MAX_STRAYS:
+            first = lines[count : count + EDGE_ROWS]
+            return count if _is_edge(first, colour, MIN_EDGE_AT_FIRST) else 0
     return 0  # all of it is of one colour
 
 
-def _strays(row: NDArray[np.uint8], colour: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(W,): which of its pixels are not of that colour."""
-    return np.asarray((np.abs(row - colour) > BAR_LEVELS).any(axis=1))
+def _moved(box: Box, side: int, count: int) -> Box:
+    """The box without so many lines at that side of it."""
+    ends = list(box)
+    ends[side] += -count if side % 2 else count
+    return ends[0], ends[1], ends[2], ends[3]
 
 
-def _is_edge(strays: NDArray[np.bool_]) -> bool:
-    """Whether a row is of other colours, but for its ends, which may be those of other bars."""
-    places = np.flatnonzero(strays)
-    if not places.size:
-        return False
-    inside = strays[places[0] : places[-1] + 1]
-    return bool(inside.size >= MIN_CONTENT * strays.size and inside.mean() >= MIN_EDGE)
+def _lines(pixels: Picture, box: Box, side: int) -> Picture:
+    """The rows or columns in a box, those at that side of it first."""
+    top, bottom, left, right = box
+    part = pixels[top:bottom, left:right]
+    if side >= 2:
+        part = part.transpose(1, 0, 2)
+    return part[::-1] if side % 2 else part
+
+
+def _has_edge(pixels: Picture, box: Box, side: int) -> bool:
+    """Whether the picture in a box ends at that side against the bar beside it."""
+    colour = np.median(_lines(pixels, _moved(box, side, -1), side)[0], axis=0)
+    first = _lines(pixels, box, side)[:EDGE_ROWS]
+    return _is_edge(first, colour, MIN_EDGE) and any(
+        _strays(line, colour, SAME_LEVELS).mean() >= 1 - MAX_SAME for line in first
+    )
+
+
+def _is_edge(lines: Picture, colour: NDArray[np.float64], share: float) -> bool:
+    """Whether that share of one of the lines is far from a colour."""
+    return any(_strays(line, colour, EDGE_LEVELS).mean() >= share for line in lines)
+
+
+def _strays(line: NDArray[np.uint8], colour: NDArray[np.float64], levels: int) -> NDArray[np.bool_]:
+    """(N,): which of its pixels are further from that colour than so many levels."""
+    return np.asarray((np.abs(line - colour) > levels).any(axis=1))

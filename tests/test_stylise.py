@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from pipeline.domain import WHOLE, Engine, Photo, Picture
+from pipeline.domain import Engine, Picture
 from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
 from pipeline.repair import GRAIN, repair
@@ -36,7 +36,7 @@ def draw(
     engines: tuple[Engine, Engine], picture: np.ndarray, tile_px: int = 1024
 ) -> tuple[Picture, int]:
     """Drawn at the photo's own size."""
-    return stylise(Photo(picture), picture.shape[1::-1], STYLE, *engines, tile_px, WHOLE)
+    return stylise(picture, picture.shape[1::-1], STYLE, *engines, tile_px)
 
 
 def working_size(width: int, height: int, working_px: int, detail: float) -> tuple[int, int]:
