@@ -312,6 +312,7 @@ class Pipeline:
             faces=faces,
             style=style.name,
             working_mp=working_mp,
+            tile_px=self.settings.tile_px,
         )
         opened = self._networks.is_open(style)
         return affordable(plan, budget, self._costs, opened)
