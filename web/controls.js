@@ -185,6 +185,7 @@ export class Controls extends EventTarget {
     const number = given === word ? least + BY_HAND * (most - least) : given;
     const slider = this.#slider(field, number);
     slider.hidden = given === word;
+    slider.querySelector("label").className = "unseen"; // the legend says it
     const chosen = (value) => {
       slider.hidden = value === word;
       this.#set(name, value === word ? word : slider.querySelector("input").valueAsNumber);
