@@ -60,7 +60,7 @@ class _Checked:
                 continue
             if isinstance(value, str):
                 raise InvalidOption(
-                    f"{item.name} is {value!r}; it is a number or {' or '.join(words)}",
+                    f"{item.name} is {value!r}; it is {' or '.join(('a number', *words))}",
                     measured=value,
                 )
             if not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
@@ -86,7 +86,7 @@ class _Checked:
                 raise InvalidOption(
                     f"unknown option {name!r}; known are {known}", measured=name, limit=known
                 )
-            values[name] = _convert(name, raw, kinds[name], words[name])
+            values[name] = _word_or(name, raw, kinds[name], words[name])
         return cls(**values)
 
     @classmethod
@@ -101,9 +101,20 @@ class _Checked:
         }
 
 
-def _convert(name: str, raw: Any, kind: Any, words: tuple[str, ...]) -> Any:
-    if isinstance(raw, str) and raw.strip() in words:
-        return raw.strip()
+def _word_or(name: str, raw: Any, kind: Any, words: tuple[str, ...]) -> Any:
+    """One of the words, in any case, or a value of the kind."""
+    if isinstance(raw, str) and raw.strip().lower() in words:
+        return raw.strip().lower()
+    try:
+        return _convert(name, raw, kind)
+    except InvalidOption as error:
+        if not words:
+            raise
+        said = f"{error.message}, or {' or '.join(words)}"
+        raise InvalidOption(said, measured=error.measured, limit=error.limit) from error
+
+
+def _convert(name: str, raw: Any, kind: Any) -> Any:
     if kind in (int, float) and (isinstance(raw, bool) or not isinstance(raw, str | int | float)):
         raise InvalidOption(f"{name} is {raw!r}; it is a number", measured=str(raw)[:80])
     if kind is str and not isinstance(raw, str):
@@ -114,7 +125,6 @@ def _convert(name: str, raw: Any, kind: Any, words: tuple[str, ...]) -> Any:
         return kind(raw.strip() if isinstance(raw, str) else raw)
     except (ValueError, OverflowError, TypeError) as error:
         wanted = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
-        wanted = " or ".join((wanted, *words))
         raise InvalidOption(f"{name} is {raw!r}; it is {wanted}", measured=str(raw)[:80]) from error
 
 

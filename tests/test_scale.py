@@ -138,13 +138,13 @@ def test_no_drawing_is_larger_than_the_photo_or_than_was_expected(
         assert max(wide, high) <= max(TILE_PX, 1)
 
 
-@pytest.mark.parametrize("value", ["auto", " auto ", "0.5", 0.5, 0, 1])
+@pytest.mark.parametrize("value", ["auto", " Auto ", "0.5", 0.5, 0, 1])
 def test_detail_is_a_number_or_auto(value: object) -> None:
-    expected = value.strip() if isinstance(value, str) and "auto" in value else float(str(value))
+    expected = "auto" if str(value).strip().lower() == "auto" else float(str(value))
     assert Options.from_mapping({"detail": value}).detail == expected
 
 
-@pytest.mark.parametrize("value", ["automatic", "AUTO", "", "nan", "1.5", True, None, "-1"])
+@pytest.mark.parametrize("value", ["automatic", "", "nan", "1.5", True, None, "-1"])
 def test_another_word_for_detail_is_refused(value: object) -> None:
     with pytest.raises(InvalidOption, match="detail") as caught:
         Options.from_mapping({"detail": value})
