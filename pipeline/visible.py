@@ -64,7 +64,8 @@ def content_of(pixels: Picture) -> Content:
     pillarbox, frames, one within the other).
 
     A bar reaches across all that the others leave, and ends at a straight edge: a plain
-    background is none. Everything is content where less than MIN_CONTENT of a side would be.
+    background is none. Opposite a bar another of its width and colour needs no edge: a picture may
+    be as dark there. Everything is content where less than MIN_CONTENT of a side would be.
     """
     height, width = pixels.shape[:2]
     whole = (0, height, 0, width)
@@ -75,6 +76,14 @@ def content_of(pixels: Picture) -> Content:
     }:
         sides = tuple(side for side in sides if side not in blurred)
         box = _within(pixels, whole, sides)
+    for side in ALL_SIDES:
+        opposite = side ^ 1
+        width_px = abs(box[opposite] - whole[opposite])
+        if box[side] == whole[side] and width_px:
+            lines, colour = _lines(pixels, box, side), _beside(pixels, box, opposite)
+            strays = [_strays(line, colour, BAR_LEVELS).mean() for line in lines[:width_px]]
+            if max(strays) <= MAX_STRAYS:
+                box = _moved(box, side, width_px)
     top, bottom, left, right = box
     if bottom - top < MIN_CONTENT * height or right - left < MIN_CONTENT * width:
         return WHOLE
@@ -140,9 +149,14 @@ def _lines(pixels: Picture, box: Box, side: int) -> Picture:
     return part[::-1] if side % 2 else part
 
 
+def _beside(pixels: Picture, box: Box, side: int) -> NDArray[np.float64]:
+    """The colour of the line that lies next to a box at that side."""
+    return np.asarray(np.median(_lines(pixels, _moved(box, side, -1), side)[0], axis=0))
+
+
 def _has_edge(pixels: Picture, box: Box, side: int) -> bool:
     """Whether the picture in a box ends at that side against the bar beside it."""
-    colour = np.median(_lines(pixels, _moved(box, side, -1), side)[0], axis=0)
+    colour = _beside(pixels, box, side)
     first = _lines(pixels, box, side)[:EDGE_ROWS]
     return _is_edge(first, colour, MIN_EDGE) and any(
         _strays(line, colour, SAME_LEVELS).mean() >= 1 - MAX_SAME for line in first

@@ -177,6 +177,17 @@ def test_bars_within_bars_are_found() -> None:
     assert content_of(given).of(given).shape == (HEIGHT, WIDTH, 3)
 
 
+@pytest.mark.parametrize("name", ["letterbox", "pillarbox"])
+def test_a_bar_is_found_where_the_picture_is_as_dark_as_it(name: str) -> None:
+    """By the one at the other side."""
+    photo = sample().copy()
+    shade = np.random.default_rng(2).choice(np.array([4, 45], np.uint8), (HEIGHT, WIDTH, 1))
+    dark = np.repeat(shade, 3, 2)
+    photo[-60:], photo[:, -60:] = dark[-60:], dark[:, -60:]
+    given, inside = barred(photo, name)
+    assert content_of(given).of(given).shape == given[inside].shape
+
+
 def product() -> Picture:
     """Something round before a white wall, touching none of the borders."""
     white = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
