@@ -228,7 +228,13 @@ def _styles() -> Schema:
     style = {
         "name": {"type": "string"},
         "title": {"type": "string"},
-        "licence": {"type": "string"},
+        "description": {"type": "string"},
+        "licence": {"type": "string", "description": "the style's own"},
+        "terms": {
+            "type": "array",
+            "items": _ref("Terms"),
+            "description": "what a picture may carry with all other options as they are",
+        },
         "thumbnail": {"type": ["string", "null"]},
     }
     listed = {"type": "array", "items": _object(style, list(style))}
@@ -242,6 +248,11 @@ def _options() -> Schema:
         "default": {"type": ["string", "number"]},
         "range": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
         "values": {"type": "array", "items": {"type": "string"}},
+        "words": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "what may stand in place of the number",
+        },
         "about": {"type": "string"},
     }
     named = ["name", "kind", "default", "about"]
@@ -257,13 +268,15 @@ def _as_text() -> Schema:
 
 
 def _option(item: Any) -> Schema:
-    schema: Schema = {"type": KINDS[type(item.default)], "default": item.default}
-    schema["description"] = item.metadata["about"]
+    schema: Schema = {"type": KINDS[Options.kinds()[item.name]]}
     if "range" in item.metadata:
         schema["minimum"], schema["maximum"] = item.metadata["range"]
     if "values" in item.metadata:
         schema["enum"] = list(item.metadata["values"])
-    return schema
+    if "words" in item.metadata:
+        words = {"type": "string", "enum": list(item.metadata["words"])}
+        schema = {"oneOf": [schema, words]}
+    return {**schema, "default": item.default, "description": item.metadata["about"]}
 
 
 def _parameters() -> list[tuple[str, Schema]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -161,13 +161,16 @@ class Api:
 
     def _styles(self, request: Request) -> Response[Any]:
         listed = []
-        for style in self.worker().pipeline.styles():
+        pipeline = self.worker().pipeline
+        for style in pipeline.styles():
             drawn = self._pages.has(f"{THUMBNAILS}/{style.name}.jpg")
             listed.append(
                 {
                     "name": style.name,
                     "title": style.title,
+                    "description": style.description,
                     "licence": style.licence,
+                    "terms": [asdict(terms) for terms in pipeline.terms(style.name)],
                     "thumbnail": f"/v1/styles/{style.name}/thumbnail.jpg" if drawn else None,
                 }
             )
@@ -175,8 +178,9 @@ class Api:
 
     def _options(self, request: Request) -> Response[Any]:
         listed = []
+        kinds = Options.kinds()
         for item in fields(Options):
-            kind = "choice" if "values" in item.metadata else KINDS[type(item.default)]
+            kind = "choice" if "values" in item.metadata else KINDS[kinds[item.name]]
             about = {"name": item.name, "kind": kind, "default": item.default}
             listed.append(about | dict(item.metadata))
         return _cached_json(request, {"options": listed})

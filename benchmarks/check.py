@@ -110,7 +110,7 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
     number = iter(range(1, 10_000))
 
     def drawn() -> None:
-        stylise(photo, style, picture, code, Options(detail=1.0), settings.tile_px)
+        stylise(photo.pixels, (512, 512), style, picture, code, settings.tile_px)
 
     def enlarged() -> None:
         enlarge(photo.pixels, (1024, 1024), layer.upsampler, lambda: upsampler, settings.tile_px)

@@ -14,10 +14,11 @@ import torch
 from benchmarks.machine import THREADS, interleaved
 from benchmarks.photographs import montage
 from pipeline import Options, Settings
-from pipeline.domain import Photo
+from pipeline.domain import Photo, Picture
 from pipeline.engines import OnnxEngine, open_engine
 from pipeline.enlarge import enlarge
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.scale import choose_scale
 from pipeline.stylise import stylise
 from pipeline.weights import Layer
 from training.layer import export_onnx
@@ -47,12 +48,16 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
         with torch.inference_mode():
             published(torch.from_numpy(planes))
 
+    def drawn_at(size: tuple[int, int], photo: Photo) -> Picture:
+        return stylise(photo.pixels, size, style, picture, code, settings.tile_px)[0]
+
     def drawn(photo: Photo) -> None:
-        stylise(photo, style, picture, code, Options(detail=1.0), settings.tile_px)
+        drawn_at((photo.width_px, photo.height_px), photo)
 
     def usual(photo: Photo) -> None:
-        small, _ = stylise(photo, style, picture, code, Options(), settings.tile_px)
         size = (photo.width_px, photo.height_px)
+        scale = choose_scale(size, style, Options(), settings.tile_px)
+        small = drawn_at(scale.size(*size), photo)
         enlarge(small, size, layer.upsampler, lambda: upsampler, settings.tile_px)
 
     rows = []

@@ -44,6 +44,8 @@ SMALLER = 0.8  # of the side, from one try to the next
 # Of the picture that is drawn, all copies of it that are held at once: 34 were measured with one
 # face, at 12 and at 48 megapixels; the rest is room for a crowd of them.
 BYTES_PER_PIXEL = 64
+# And of the pixels that the style's network draws at once, beside these: 80 to 110 were measured.
+BYTES_PER_WORKING_PIXEL = 110
 MB = 1_000_000
 
 
@@ -73,7 +75,8 @@ class Plan:
     """What is to be done to a decoded photo, as far as it costs.
 
     ``steps`` are those of the repair, in ``mode``, that the gate found; ``working_mp`` gives the
-    megapixels that the style draws of a picture of so many by so many pixels.
+    megapixels that the style draws of a picture of so many by so many pixels, in tiles of about
+    ``tile_px``.
     """
 
     width_px: int
@@ -83,6 +86,7 @@ class Plan:
     faces: bool
     style: str
     working_mp: Callable[[int, int], float]
+    tile_px: int = 1024
     whole: bool = True  # nothing was left out
 
     @property
@@ -100,17 +104,27 @@ class Plan:
         """Of the drawing."""
         return self.width_px * self.height_px * self.times**2 / 1e6
 
+    @property
+    def drawn_mp(self) -> float:
+        """Megapixels that the style draws."""
+        return self.working_mp(self.width_px * self.times, self.height_px * self.times)
+
+    @property
+    def memory_mb(self) -> int:
+        """What all of it holds at once, beside the opened networks."""
+        tile_mp = min(self.drawn_mp, (1.125 * self.tile_px) ** 2 / 1e6)
+        return round(self.megapixels * BYTES_PER_PIXEL + tile_mp * BYTES_PER_WORKING_PIXEL)
+
     def stages(self) -> Iterator[tuple[str, str, float, float]]:
         """Stage, the name its cost is kept under, megapixels, seconds for each at first."""
-        drawn, working = self.megapixels, self.working_mp
+        drawn = self.megapixels
         repairing_s = sum(FIRST_S[step] for step in self.steps)
         if self.mode == "auto" and self.steps:  # one pass of a network, whatever it mends
             repairing_s = FIRST_S["restore"]
         yield "enhance", f"enhance {self.mode} {self.steps}", drawn, repairing_s
         if self.faces:
             yield "faces", "faces", drawn, FIRST_S["faces"]
-        drawn_at = working(self.width_px * self.times, self.height_px * self.times)
-        yield "stylise", f"stylise {self.style}", drawn_at, FIRST_S["stylise"]
+        yield "stylise", f"stylise {self.style}", self.drawn_mp, FIRST_S["stylise"]
         for stage in ("enlarge", "redraw", "repair", "measure", "encode"):
             if stage != "redraw" or self.faces:
                 yield stage, stage, drawn, FIRST_S[stage]
@@ -234,7 +248,7 @@ def _lack(
             measured=round(needed_s, 3),
             limit=round(left_s, 3),
         )
-    needed_mb = round(plan.megapixels * BYTES_PER_PIXEL)
+    needed_mb = plan.memory_mb
     if free_bytes is not None and needed_mb > free_bytes // MB:
         return TooMuchMemory(
             f"it would take about {needed_mb} MB and {free_bytes // MB} MB are free",

@@ -49,7 +49,9 @@ def _option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """A flag for every field of Options, with its range and default in the help."""
     for item in reversed(fields(Options)):
         bounds, values = item.metadata.get("range"), item.metadata.get("values")
-        allowed = f"{bounds[0]}..{bounds[1]}" if bounds else "|".join(values or ("NAME",))
+        words = item.metadata.get("words", ())
+        ranges = (f"{bounds[0]}..{bounds[1]}",) if bounds else values or ("NAME",)
+        allowed = "|".join((*words, *ranges))
         command = click.option(
             f"--{item.name.replace('_', '-')}",
             item.name,
@@ -207,12 +209,14 @@ def _report(batch: Batch, count: int) -> None:
 
 @main.command()
 def styles() -> None:
-    """List the styles of the layer, with their licences."""
+    """List the styles, and whose terms their pictures carry where no option says otherwise."""
     with _named_errors():
-        found = _open_pipeline().styles()
-    table = Table("style", "title", "licence")
-    for spec in found:
-        table.add_row(spec.name, spec.title, spec.licence)
+        pipeline = _open_pipeline()
+        table = Table("style", "title", "terms of a picture", show_lines=True)
+        for spec in pipeline.styles():
+            title = f"{spec.title}\n{spec.description}".rstrip()
+            terms = (f"{each.weights}: {each.licence}" for each in pipeline.terms(spec.name))
+            table.add_row(spec.name, title, "\n".join(terms))
     Console().print(table)
 
 

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB, sRGB
 Plane = NDArray[np.uint8]  # (H, W)
+
+
+@dataclass(frozen=True)
+class Content:
+    """The part of a picture that is looked at, in shares of its width and height: all of it, or
+    what lies within bars.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+    def of(self, picture: Picture) -> Picture:
+        """A view of uint8 (H, W, 3): the whole pixels that lie in it, one at least."""
+        return picture[self.area(*picture.shape[1::-1])]
+
+    def size(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """Width and height that it has of a picture of that size."""
+        rows, columns = self.area(width_px, height_px)
+        return columns.stop - columns.start, rows.stop - rows.start
+
+    def area(self, width_px: int, height_px: int) -> tuple[slice, slice]:
+        """Rows and columns of a picture of that size."""
+        rows = _whole_pixels(self.top, self.bottom, height_px)
+        return rows, _whole_pixels(self.left, self.right, width_px)
+
+
+WHOLE = Content()
+
+
+def _whole_pixels(start: float, end: float, side_px: int) -> slice:
+    """Of a side, between two shares of it; a billionth makes up for what floats lose."""
+    first = min(math.ceil(start * side_px - 1e-9), side_px - 1)
+    return slice(first, max(first + 1, math.floor(end * side_px + 1e-9)))
 
 
 @dataclass(frozen=True)
@@ -160,8 +196,13 @@ class WeightSpec:
     on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``
     is false where a layer looks at the whole picture, which must then be drawn in one go.
     ``thresholds``: for a quality model, from what on the gate acts, by measure.
-    ``working_px`` is the longer side at which the style is drawn when detail is 0. ``recipe``
-    says how it was made, ``figures`` what was measured when it was.
+    ``recipe`` says how it was made, ``figures`` what was measured when it was.
+
+    Of a style: ``working_px`` is the longer side at which it is drawn when detail is 0; for
+    detail=auto, ``scene_px`` that of a picture without a face, ``face_px`` how wide the largest
+    face is drawn, ``largest_px`` the longer side that this may lead to. ``faces_default``, "on"
+    or "off", says whether faces are cared for where the caller leaves it open. ``description``
+    is one line for people.
     """
 
     name: str
@@ -182,6 +223,11 @@ class WeightSpec:
     recipe: Mapping[str, object] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    description: str = ""
+    scene_px: int = 896
+    face_px: int = 230
+    largest_px: int = 1024
+    faces_default: str = "on"
 
 
 class Engine(Protocol):
@@ -232,12 +278,25 @@ class WeightUse:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """The licence of a network that had a part in a picture, or may have one."""
+
+    weights: str
+    licence: str
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """How the picture was drawn: the size it was worked at and the number of tiles."""
+    """How the picture was drawn: the size it was worked at and the number of tiles; what chose
+    that size ("face", "scene" or "detail") and why; and how wide the largest face was drawn.
+    """
 
     working_width_px: int
     working_height_px: int
     tiles: int
+    chosen_by: str
+    why: str
+    face_px: float | None = None
 
 
 @dataclass(frozen=True)
@@ -253,9 +312,10 @@ class Sidecar:
     faces: tuple[Face, ...]
     style: str
     strength: float
-    detail: float
+    detail: float | Literal["auto"]
     engine: str
     weights: tuple[WeightUse, ...]
+    terms: tuple[Terms, ...]
     drawing: Drawing
     output: Output
     metrics: Metrics

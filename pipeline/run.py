@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from threading import Lock, Thread
+from threading import Thread
 
 from pipeline import VERSION
 from pipeline.budget import Budget, Costs, Plan, affordable, expected_s
@@ -14,43 +14,41 @@ from pipeline.decode import fit
 from pipeline.decoder import Decoder
 from pipeline.domain import (
     Decision,
-    Engine,
+    Drawing,
     Output,
     Photo,
     Picture,
-    QualityEstimate,
     QualityReport,
     Result,
     Sidecar,
+    Terms,
     WeightFile,
     WeightSpec,
-    WeightUse,
 )
 from pipeline.encode import encode
-from pipeline.engines import open_engine
 from pipeline.enhance import Tools, enhance, planned
 from pipeline.enlarge import enlarge
 from pipeline.errors import KireiError
 from pipeline.faces import (
     Brush,
     FaceTools,
-    Landmarks,
     find_faces,
+    largest_face_px,
     looked_at_again,
-    photo_key,
     redraw_faces,
     refine_faces,
 )
-from pipeline.faces.detect import HINT_SCORE, LEAST_SCORE, detect
-from pipeline.faces.parse import parse
-from pipeline.faces.tools import Detect
+from pipeline.lending import Networks
 from pipeline.measure import measure
-from pipeline.quality import assess, estimate
+from pipeline.parts import drawing, files_used, parts_by_default, repairing, terms_of
+from pipeline.quality import assess
 from pipeline.repair import repair
+from pipeline.scale import choose_scale, largest_scale
 from pipeline.settings import Options, Settings
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
-from pipeline.stylise import part_by_part, stylise, working_size
+from pipeline.stylise import part_by_part, stylise
 from pipeline.timings import Timings, timed
+from pipeline.visible import content_of, extend, fill_transparent, with_bars
 from pipeline.weights import Layer
 
 
@@ -64,11 +62,9 @@ class Pipeline:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-        self._engines: dict[tuple[str, str], Engine] = {}
-        self._opening = Lock()
+        self._networks = Networks(self._layer, settings)
         self._decoder = Decoder(settings)
         self._costs = Costs()
-        self._landmarks = Landmarks()
 
     @property
     def version(self) -> str:
@@ -92,17 +88,23 @@ class Pipeline:
         """The style of that name. Raises UnknownStyle with the names there are."""
         return self._layer.style(name)
 
+    def terms(self, name: str) -> tuple[Terms, ...]:
+        """The terms that a picture of that style may carry, where all other options are left as
+        they are: those of the style, then of the other networks. Raises UnknownStyle.
+        """
+        return terms_of(parts_by_default(self._layer, self._layer.style(name)))
+
     def check(self, options: Options) -> None:
         """Before any photo: raises UnknownStyle and InvalidOption for what the layer cannot do, and
         WeightsInvalid when a network that repairs photos is not in the layer or not as listed.
         """
-        self._layer.style(options.style)
+        self._networks.style_engines(self._layer.style(options.style))
         self._decoder.warm()  # photos are about to come
         tools = self.tools(options)
         if tools.mode == "auto":
             tools.open_restorer("picture")
         if tools.needs_estimate:
-            self._engine(self._layer.the("quality"), "report")
+            self._networks.engine(self._layer.the("quality"), "report")
         self.face_tools(options, "")
 
     def open_ahead(self, options: Options) -> Thread:
@@ -115,16 +117,16 @@ class Pipeline:
             with suppress(KireiError):
                 style, tools = self._layer.style(options.style), self.tools(options)
                 if tools.needs_estimate:
-                    self._engine(self._layer.the("quality"), "report")
+                    self._networks.engine(self._layer.the("quality"), "report")
                 for role in style.files:
                     if role != "float":
-                        self._engine(style, role)
+                        self._networks.engine(style, role)
                 if tools.mode == "auto":
                     tools.open_restorer("picture")
-                self._engine(self._layer.upsampler, "picture")
+                self._networks.engine(self._layer.upsampler, "picture")
                 if self.face_tools(options, ""):
-                    self._engine(self._layer.the("detector"), "faces")
-                    self._engine(self._layer.the("parser"), "regions")
+                    self._networks.engine(self._layer.the("detector"), "faces")
+                    self._networks.engine(self._layer.the("parser"), "regions")
 
         thread = Thread(target=open_all, name="open_ahead")
         thread.start()
@@ -135,41 +137,21 @@ class Pipeline:
         return self._layer.verify()
 
     def tools(self, options: Options) -> Tools:
-        """What the repair takes that the options ask for. By default the restorer repairs where
-        the layer has it, or the quality model; with one of them alone the layer is not whole.
+        """What the repair takes that the options ask for. Raises as ``Networks.tools``."""
+        return self._networks.tools(options)
 
-        Raises InvalidOption when an option asks for a network that is not in the layer,
-        WeightsInvalid when one is wanted by default.
-        """
-        layer = self._layer
-        restorer, quality = layer.find("restorer"), layer.find("quality")
-        mode, gate = options.enhance, options.gate
-        if mode == "default":
-            mode = "auto" if restorer or quality else "classic"
-        if gate == "default":
-            gate = "learned" if mode == "auto" else "laplacian"
-        auto = "enhance=auto" if options.enhance == "auto" else None
-        if mode == "auto":
-            restorer = layer.the("restorer", auto)
-        if mode == "auto" or gate == "learned":
-            quality = layer.the("quality", auto or ("gate=learned" if mode != "auto" else None))
-        return Tools(
-            mode=mode,
-            gate=gate,
-            tile_px=self.settings.tile_px,
-            thresholds=dict(quality.thresholds) if quality else {},
-            restorer=restorer,
-            open_restorer=lambda role: self._engine(layer.the("restorer"), role),
-            esrgan=layer.find("esrgan"),
-            open_esrgan=lambda: self._engine(layer.the("esrgan"), "picture"),
-            estimate=self._estimate,
-        )
+    def face_tools(self, options: Options, digest: str) -> FaceTools | None:
+        """What finds faces in the photo of that digest. Raises as ``Networks.face_tools``."""
+        return self._networks.face_tools(options, digest)
 
     def assess(self, photo: Photo, tools: Tools) -> QualityReport:
-        """What the gate measures on a photo, with the quality model's estimate if it is asked."""
-        report = assess(photo, self.settings)
+        """What the gate measures on the content of a photo, with the quality model's estimate if
+        it is asked.
+        """
+        pixels = tools.content.of(photo.pixels)
+        report = assess(Photo(pixels), self.settings)
         if tools.needs_estimate:
-            report = replace(report, estimate=tools.estimate(photo.pixels))
+            report = replace(report, estimate=tools.estimate(pixels))
         return report
 
     def run(
@@ -198,9 +180,10 @@ class Pipeline:
 
         with timed(timings, "decode"):
             decoded = self._decoder.decode(data, options.max_side_px, budget.left_s)
-            photo, source = decoded.photo, decoded.source
+            photo, source = fill_transparent(decoded.photo), decoded.source
+            content = content_of(photo.pixels)
         with timed(timings, "quality"):
-            tools = self.tools(options)
+            tools = replace(self.tools(options), content=content)
             quality = self.assess(photo, tools)
         plan, budgeted, less = self._plan(photo, quality, options, tools, style, budget)
         warnings = [*decoded.warnings, *less]
@@ -210,35 +193,44 @@ class Pipeline:
             enhanced, decisions = enhance(photo, quality, options, tools)
         with timed(timings, "faces"):
             face_tools = self.face_tools(options, f"{digest} {decoded.reduced_by}")
-            found, looked = find_faces(enhanced, options, face_tools)
+            why_not = self._networks.why_no_faces(options)
+            found, looked = find_faces(enhanced, options, face_tools, why_not)
             refined, found = refine_faces(enhanced, found, options)
+        size = content.size(enhanced.width_px, enhanced.height_px)
+        scale = choose_scale(
+            size,
+            style,
+            options,
+            self.settings.tile_px,
+            face_px=largest_face_px(found),
+            looked_for_faces=face_tools is not None,
+        )
+        working = scale.size(*size)
+        plan = replace(plan, working_mp=lambda *_: working[0] * working[1] / 1e6)
         budget.check(expected_s(plan, self._costs, "stylise"))
         with timed(timings, "open_weights"):
-            picture_engine = self._engine(style, "picture")
-            code_engine = self._engine(style, "code") if "code" in style.files else None
+            engines = self._networks.style_engines(style)
+        given = (content.of(refined.pixels), working, style, *engines, self.settings.tile_px)
         with timed(timings, "stylise"):
-            drawn, drawing = stylise(
-                refined, style, picture_engine, code_engine, options, self.settings.tile_px
-            )
+            drawn, tiles = stylise(*given)
         with timed(timings, "enlarge"):
-            size = (enhanced.width_px, enhanced.height_px)
-            full, enlarged = self._enlarge(drawn, size)
+            drawn, enlarged = self._enlarge(drawn, size)
+            full = extend(drawn, content, (enhanced.width_px, enhanced.height_px))
         with timed(timings, "redraw"):
 
             def take_brush() -> Brush:
                 return Brush(
-                    part_by_part(
-                        refined, style, picture_engine, code_engine, options, self.settings.tile_px
-                    ),
+                    part_by_part(*given),
                     lambda part, size: self._enlarge(part, size)[0],
-                    drawing.working_width_px / enhanced.width_px,
+                    scale.scale,
                 )
 
             patches, found, redrawn = redraw_faces(
                 enhanced, full, found, options, face_tools, take_brush
             )
         with timed(timings, "repair"):
-            finished, repairs = repair(full, enhanced.pixels, patches, options)
+            repaired, repairs = repair(full, enhanced.pixels, patches, options)
+            finished = with_bars(repaired, enhanced.pixels, content)
         with timed(timings, "measure"):
             faces, face_shift = looked_at_again(finished, found, face_tools)
             apart = measure(photo.pixels, finished, self.settings.threads)
@@ -248,21 +240,15 @@ class Pipeline:
             image, content_type, extension = encode(result, options.format, options.quality)
         self._costs.learn_all(plan, timings)
 
-        networks = [*self._repairing(tools, decisions)]
-        networks += [(style, role) for role in style.files if role != "float"]
+        networks = [*repairing(self._layer, tools, decisions), *drawing(style)]
         if enlarged.ran:
             networks.append((self._layer.upsampler, "picture"))
         if face_tools:
             networks.append((self._layer.the("detector"), "faces"))
         if any(one.parsed for one in found):
             networks.append((self._layer.the("parser"), "regions"))
-        wanted = working_size(*size, style.working_px, options.detail)
-        used = (drawing.working_width_px, drawing.working_height_px)
-        if used != wanted:
-            warnings.append(
-                f"the style is drawn whole, so at {used[0]}x{used[1]} px instead of "
-                f"{wanted[0]}x{wanted[1]} px: tile_px is {self.settings.tile_px}"
-            )
+        if scale.warning:
+            warnings.append(scale.warning)
         if photo.alpha is not None and extension == "jpg":
             warnings.append("JPEG has no alpha: the picture was flattened on white")
         if not (version_id or etag):
@@ -282,8 +268,9 @@ class Pipeline:
             strength=options.strength,
             detail=options.detail,
             engine=self.settings.engine,
-            weights=self._used(networks),
-            drawing=drawing,
+            weights=files_used(networks, self.settings.engine),
+            terms=terms_of(spec for spec, _ in networks),
+            drawing=Drawing(*working, tiles, scale.chosen_by, scale.why, scale.face_px),
             output=Output(
                 format={"jpg": "jpeg"}.get(extension, extension),
                 content_type=content_type,
@@ -306,10 +293,14 @@ class Pipeline:
         style: WeightSpec,
         budget: Budget,
     ) -> tuple[Plan, tuple[Decision, ...], tuple[str, ...]]:
-        """What is done to a decoded photo: all that is wanted, or what the budget allows."""
+        """What is done to a decoded photo: all that is wanted, or what the budget allows. It is
+        drawn no larger than this expects: with a face in it mostly smaller.
+        """
+        faces = self.face_tools(options, "") is not None
 
         def working_mp(width_px: int, height_px: int) -> float:
-            wide, high = working_size(width_px, height_px, style.working_px, options.detail)
+            size, tile_px = tools.content.size(width_px, height_px), self.settings.tile_px
+            wide, high = largest_scale(size, style, options, tile_px, faces).size(*size)
             return wide * high / 1e6
 
         steps = planned(photo, quality, options, tools)
@@ -318,36 +309,13 @@ class Pipeline:
             height_px=photo.height_px,
             mode=tools.mode,
             steps=tuple(decision.step for decision in steps if decision.ran),
-            faces=self.face_tools(options, "") is not None,
+            faces=faces,
             style=style.name,
             working_mp=working_mp,
+            tile_px=self.settings.tile_px,
         )
-        opened = (style.name, "picture") in self._engines
+        opened = self._networks.is_open(style)
         return affordable(plan, budget, self._costs, opened)
-
-    def face_tools(self, options: Options, digest: str) -> FaceTools | None:
-        """What finds faces; None where that is switched off, or by default where the layer has
-        not both networks. Raises InvalidOption for one that is asked for and not there.
-        """
-        layer = self._layer
-        there = layer.find("detector") and layer.find("parser")
-        if options.faces == "off" or (options.faces == "auto" and not there):
-            return None
-        detector, parser = (layer.the(kind, "faces=on") for kind in ("detector", "parser"))
-
-        def detecting(least_score: float) -> Detect:
-            return lambda pixels: detect(
-                pixels, detector, self._engine(detector, "faces"), least_score=least_score
-            )
-
-        return FaceTools(
-            search=detecting(HINT_SCORE),
-            detect=detecting(LEAST_SCORE),
-            parse=lambda crop: parse(crop, parser, self._engine(parser, "regions")),
-            landmarks=self._landmarks,
-            key=photo_key(digest, options),
-            threads=self.settings.threads,
-        )
 
     def _enlarge(self, drawn: Picture, size: tuple[int, int]) -> tuple[Picture, Decision]:
         upsampler = self._layer.upsampler
@@ -355,36 +323,6 @@ class Pipeline:
             drawn,
             size,
             upsampler,
-            lambda: self._engine(upsampler, "picture"),
+            lambda: self._networks.engine(upsampler, "picture"),
             self.settings.tile_px,
         )
-
-    def _repairing(
-        self, tools: Tools, decisions: Iterable[Decision]
-    ) -> Iterator[tuple[WeightSpec, str]]:
-        """The networks that looked at a photo and repaired it, each with its role."""
-        ran = {decision.step for decision in decisions if decision.ran}
-        if tools.needs_estimate:
-            yield self._layer.the("quality"), "report"
-        if tools.mode == "auto" and ran & {"upscale", "denoise", "sharpen"}:
-            yield self._layer.the("restorer"), "double" if "upscale" in ran else "picture"
-        if tools.mode != "auto" and tools.esrgan and "upscale" in ran:
-            yield tools.esrgan, "picture"
-
-    def _estimate(self, pixels: Picture) -> QualityEstimate:
-        spec = self._layer.the("quality")
-        return estimate(pixels, spec, self._engine(spec, "report"))
-
-    def _engine(self, spec: WeightSpec, role: str) -> Engine:
-        name = (spec.name, role)
-        if name not in self._engines:
-            with self._opening:
-                if name not in self._engines:
-                    self._engines[name] = open_engine(self._layer, spec, role, self.settings)
-        return self._engines[name]
-
-    def _used(self, networks: Iterable[tuple[WeightSpec, str]]) -> tuple[WeightUse, ...]:
-        """The files of networks, each with its role, in the engine that ran them."""
-        torch = self.settings.engine == "torch"
-        files = [spec.files["float" if torch else role] for spec, role in networks]
-        return tuple(dict.fromkeys(WeightUse(file.file, file.sha256) for file in files))

@@ -12,17 +12,25 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 from pipeline.errors import InvalidOption
 
 MAX_SIDE_PX = 8192
 REPOSITORY = Path(__file__).resolve().parent.parent
-SWITCH = ("auto", "on", "off")
+AUTO: Final = "auto"
+SWITCH = (AUTO, "on", "off")
 
 
 def _number(default: float, least: float, most: float, about: str) -> Any:
     return field(default=default, metadata={"range": (least, most), "about": about})
+
+
+def _number_or_word(default: str, least: float, most: float, about: str) -> Any:
+    """A number, or the one word that stands for it by default."""
+    return field(
+        default=default, metadata={"range": (least, most), "words": (default,), "about": about}
+    )
 
 
 def _choice(default: str, values: tuple[str, ...], about: str) -> Any:
@@ -47,12 +55,20 @@ class _Checked:
                     measured=str(value),
                     limit=", ".join(allowed),
                 )
-            bounds = item.metadata.get("range")
-            if bounds and not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
+            bounds, words = item.metadata.get("range"), item.metadata.get("words", ())
+            if not bounds or value in words:
+                continue
+            if isinstance(value, str):
                 raise InvalidOption(
-                    f"{item.name} is {value}; it lies between {bounds[0]} and {bounds[1]}",
+                    f"{item.name} is {value!r}; it is {' or '.join(('a number', *words))}",
+                    measured=value,
+                )
+            if not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
+                ends = f"{bounds[0]} and {bounds[1]}" + "".join(f", or is {word}" for word in words)
+                raise InvalidOption(
+                    f"{item.name} is {value}; it lies between {ends}",
                     measured=value if math.isfinite(value) else str(value),
-                    limit=f"{bounds[0]}..{bounds[1]}",
+                    limit="|".join((f"{bounds[0]}..{bounds[1]}", *words)),
                 )
 
     @classmethod
@@ -61,7 +77,8 @@ class _Checked:
 
         Raises InvalidOption for an unknown name, a value of the wrong kind or out of range.
         """
-        kinds = _kinds(cls)
+        kinds = cls.kinds()
+        words = {item.name: item.metadata.get("words", ()) for item in fields(cls)}
         values: dict[str, Any] = {}
         for name, raw in mapping.items():
             if name not in kinds:
@@ -69,13 +86,32 @@ class _Checked:
                 raise InvalidOption(
                     f"unknown option {name!r}; known are {known}", measured=name, limit=known
                 )
-            values[name] = _convert(name, raw, kinds[name])
+            values[name] = _word_or(name, raw, kinds[name], words[name])
         return cls(**values)
 
+    @classmethod
+    def kinds(cls) -> dict[str, type]:
+        """What each field is: int, float, str or Path. One that may be a word beside a number is
+        the number's.
+        """
+        hints = typing.get_type_hints(cls)
+        return {
+            item.name: (typing.get_args(hints[item.name]) or (hints[item.name],))[0]
+            for item in fields(cls)
+        }
 
-def _kinds(cls: type) -> dict[str, type]:
-    hints = typing.get_type_hints(cls)
-    return {item.name: hints[item.name] for item in fields(cls)}
+
+def _word_or(name: str, raw: Any, kind: Any, words: tuple[str, ...]) -> Any:
+    """One of the words, in any case, or a value of the kind."""
+    if isinstance(raw, str) and raw.strip().lower() in words:
+        return raw.strip().lower()
+    try:
+        return _convert(name, raw, kind)
+    except InvalidOption as error:
+        if not words:
+            raise
+        said = f"{error.message}, or {' or '.join(words)}"
+        raise InvalidOption(said, measured=error.measured, limit=error.limit) from error
 
 
 def _convert(name: str, raw: Any, kind: Any) -> Any:
@@ -98,7 +134,9 @@ class Options(_Checked):
 
     style: str = _text("hayao", "the style's name, as listed by `kirei styles`")
     strength: float = _number(1.0, 0, 1, "0 gives the photo back, 1 the drawing")
-    detail: float = _number(0.25, 0, 1, "0 drawn (few, bold shapes) to 1 photographic")
+    detail: float | Literal["auto"] = _number_or_word(
+        AUTO, 0, 1, "auto: by the largest face or the scene; or 0 drawn (bold) to 1 photographic"
+    )
     enhance: str = _choice(
         "default",
         ("default", "auto", "classic", "off"),
@@ -113,7 +151,9 @@ class Options(_Checked):
     denoise: str = _choice("auto", SWITCH, "take noise and artefacts away before the drawing")
     clahe: str = _choice("auto", SWITCH, "bring light into a dark photo before the drawing")
     sharpen: str = _choice("auto", SWITCH, "sharpen before the drawing")
-    faces: str = _choice("auto", SWITCH, "care for faces; auto: where the layer has its nets")
+    faces: str = _choice(
+        AUTO, SWITCH, "care for faces; auto: as the style has it, where the layer has its nets"
+    )
     alignment_threshold: float = _number(0.9, 0, 1, "score from which on a face is cared for")
     eye_enhance_ratio: float = _number(1.4, 1, 3, "contrast of eyes and brows; 1 leaves them")
     skin_smoothing_factor: float = _number(0.6, 0, 1, "smoothing of skin; 0 leaves it")

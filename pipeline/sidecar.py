@@ -16,7 +16,7 @@ from pipeline.domain import Sidecar
 from pipeline.errors import KireiError
 from pipeline.settings import Options
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 def fingerprint(

@@ -54,6 +54,11 @@ class Layer:
         return styles[name]
 
     @property
+    def has_face_nets(self) -> bool:
+        """Whether faces can be found and parsed."""
+        return bool(self.find("detector") and self.find("parser"))
+
+    @property
     def upsampler(self) -> WeightSpec:
         """The network that enlarges drawings. Raises WeightsInvalid when there is none."""
         return self.the("upsampler")
@@ -111,4 +116,9 @@ class Layer:
 def _spec(entry: dict[str, Any]) -> WeightSpec:
     files = {role: WeightFile(**file) for role, file in entry["files"].items()}
     low, high = entry["input_range"]
-    return WeightSpec(**entry | {"files": files, "input_range": (float(low), float(high))})
+    spec = WeightSpec(**entry | {"files": files, "input_range": (float(low), float(high))})
+    if min(spec.scene_px, spec.face_px, spec.largest_px) < 1:
+        raise ValueError(f"{spec.name}: scene_px, face_px and largest_px are 1 or more")
+    if spec.faces_default not in ("on", "off"):
+        raise ValueError(f"{spec.name}: faces_default is {spec.faces_default!r}; on or off")
+    return spec

@@ -16,7 +16,7 @@ manifest of the weights. Kirei's own code is under Apache-2.0.
 
 ## Weights
 
-Pictures of a style are under the terms of its weights, see
+A picture is under the terms of all weights that had a part in it; its sidecar lists them. See
 [MODEL_CARD.md](../layers/weights/MODEL_CARD.md).
 
 | weights | licence |

@@ -21,6 +21,14 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write tests/golden/ anew, from what the styles draw now",
+    )
+
+
 class Context:
     """What Lambda passes beside the event, as far as Powertools reads it."""
 

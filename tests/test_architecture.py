@@ -42,7 +42,14 @@ MAY = {
     "decoder": {"budget", "decode", "domain", "errors", "settings"},
     "budget": {"domain", "errors", "settings"},
     "timings": set(),
-    "run": {*STAGES, *STAGE_MAY, "weights", "engines", "sidecar", "decoder", "budget", "timings"},
+    "visible": {"domain"},
+    "scale": {"domain", "settings"},
+    "parts": {"domain", "enhance", "weights"},
+    "lending": {*STAGES, *STAGE_MAY, "weights", "engines"},
+    "run": {
+        *(*STAGES, *STAGE_MAY, "visible", "scale", "parts", "lending"),
+        *("weights", "sidecar", "decoder", "budget", "timings"),
+    },
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
 # what no answer takes: trainers, models of HTTP, clients of AWS, codecs that are seldom needed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,16 @@ from PIL import Image
 
 from adapters.worker import worker
 from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
-from pipeline.budget import BYTES_PER_PIXEL, FIRST_S, Budget, Costs, Plan, affordable, expected_s
+from pipeline.budget import (
+    BYTES_PER_PIXEL,
+    BYTES_PER_WORKING_PIXEL,
+    FIRST_S,
+    Budget,
+    Costs,
+    Plan,
+    affordable,
+    expected_s,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,6 +123,15 @@ def test_too_little_memory_makes_the_picture_smaller() -> None:
     assert found.steps == ("denoise",)
     assert found.megapixels * BYTES_PER_PIXEL <= 100
     assert ["MB are free" in words for words in told] == [True, True]
+
+
+def test_a_larger_working_scale_needs_more_memory_up_to_a_tile() -> None:
+    """The picture's size alone says too little: it is drawn at another."""
+    small, large = (replace(plan(), working_mp=lambda *_, mp=mp: mp) for mp in (0.2, 0.8))
+    assert large.memory_mb - small.memory_mb == pytest.approx(0.6 * BYTES_PER_WORKING_PIXEL, abs=1)
+    assert expected_s(large, Costs()) > expected_s(small, Costs())
+    tiled, whole = (replace(plan(), working_mp=lambda *_, mp=mp: mp) for mp in (2.0, 24.0))
+    assert tiled.memory_mb == whole.memory_mb
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,8 @@ def test_every_option_stands_in_the_readme_with_its_default(option: object) -> N
     assert rows[0].split("|")[3].strip() == str(default)
     bounds = option.metadata.get("range")
     if bounds:
-        assert rows[0].split("|")[2].strip() == f"{bounds[0]}..{bounds[1]}"
+        values = (*option.metadata.get("words", ()), f"{bounds[0]}..{bounds[1]}")
+        assert rows[0].split("|")[2].strip() == ", ".join(values)
 
 
 def test_every_setting_stands_in_the_readme() -> None:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
 from pipeline.domain import Face, Photo, Picture
@@ -168,7 +169,7 @@ def test_a_childs_skin_is_smoothed_and_not_plastic(name: str) -> None:
     assert 0.3 * grain[0] < grain[1] < grain[0]
 
 
-@pytest.mark.parametrize("style", ["hayao", "cartoon", "cel"])
+@pytest.mark.parametrize("style", shipped_styles())
 @pytest.mark.parametrize("name", ["face-1762", "face-1799", "portrait-0140", "imagenet-0203"])
 def test_dark_skin_is_not_lightened(name: str, style: str) -> None:
     """What the face path adds: the skin's mean lightness moves by it no more than by the drawing
@@ -176,7 +177,7 @@ def test_dark_skin_is_not_lightened(name: str, style: str) -> None:
     """
     photo = pixels(content(name))
     (without, _), (made, _) = (
-        drawn(name, replace(PLAIN, style=style, faces=path)) for path in ("off", "auto")
+        drawn(name, replace(PLAIN, style=style, faces=path)) for path in ("off", "on")
     )
     _, _, one = refined(name)
     skin, head = (region(one, photo.shape, group) for group in ("skin", "head"))

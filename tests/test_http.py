@@ -12,6 +12,7 @@ import pytest
 from buckets import OUTPUT, keys, object_of
 from calls import error_of, picture_of
 from PIL import Image
+from shipped import shipped_styles
 
 import pipeline
 from adapters import api_errors
@@ -131,8 +132,13 @@ def test_the_styles(no_bucket, invoke, load_event):
     answer = invoke(event)
     assert answer["statusCode"] == 200
     styles = json.loads(answer["body"])["styles"]
-    assert [style["name"] for style in styles] == ["cartoon", "cel", "hayao"]
-    assert all(style.keys() == {"name", "title", "licence", "thumbnail"} for style in styles)
+    assert [style["name"] for style in styles] == shipped_styles()
+    told = {"name", "title", "description", "licence", "terms", "thumbnail"}
+    assert all(style.keys() == told for style in styles)
+    for style in styles:
+        assert style["description"] and style["title"]
+        assert {"weights": style["name"], "licence": style["licence"]} == style["terms"][0]
+        assert {"upsampler", "restorer"} < {terms["weights"] for terms in style["terms"]}
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_the_options_are_those_of_the_dataclass(invoke):
         "range": [0, 1],
         "about": "0 gives the photo back, 1 the drawing",
     }
+    detail = by_name["detail"]
+    assert (detail["kind"], detail["default"], detail["words"]) == ("number", "auto", ["auto"])
     assert by_name["format"]["kind"] == "choice" and "webp" in by_name["format"]["values"]
     assert by_name["quality"]["kind"] == "integer" and by_name["style"]["kind"] == "text"
 

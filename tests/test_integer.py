@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
+from shipped import shipped_styles
 from skimage import data
 
 from pipeline.domain import Engine
@@ -25,7 +26,7 @@ from pipeline.weights import Layer
 SETTINGS = Settings()
 LAYER = Layer(SETTINGS.weights_dir, SETTINGS.checkpoints_dir)
 GRAPHS = sorted(SETTINGS.weights_dir.glob("*.int8.onnx"))
-OF_INTEGERS = ("cartoon", "cel", "hayao", "restorer.picture", "upsampler")
+OF_INTEGERS = (*shipped_styles(), "restorer.picture", "upsampler")
 MOST_OF_16_BITS = 2**15 - 1
 PHOTO = data.astronaut()[:256, :192]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from shipped import another_style
 
-from pipeline import Options, Pipeline, Settings, UnknownStyle, WeightsInvalid
+from pipeline import InvalidOption, Options, Pipeline, Settings, UnknownStyle, WeightsInvalid
 from pipeline.engines import OnnxEngine, open_engine
 from pipeline.weights import Layer
 
@@ -47,9 +49,11 @@ def test_one_changed_byte_is_refused(copy: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(WeightsInvalid, match=r"hayao\.int8\.onnx") as caught:
+    with pytest.raises(InvalidOption, match=r"hayao\.int8\.onnx") as caught:
         Pipeline(Settings(weights_dir=copy)).run(SAMPLE.read_bytes(), Options())
     assert caught.value.measured != caught.value.limit
+    with pytest.raises(WeightsInvalid, match=r"hayao\.int8\.onnx"):
+        layer(copy).verify()
 
 
 @pytest.mark.parametrize("name", ["hayao.code.onnx", "manifest.json"])
@@ -108,8 +112,74 @@ def test_what_cannot_be_opened_ahead_is_for_the_run_to_say(copy: Path) -> None:
     (copy / "hayao.code.onnx").unlink()
     pipeline = Pipeline(Settings(weights_dir=copy))
     pipeline.open_ahead(Options()).join()
-    with pytest.raises(WeightsInvalid, match=r"hayao\.code\.onnx"):
+    with pytest.raises(InvalidOption, match=r"hayao\.code\.onnx"):
         pipeline.run(SAMPLE.read_bytes(), Options())
+
+
+def without_file(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+
+
+def with_another_file(folder: Path, file: str) -> None:
+    """That of another style, which would draw."""
+    other = file.replace(Options().style, another_style())
+    shutil.copy(folder / other, folder / file)
+
+
+def without_entry(folder: Path, file: str) -> None:
+    """The manifest says nothing of the file."""
+    document = json.loads((folder / "manifest.json").read_text())
+    for entry in document["weights"]:
+        entry["files"] = {
+            role: listed for role, listed in entry["files"].items() if listed["file"] != file
+        }
+    (folder / "manifest.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("role", ["picture", "code"])
+@pytest.mark.parametrize("spoil", [without_file, with_another_file, without_entry])
+def test_a_style_that_is_not_whole_is_refused_by_name(
+    copy: Path, spoil: Callable[[Path, str], None], role: str
+) -> None:
+    """No other style is drawn in its place, and the others are drawn as ever."""
+    style = layer(copy).style(Options().style)
+    if role not in style.files:
+        pytest.skip(f"{style.name} has no code")
+    file = style.files[role].file
+    spoil(copy, file)
+    pipeline = Pipeline(Settings(weights_dir=copy))
+    for attempt in (
+        lambda: pipeline.run(SAMPLE.read_bytes(), Options()),
+        lambda: pipeline.check(Options()),
+    ):
+        with pytest.raises(InvalidOption, match=f"style {style.name} is not whole") as caught:
+            attempt()
+        assert file in caught.value.message or f"no {role} file" in caught.value.message
+        assert caught.value.code == "invalid_option" and caught.value.measured
+    assert pipeline.run(SAMPLE.read_bytes(), Options(style=another_style())).image
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("scene_px", 0), ("face_px", -1), ("largest_px", 0), ("faces_default", 1)]
+)
+def test_a_style_of_impossible_figures_is_said(copy: Path, field: str, value: int) -> None:
+    document = json.loads((copy / "manifest.json").read_text())
+    document["weights"][0][field] = value
+    (copy / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(WeightsInvalid, match=field):
+        _ = layer(copy).specs
+
+
+def test_a_style_that_says_nothing_of_its_scales_has_usual_ones(copy: Path) -> None:
+    """As imported ones do."""
+    document = json.loads((copy / "manifest.json").read_text())
+    for entry in document["weights"]:
+        for name in ("description", "scene_px", "face_px", "largest_px", "faces_default"):
+            entry.pop(name, None)
+    (copy / "manifest.json").write_text(json.dumps(document))
+    style = layer(copy).style(Options().style)
+    assert (style.scene_px, style.face_px, style.largest_px) == (896, 230, 1024)
+    assert (style.faces_default, style.description) == ("on", "")
 
 
 def test_torch_and_onnx_agree() -> None:

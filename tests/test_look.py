@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -37,21 +38,31 @@ def photo(name: str, side_px: int = 0) -> Picture:
 
 
 @cache
-def drawn(name: str, style: str, side_px: int = 0) -> Picture:
+def drawn(
+    name: str, style: str, side_px: int = 0, detail: float | Literal["auto"] = "auto"
+) -> Picture:
     encoded = io.BytesIO()
     Image.fromarray(photo(name, side_px)).save(encoded, "PNG")
-    options = Options(style=style, enhance="off", format="png", max_side_px=4096)
+    options = Options(style=style, detail=detail, enhance="off", format="png", max_side_px=4096)
     result = PIPELINE.run(encoded.getvalue(), options)
     return np.asarray(Image.open(io.BytesIO(result.image)))
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("side_px", [1024, 2048])
-def test_the_look_is_the_same_at_every_size(side_px: int, style: str) -> None:
-    """On the mean of the samples: SSIM, dark lines and edge widths in pixels of each."""
+@pytest.mark.parametrize(
+    ("side_px", "base_px", "detail"),
+    [(1024, 512, 0.25), (2048, 512, 0.25), (1536, 1024, "auto"), (2048, 1024, "auto")],
+)
+def test_the_look_is_the_same_at_every_size(
+    side_px: int, base_px: int, detail: float | Literal["auto"], style: str
+) -> None:
+    """On the mean of the samples: SSIM, dark lines and edge widths in pixels of each. Where the
+    scale finds itself, from the size on that a style draws scenes at: smaller photos have no more
+    pixels to draw.
+    """
     rows = []
     for name in NAMES:
-        base, large = drawn(name, style, 512), drawn(name, style, side_px)
+        base, large = (drawn(name, style, side, detail) for side in (base_px, side_px))
         reduced = cv2.resize(large, base.shape[1::-1], interpolation=cv2.INTER_AREA)
         wider = edge_width_px(large) / edge_width_px(base)
         rows.append((ssim(base, reduced), line_f1(reduced, base), wider))

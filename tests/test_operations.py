@@ -13,6 +13,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from buckets import INPUT, OUTPUT, keys, put, s3_event, sqs_event
 from click.testing import CliRunner
+from shipped import shipped_styles
 
 from operations import cli
 from operations.estimate import Prices, Work, estimate
@@ -281,13 +282,19 @@ def test_a_dry_run_and_a_no_begin_nothing(s3, stack, run, jobs, photo):
     assert len(jobs) == 1
 
 
+KNOWN = ", ".join(shipped_styles())
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--bucket", "elsewhere"], "the function may read s3://kirei-input/uploads/"),
         (["--bucket", INPUT, "--prefix", "up"], "deploy with BackfillBucketName"),
         (["--bucket", "old-photos", "--strength", "7"], "strength is 7.0"),
-        (["--bucket", "old-photos", "--style", "rococo"], "there is cartoon, cel, hayao"),
+        (
+            ["--bucket", "old-photos", "--style", "rococo"],
+            f"there is {KNOWN}",
+        ),
         (["--bucket", "old-photos", "--price", "gold=1"], "NAME one of lambda_gigabyte_second"),
         (["--bucket", "old-photos", "--price", "s3_get=cheap"], "NAME=DOLLARS"),
         (["--bucket", "old-photos", "--stack", "another"], "DescribeStacks"),

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
+from shipped import another_style
 from test_serve_command import command, first_line
 
 CLIENTS, REQUESTS = 20, 200
@@ -55,7 +56,7 @@ def good_calls(photo: bytes) -> list[Call]:
         is_picture(session.get(url + sidecar["output"]["url"], timeout=300).content)
 
     def upload(session: requests.Session, url: str) -> None:
-        asked = {"content_type": "image/jpeg", "bytes": len(photo), "style": "cartoon"}
+        asked = {"content_type": "image/jpeg", "bytes": len(photo), "style": another_style()}
         offered = session.post(f"{url}/v1/uploads", json=asked, timeout=300).json()
         parts = {name: (None, value) for name, value in offered["fields"].items()}
         parts["file"] = ("a.jpg", photo)

@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from pipeline.domain import Drawing, Engine, Photo, Picture
+from pipeline.domain import Engine, Picture
 from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
 from pipeline.repair import GRAIN, repair
+from pipeline.scale import WorkingScale, working_scale
 from pipeline.settings import Options, Settings
-from pipeline.stylise import stylise, working_size
+from pipeline.stylise import stylise
 from pipeline.weights import Layer
 
 LAYER = Layer(Settings().weights_dir, Settings().checkpoints_dir)
-STYLE = LAYER.style("hayao")
+STYLE = LAYER.style(Options().style)
 PHOTO = data.chelsea()  # 300x451
 
 
@@ -32,16 +33,22 @@ def engines() -> tuple[Engine, Engine]:
 
 
 def draw(
-    engines: tuple[Engine, Engine], picture: np.ndarray, tile_px: int = 1024, **given: float
-) -> tuple[Picture, Drawing]:
-    return stylise(Photo(picture), STYLE, *engines, Options(**given), tile_px)
+    engines: tuple[Engine, Engine], picture: np.ndarray, tile_px: int = 1024
+) -> tuple[Picture, int]:
+    """Drawn at the photo's own size."""
+    return stylise(picture, picture.shape[1::-1], STYLE, *engines, tile_px)
+
+
+def working_size(width: int, height: int, working_px: int, detail: float) -> tuple[int, int]:
+    scale = working_scale(max(width, height), working_px, detail)
+    return WorkingScale(scale, "detail", "").size(width, height)
 
 
 def test_tiles_give_the_same_bytes_as_the_whole(engines: tuple[Engine, Engine]) -> None:
-    whole, one = draw(engines, PHOTO, detail=1)
+    whole, one = draw(engines, PHOTO)
     for tile_px in (256, 180):
-        tiled, many = draw(engines, PHOTO, tile_px, detail=1)
-        assert many.tiles > one.tiles == 1
+        tiled, many = draw(engines, PHOTO, tile_px)
+        assert many > one == 1
         np.testing.assert_array_equal(tiled, whole)
 
 
@@ -51,8 +58,8 @@ def test_tiles_of_any_size_give_the_same_bytes(
     engines: tuple[Engine, Engine], height: int, width: int, tile_px: int
 ) -> None:
     picture = PHOTO[40 : 40 + height, 60 : 60 + width]
-    whole, _ = draw(engines, picture, detail=1)
-    np.testing.assert_array_equal(draw(engines, picture, tile_px, detail=1)[0], whole)
+    whole, _ = draw(engines, picture)
+    np.testing.assert_array_equal(draw(engines, picture, tile_px)[0], whole)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (37, 61), (300, 5)])
@@ -61,13 +68,13 @@ def test_any_size_comes_back_as_it_was(
 ) -> None:
     picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
     before = picture.copy()
-    drawn, _ = draw(engines, picture, detail=1)
+    drawn, _ = draw(engines, picture)
     assert drawn.shape == picture.shape and drawn.dtype == np.uint8
     np.testing.assert_array_equal(picture, before)
 
 
 def test_strength_blends_with_the_photo(engines: tuple[Engine, Engine]) -> None:
-    drawn, _ = draw(engines, PHOTO, detail=1)
+    drawn, _ = draw(engines, PHOTO)
     plain = {
         strength: repair(drawn, PHOTO, (), Options(strength=strength, post_sharpen_weight=0))[0]
         for strength in (0, 0.5, 1)

@@ -30,6 +30,7 @@ from training.figures import figures, flat_grain
 from training.layer import (
     CHECKPOINTS,
     INTEGERS,
+    KEPT,
     LAYER,
     Inputs,
     Label,
@@ -104,12 +105,13 @@ def add_student(
     targets: Sequence[Picture],
     recipe: Mapping[str, Any],
     place: Place,
+    chosen: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Adds the averaged student of a checkpoint to the layer as a style; returns what it wrote.
 
     The int8 graph is calibrated on the first windows and measured on the others: against the
     torch module, and against the ``targets`` where there are any. ``recipe`` is kept in the
-    manifest beside the checkpoint's own history. Raises StyleRefused, and writes nothing,
+    manifest beside the checkpoint's own history; ``chosen`` are more of its fields there. Raises StyleRefused, and writes nothing,
     when int8 strays too far from float.
     """
     student, saved = load_student(checkpoint)
@@ -148,6 +150,7 @@ def add_student(
         "shape": shape.as_dict(),
         "recipe": made_by(saved, recipe),
         "figures": {name: round(value, 4) for name, value in measured.items()},
+        **(chosen or {}),
     }
     tensors = {name: t.half().contiguous() for name, t in student.state_dict().items()}
     files = {
@@ -178,6 +181,7 @@ def add_style(
         held_out.targets,
         {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()},
         place,
+        {name: getattr(style, name) for name in KEPT},
     )
     print("wrote", *written)
     return written

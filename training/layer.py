@@ -45,6 +45,8 @@ SERVED_OUTPUTS = 16
 SIDES = {2: "height", 3: "width"}  # axes of a picture
 INT8 = "int8 per channel, 7-bit weights, 8-bit activations (QDQ)"
 INTEGERS = "int8 per channel, 7-bit weights, 8-bit activations (integers from pixels to pixels)"
+# of a manifest's entry: what a person decided by looking, which no training says anew
+KEPT = ("description", "scene_px", "face_px", "largest_px", "faces_default")
 QUANTISED_OPERATORS = ("Conv", "Add", "Relu", "DepthToSpace", "SpaceToDepth")
 
 Inputs = dict[str, NDArray[np.float32]]  # a graph's inputs by name
@@ -253,15 +255,18 @@ def install(
     """Writes the files by role (name, content) and puts the entry, completed by them, into
     manifest.json in place of one of the same name. Returns the paths of the files.
 
+    What a person chose for the replaced one (KEPT), and the entry does not say, stays as it was.
+
     Everything is first written beside its place, then moved, the manifest last: a full disk or
     any other failure to write leaves the layer as it was. Files that only the replaced entry
     listed are removed. A layer's first style brings the shipped upsampler with it.
     """
     listed = {role: file_entry(*file) for role, file in files.items()}
-    complete = dict(entry) | {"files": listed}
     document = read_manifest(place.layer)
     others = [old for old in document["weights"] if old["name"] != entry["name"]]
     replaced = [old for old in document["weights"] if old["name"] == entry["name"]]
+    kept = {name: old[name] for old in replaced for name in KEPT if name in old}
+    complete = kept | dict(entry) | {"files": listed}
     document["weights"] = sorted([*others, complete], key=lambda one: one["name"])
     manifest = (json.dumps(document, indent=2) + "\n").encode()
 

@@ -23,7 +23,12 @@ class Style:
     """
 
     title: str
+    description: str  # one line for people
     licence: str
+    scene_px: int = 896  # the longer side of a picture without a face
+    face_px: int = 230  # how wide the largest face is drawn
+    largest_px: int = 1024  # the longer side that this may lead to
+    faces_default: str = "on"  # whether faces are cared for where the caller leaves it open
     file: str | None = None
     open: Callable[[Path], Draw] | None = None
     grade: Grade | None = None
@@ -33,6 +38,7 @@ STYLES = {
     # warm light, lush greens, pale skies of a clear blue
     "hayao": Style(
         title="Hayao",
+        description="Everything: warm light, thin contours, painted foliage and skies",
         file="animeganv3_hayao.onnx",
         open=open_animeganv3,
         grade=Grade(
@@ -55,6 +61,7 @@ STYLES = {
     # deep skies, crisp contrast, blue shadows
     "shinkai": Style(
         title="Shinkai",
+        description="Skies and cities: crisp light, deep blues, strong contrast",
         file="animeganv3_shinkai.onnx",
         open=open_animeganv3,
         grade=Grade(
@@ -78,6 +85,7 @@ STYLES = {
     # black lines, cream light, saturated reds and teals
     "paprika": Style(
         title="Paprika",
+        description="Streets and food: bold black lines, cream light, strong reds and teals",
         file="cartoongan_paprika_int8.npz",
         open=open_cartoongan,
         grade=Grade(
@@ -103,6 +111,8 @@ STYLES = {
     ),
     "cel": Style(
         title="Cel",
+        description="Business, too: flat areas in few shades, bold ink",
+        faces_default="off",  # so that its pictures are free of the face networks' terms
         licence="Apache-2.0: distilled from this repository's own renderer; see MODEL_CARD.md",
     ),
 }

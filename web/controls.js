@@ -13,7 +13,8 @@ const FOLDED = {
   more: () => true,
 };
 const SLIDER_MOST = 1000; // a whole number with a wider range is typed, not dragged
-const NON_COMMERCIAL = /non-commercial|\bNC\b/i;
+const NON_COMMERCIAL = /non-commercial|\bNC\b|\bresearch\b/i;
+const BY_HAND = 0.25; // of its range: where a slider begins that was automatic
 
 /** Tells "change" when an option is set. */
 export class Controls extends EventTarget {
@@ -104,13 +105,16 @@ export class Controls extends EventTarget {
 
   #cards() {
     const kind = h("span");
-    const terms = h("p", { lang: "en" });
+    const list = h("dl", { lang: "en" });
     const tell = () => {
-      const { licence } = this.#styles.find(({ name }) => name === this.#values.style);
-      kind.textContent = t(NON_COMMERCIAL.test(licence) ? "licence.non_commercial" : "licence.terms");
-      terms.textContent = licence;
+      const { terms } = this.#styles.find(({ name }) => name === this.#values.style);
+      const kept = terms.some(({ licence }) => NON_COMMERCIAL.test(licence));
+      kind.textContent = t(kept ? "licence.non_commercial" : "licence.terms");
+      list.replaceChildren(
+        ...terms.flatMap(({ weights, licence }) => [h("dt", {}, weights), h("dd", {}, licence)]),
+      );
     };
-    const card = ({ name, thumbnail }) =>
+    const card = ({ name, description, thumbnail }) =>
       h(
         "label",
         { class: "card" },
@@ -128,7 +132,7 @@ export class Controls extends EventTarget {
           ? h("img", { src: thumbnail, alt: "", width: 216, height: 270, decoding: "async" })
           : h("span", { class: "no-thumbnail" }, icon("blossom")),
         h("span", { class: "card-title" }, this.title(name)),
-        h("span", { class: "card-about" }, or(`style.${name}.about`, "")),
+        h("span", { class: "card-about" }, or(`style.${name}.about`, description)),
       );
     tell();
     return h(
@@ -136,7 +140,7 @@ export class Controls extends EventTarget {
       { class: "styles" },
       h("legend", {}, t("controls.style")),
       h("div", { class: "cards" }, this.#styles.map(card)),
-      h("details", { class: "licence" }, h("summary", {}, kind, icon("i-next")), terms),
+      h("details", { class: "licence" }, h("summary", {}, kind, icon("i-next")), list),
     );
   }
 
@@ -158,45 +162,55 @@ export class Controls extends EventTarget {
     if (field.values) return this.#choice(field);
     if (field.range) {
       const [least, most] = field.range;
+      if (field.words) return this.#automatic(field);
       return most - least > SLIDER_MOST ? this.#typed(field) : this.#slider(field);
     }
     return this.#text(field);
   }
 
   #choice({ name, values, about }) {
-    const one = (value) =>
-      h(
-        "label",
-        {},
-        h("input", {
-          type: "radio",
-          name,
-          value,
-          checked: value === this.#values[name],
-          onchange: () => this.#set(name, value),
-        }),
-        h("span", {}, valueTitle(name, value)),
-      );
+    const chosen = (value) => this.#set(name, value);
     return h(
       "fieldset",
       { class: "choice", title: about },
       h("legend", {}, optionTitle(name)),
-      h("div", { class: "segments" }, values.map(one)),
+      segments(name, values, this.#values[name], chosen),
     );
   }
 
-  #slider({ name, kind, range: [least, most], about }) {
+  /** A number that the server finds by itself unless it is set: the slider comes when it is. */
+  #automatic(field) {
+    const { name, words: [word], range: [least, most], about } = field;
+    const given = this.#values[name];
+    const number = given === word ? least + BY_HAND * (most - least) : given;
+    const slider = this.#slider(field, number);
+    slider.hidden = given === word;
+    slider.querySelector("label").className = "unseen"; // the legend says it
+    const chosen = (value) => {
+      slider.hidden = value === word;
+      this.#set(name, value === word ? word : slider.querySelector("input").valueAsNumber);
+    };
+    return h(
+      "fieldset",
+      { class: "choice", title: about },
+      h("legend", {}, optionTitle(name)),
+      segments(name, [word, "by_hand"], given === word ? word : "by_hand", chosen),
+      slider,
+    );
+  }
+
+  #slider({ name, kind, range: [least, most], about }, value = this.#values[name]) {
     const whole = kind === "integer";
     const shown = (value) =>
       most === 1 && !whole ? t("unit.percent", { value: number(value * 100) }) : number(value, 2);
-    const output = h("output", {}, shown(this.#values[name]));
+    const output = h("output", {}, shown(value));
     const input = h("input", {
       id: `option-${name}`,
       type: "range",
       min: least,
       max: most,
       step: whole ? 1 : (most - least) / 20,
-      value: this.#values[name],
+      value,
       oninput: () => {
         output.textContent = shown(input.valueAsNumber);
         fill();
@@ -248,6 +262,27 @@ export class Controls extends EventTarget {
     return h("label", { class: "typed", title: about }, optionTitle(name), input);
   }
 }
+
+/** Values of which one is chosen, side by side. */
+const segments = (name, values, given, chosen) =>
+  h(
+    "div",
+    { class: "segments" },
+    values.map((value) =>
+      h(
+        "label",
+        {},
+        h("input", {
+          type: "radio",
+          name,
+          value,
+          checked: value === given,
+          onchange: () => chosen(value),
+        }),
+        h("span", {}, valueTitle(name, value)),
+      ),
+    ),
+  );
 
 /** An error as the page says it. */
 export const words = (error) => or(`error.${error.code}`, t("error.unknown"));

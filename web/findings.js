@@ -82,8 +82,9 @@ function summary(sidecar) {
     out_height: number(output.height_px),
     seconds: number(timings.total / 1000, 2),
   });
+  const scale = t(`found.scale.${drawing.chosen_by}`, { face: number(drawing.face_px ?? 0) });
   const first = repaired.length ? t("found.repaired", { steps }) : t("found.none");
-  return [first, faceCount(sidecar), drawn].join(current() === "zh" ? "" : " ");
+  return [first, faceCount(sidecar), drawn, scale].join(current() === "zh" ? "" : " ");
 }
 
 function faceCount({ faces: found, decisions: made_ }) {
@@ -210,6 +211,7 @@ function made(sidecar, styleTitle) {
     output: size(output),
     engine: sidecar.engine,
     weights: sidecar.weights.map(({ name, sha256 }) => h("code", { title: sha256 }, `${name} ${sha256.slice(0, 8)}`)),
+    terms: sidecar.terms.map(({ weights, licence }) => h("p", { lang: "en" }, `${weights}: ${licence}`)),
     version: h("code", {}, sidecar.pipeline_version),
     fingerprint: h("code", { title: sidecar.fingerprint }, sidecar.fingerprint.slice(0, 16)),
   };

@@ -31,9 +31,10 @@ def restore(
     ran = {decision.step: decision for decision in decisions}
     pixels, alpha = photo.pixels, photo.alpha
     if ran["clahe"].ran:
-        pixels, ran["clahe"] = _lighten(pixels, estimate["darkness"], ran["clahe"])
+        room = headroom_stops(tools.content.of(pixels))
+        pixels, ran["clahe"] = _lighten(pixels, estimate["darkness"], room, ran["clahe"])
         if ran["clahe"].ran:
-            estimate = faults(tools.estimate(pixels))
+            estimate = faults(tools.estimate(tools.content.of(pixels)))
     if any(ran[step].ran for step in ("denoise", "sharpen", "upscale")):
         told = level(estimate, {step for step in MEND if ran[step].ran}, tools)
         pixels = _through_net(pixels, told, ran["upscale"].ran, tools)
@@ -43,8 +44,10 @@ def restore(
     return restored, [ran[decision.step] for decision in decisions]
 
 
-def _lighten(pixels: Picture, darkness: float, decision: Decision) -> tuple[Picture, Decision]:
-    stops = min(max(darkness, LEAST["darkness"]), headroom_stops(pixels))
+def _lighten(
+    pixels: Picture, darkness: float, room_stops: float, decision: Decision
+) -> tuple[Picture, Decision]:
+    stops = min(max(darkness, LEAST["darkness"]), room_stops)
     if stops < LEAST_STOPS:
         return pixels, replace(decision, ran=False, why="its highlights are bright already")
     why = f"{decision.why}: {stops:.1f} stops brighter"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.domain import Engine, Picture, QualityEstimate, WeightSpec
+from pipeline.domain import WHOLE, Content, Engine, Picture, QualityEstimate, WeightSpec
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Tools:
     ``mode``: "auto" (the restorer), "classic" or "off"; ``gate``: "learned" or "laplacian".
     For auto, ``restorer``, ``open_restorer`` (by role: "picture" or "double") and ``estimate``
     are there; for the learned gate, ``thresholds``. ``esrgan`` is None where the layer has none.
+    ``content`` is what of the photo is looked at; all of it is repaired.
     """
 
     mode: str
@@ -26,6 +27,7 @@ class Tools:
     esrgan: WeightSpec | None
     open_esrgan: Callable[[], Engine]
     estimate: Callable[[Picture], QualityEstimate]
+    content: Content = WHOLE
 
     @property
     def needs_estimate(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.faces.check import looked_at_again
 from pipeline.faces.find import find_faces
-from pipeline.faces.place import Found
+from pipeline.faces.place import Found, largest_face_px
 from pipeline.faces.redraw import Brush, redraw_faces
 from pipeline.faces.refine import refine_faces
 from pipeline.faces.tools import FaceTools, Landmarks, photo_key
@@ -15,6 +15,7 @@ __all__ = [
     "Found",
     "Landmarks",
     "find_faces",
+    "largest_face_px",
     "looked_at_again",
     "photo_key",
     "redraw_faces",

@@ -40,16 +40,14 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 def find_faces(
-    photo: Photo, options: Options, tools: FaceTools | None
+    photo: Photo, options: Options, tools: FaceTools | None, why_not: str | None = None
 ) -> tuple[tuple[Found, ...], Decision]:
-    """in: the enhanced Photo and the networks, None where they are not to be used or not there;
-    out: its faces, largest first and MOST_FACES at most, those that are to be cared for with
-    their regions, the others with the reason why not.
+    """in: the enhanced Photo and the networks, or None and why they are not to be used; out: its
+    faces, largest first and MOST_FACES at most, those that are to be cared for with their
+    regions, the others with the reason why not.
     """
     if tools is None:
-        off = options.faces == "off"
-        why = "switched off by the caller" if off else "the layer has no face detector and parser"
-        return (), Decision("faces", False, why)
+        return (), Decision("faces", False, why_not or "faces are not looked for")
     faces = tools.landmarks.of(tools.key, photo.pixels, tools.search)
     chosen = faces[:MOST_FACES]
     looked = tools.each(lambda face: _align(photo.pixels, face, options, tools), chosen)

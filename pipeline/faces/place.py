@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -39,6 +40,13 @@ class Found:
         if self.regions is None:
             raise ValueError("the face was not aligned")
         return inverse(self.regions.to_photo)
+
+    @property
+    def width_px(self) -> float:
+        """How wide the face is in the photo; ValueError for a face without regions."""
+        if self.regions is None:
+            raise ValueError("the face was not aligned")
+        return FACE_SHARE * ALIGNED_PX * scale_of(self.regions.to_photo)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,11 @@ def place_of(one: Found, shape: tuple[int, ...], face_px: float, most_scale: flo
     scale = min(most_scale, face_px / (FACE_SHARE * side))
     across, down = (max(1, round(length * scale)) for length in (right - left, bottom - top))
     return Place(left, top, right, bottom, across, down, scale)
+
+
+def largest_face_px(found: Sequence[Found]) -> float | None:
+    """How wide the largest of the aligned faces is in the photo; None without one."""
+    return max((one.width_px for one in found if one.regions is not None), default=None)
 
 
 def mask_in(one: Found, place: Place, group: str) -> NDArray[np.float32]:

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from pipeline.domain import Decision, FacePatch, Photo, Picture
-from pipeline.faces.align import ALIGNED_PX, FACE_SHARE, scale_of
 from pipeline.faces.check import Points, landmarks_in, shift_of
 from pipeline.faces.paste import matched, weight_of
 from pipeline.faces.place import Found, Place, chained, mask_in, place_of
@@ -116,7 +115,7 @@ def _ways(
     whole = place_of(one, photo.shape, math.inf, 1.0)
     if whole is None or one.regions is None:
         return
-    face_px = FACE_SHARE * ALIGNED_PX * scale_of(one.regions.to_photo)
+    face_px = one.width_px
     drawn_px = face_px * brush.scale
     if drawn_px >= ENOUGH_PX:
         yield None, ()

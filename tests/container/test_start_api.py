@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from local_s3 import ROOT
+from shipped import shipped_styles
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(0)]
 
@@ -63,7 +64,7 @@ def test_page_api_and_errors_are_served(ask: Ask, event_file: Callable[[str], An
     status, _, body = ask("/v1/health")
     assert (status, json.loads(body)["status"]) == (200, "ok")
     styles = json.loads(ask("/v1/styles")[2])["styles"]
-    assert [style["name"] for style in styles] == ["cartoon", "cel", "hayao"]
+    assert [style["name"] for style in styles] == shipped_styles()
     for style in styles:
         assert ask(style["thumbnail"])[2][:2] == b"\xff\xd8"
     status, headers, body = ask("/")
