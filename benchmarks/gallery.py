@@ -21,7 +21,7 @@ PHOTOS = {
     "portrait": ROOT / "samples" / "astronaut.jpg",
     "elder": FOLDER / "photos" / "elder.jpg",
     "landscape": FOLDER / "photos" / "landscape.jpg",
-    "street": FOLDER / "photos" / "street.jpg",
+    "pavilion": ROOT / "samples" / "pavilion.jpg",
 }
 LARGE_PX, SMALL_PX = 1440, 400
 QUALITY = 85

@@ -111,8 +111,8 @@ def add_student(
 
     The int8 graph is calibrated on the first windows and measured on the others: against the
     torch module, and against the ``targets`` where there are any. ``recipe`` is kept in the
-    manifest beside the checkpoint's own history; ``chosen`` are more of its fields there. Raises StyleRefused, and writes nothing,
-    when int8 strays too far from float.
+    manifest beside the checkpoint's own history; ``chosen`` are more of its fields there. Raises
+    StyleRefused, and writes nothing, when int8 strays too far from float.
     """
     student, saved = load_student(checkpoint)
     shape = student.generator.shape
