@@ -38,6 +38,7 @@ STATUSES = {
     "engine_unavailable": 503,
     "out_of_time": 503,
     "decoder_lost": 503,
+    "out_of_descriptors": 503,
 }
 
 

@@ -43,6 +43,7 @@ class Request:
         self.id: str = str(context.get("requestId", ""))
         self.method: str = context["http"]["method"].upper()
         self.path = path
+        self.client: str = str(context["http"].get("sourceIp", ""))  # the caller's address
         self.authorizer: Mapping[str, Any] = context.get("authorizer") or {}
         self.headers = {k.lower(): v for k, v in (event.get("headers") or {}).items()}
         self.query: dict[str, str] = dict(event.get("queryStringParameters") or {})

@@ -109,6 +109,10 @@ class Worker:
         """Whoever wants to hear of the stages of a photo's run: in Lambda, nobody."""
         return None
 
+    def time_left_s(self) -> float | None:
+        """How long the next photo may take; None for as long as it likes."""
+        return clock.left_s()
+
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
         with journal.entry() as entry:
@@ -117,7 +121,7 @@ class Worker:
                 options,
                 **origin,
                 on_stage=self.observer(origin.get("key")),
-                time_left_s=clock.left_s(),
+                time_left_s=self.time_left_s(),
             )
             entry.drawn(json.loads(pipeline.sidecar_json(result.sidecar)))
             return result
