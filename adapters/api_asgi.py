@@ -25,6 +25,7 @@ from pipeline import InvalidRequest, KireiError
 
 Send = Callable[[Message], Awaitable[None]]
 
+MAX_HEADERS_BYTES = 32_768  # of one request, its path and query with them
 MAX_QUERY_FIELDS = 100
 STOP_S = 2.0  # for photos in hand, once nobody waits for an answer any more
 STYLISE, UPLOADS = "/v1/stylise", "/v1/uploads/"
@@ -94,6 +95,7 @@ class Server:
         is_photo: bool,
     ) -> dict[str, Any]:
         """The event of a request whose body may come. Raises what speaks against it."""
+        _check_size(scope)
         self._check_caller(scope["method"], headers)
         body.check_length(headers.get("content-length", ""))
         event = _event(scope, headers, request_id, client)
@@ -145,6 +147,20 @@ def _netloc(origin: str) -> str | None:
         return urlsplit(origin).netloc
     except ValueError:
         return None
+
+
+def _check_size(scope: Message) -> None:
+    """Raises InvalidRequest for headers that are longer than uvicorn's own limit: it looks at what
+    is still to be completed only.
+    """
+    size = len(scope.get("raw_path", b"")) + len(scope.get("query_string", b""))
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > MAX_HEADERS_BYTES:
+        raise InvalidRequest(
+            f"the request's headers have {size} bytes; at most {MAX_HEADERS_BYTES} are taken",
+            measured=size,
+            limit=MAX_HEADERS_BYTES,
+        )
 
 
 def _headers(scope: Message) -> dict[str, str]:

@@ -15,12 +15,11 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from adapters.api_asgi import Server
+from adapters.api_asgi import MAX_HEADERS_BYTES, Server
 from adapters.api_errors import STATUSES, TooManyRequests, error_document
 from adapters.api_slots import SHARE_OF_ONE, is_loopback
 from pipeline import InvalidRequest, KireiError
 
-MAX_HEADERS_BYTES = 32_768  # of one request, all together
 HEADERS_S = 10.0  # from the first moment of a request to the end of its headers
 UNREAD_S = 120.0  # an answer that its client does not read is thrown away
 MAX_CONNECTIONS = 512  # or half of the open files that are allowed, where these are fewer
