@@ -46,6 +46,7 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
     notified: bool = False
     correlation_id: str | None = None  # under which its sender knows it
+    is_last_try: bool = False  # its sender gives it up if it fails once more
 
 
 @dataclass(frozen=True)
