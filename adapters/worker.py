@@ -208,6 +208,7 @@ class Worker:
     def _stylise_object(
         self, job: Job, found: Found, options: Options, origin: dict[str, str | None]
     ) -> Outcome:
+        self.pipeline.style(options.style)  # it becomes part of names
         wanted_names = _names(self._rest(job.key), options.style, job.bucket, job.key)
         names, sidecar = self._names_free(wanted_names, job)
         wanted = pipeline.fingerprint(self.pipeline.version, options, **origin)

@@ -59,7 +59,7 @@ def failure_record(
             "schema_version": SCHEMA_VERSION,
             "pipeline_version": pipeline_version,
             "source": source,
-            "style": style,
+            "style": _recorded(style),
             "options": {name: _recorded(value) for name, value in (options or {}).items()},
             "error": error.as_dict(),
         }
