@@ -17,11 +17,10 @@ from adapters.api_uploads import FOLDER, Uploads
 from adapters.events import Job
 from adapters.folder import FolderStore
 from adapters.worker import FAILED, STYLISED, AdapterSettings, Worker
-from pipeline import ObjectNotFound, OutOfDescriptors, StoreUnavailable, TransientError
+from pipeline import MAX_SECONDS, ObjectNotFound, OutOfDescriptors, StoreUnavailable, TransientError
 
 BUCKET = "local"  # what stands in sidecars
 SETTINGS = AdapterSettings(output_bucket=BUCKET, input_prefix="uploads/", url_lifetime_s=3600)
-MAX_SECONDS = 120.0  # for one photo
 SWEEP_S = 15.0
 EXPIRY_S = 600.0  # from one search for what is too old to the next
 MENDED_LATER = (StoreUnavailable, OutOfDescriptors)  # by more room, or when others are done

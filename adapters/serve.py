@@ -24,8 +24,8 @@ from adapters.api_slots import is_loopback
 from adapters.api_uploads import FOLDER, META
 from adapters.folder import FILES, UPLOADS, FolderStore
 from adapters.http import Api
-from adapters.local import BUCKET, MAX_SECONDS, SETTINGS, LocalUploads, LocalWorker
-from pipeline import InvalidRequest, KireiError, Options, Pipeline, Settings
+from adapters.local import BUCKET, SETTINGS, LocalUploads, LocalWorker
+from pipeline import MAX_SECONDS, InvalidRequest, KireiError, Options, Pipeline, Settings
 
 LOCAL_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 FEW_DESCRIPTORS, MANY_DESCRIPTORS = 256, 65_536
