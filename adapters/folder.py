@@ -8,7 +8,6 @@ folder: what is written is written under a name of its own, and put in its place
 from __future__ import annotations
 
 import base64
-import errno
 import fcntl
 import hmac
 import json
@@ -333,6 +332,6 @@ def _translated(what: str) -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ObjectNotFound(f"{what} is not there") from error
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
+        if error.errno in OutOfDescriptors.errnos:
             raise OutOfDescriptors(f"{what}: {error.strerror}") from error
         raise StoreUnavailable(f"{what}: {error.strerror}") from error

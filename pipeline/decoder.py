@@ -35,6 +35,7 @@ from pipeline.errors import (
     EmptyInput,
     ExtremeAspect,
     NotAnImage,
+    OutOfDescriptors,
     OutOfTime,
     PermanentError,
     TooCostly,
@@ -106,7 +107,7 @@ class Decoder:
     def warm(self) -> None:
         """Starts a child if there is none; it makes itself ready while others work."""
         if not self._idle:
-            self._idle.append(_Child(self._settings))
+            self._idle.append(self._new_child())
 
     def decode(self, data: bytes, max_side_px: int, timeout_s: float | None = None) -> Decoded:
         """in: a file's bytes; out: as pipeline.decode.decode and fit give it.
@@ -140,12 +141,20 @@ class Decoder:
                 return answer
         raise DecoderLost("somebody else ended the decoding process") from lost
 
+    def _new_child(self) -> _Child:
+        try:
+            return _Child(self._settings)
+        except OSError as error:
+            if error.errno in OutOfDescriptors.errnos:
+                raise OutOfDescriptors(f"the decoding process: {error.strerror}") from error
+            raise DecoderLost(f"the decoding process did not start: {error.strerror}") from error
+
     def _child(self) -> _Child:
         while True:
             try:
                 child = self._idle.pop()
             except IndexError:  # not asked before: another caller may have taken the last one
-                return _Child(self._settings)
+                return self._new_child()
             if child.is_there:
                 return child
             child.kill()

@@ -30,6 +30,7 @@ what was found and what is allowed, where that applies. HTTP statuses are the ad
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 __all__ = [
@@ -195,3 +196,4 @@ class DecoderLost(TransientError):
 class OutOfDescriptors(TransientError):
     code = "out_of_descriptors"
     default_stage = "system"
+    errnos = (errno.EMFILE, errno.ENFILE)  # as an OSError says it
