@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy check format bench bench-check compare eval eval-faces weights thumbnails \
+.PHONY: help setup run serve test test-heavy fuzz check format bench bench-check compare eval eval-faces weights thumbnails \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -187,9 +187,13 @@ audit: $(SUPPLY)/uv
 test-container: $(VENV)/.development $(SAM)
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
 
-## make test-heavy       a killed fleet, 500 jobs in a row, 400 bad images, load on the server: an hour
+## make test-heavy       killed fleets and servers, 500 jobs in a row, 600 bad images, load, attacks: two hours
 test-heavy: $(VENV)/.development
 	$(BIN)/pytest tests -m heavy -s
+
+## make fuzz             odd bytes through every door, for SECONDS=60 in all; what it finds is printed
+fuzz: $(VENV)/.development
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/fuzz_run.py --seconds $(or $(SECONDS),60)
 
 ## make local-s3         an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
 local-s3: $(VENV)/.development

@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters.api_body import Body, ClientGone, Message, Receive
-from adapters.api_errors import Forbidden
+from adapters.api_errors import Forbidden, TooManyRequests
 from adapters.api_request import JSON, MARGIN_BYTES
 from adapters.api_slots import Slots
 from adapters.http import Api
@@ -70,20 +70,26 @@ class Server:
         is_photo = scope["method"] == "POST" and scope["path"].startswith((STYLISE, UPLOADS))
         headers = _headers(scope)
         body = Body(receive, self._most_bytes(headers, is_photo), self.slots, client)
+        error: KireiError
         try:
-            try:
-                event = self._allowed(scope, headers, body, request_id, client, is_photo)
-                event["body"] = await body.read()
-                if is_photo:  # there may be less room than when it began to come
-                    self.slots.check(client, self._worker.waiting)
-            except KireiError as error:
-                await _refuse(self._api.refused(error, request_id), body, send)
-                return
-            await _send(await self._answer(event, client, is_photo), send)
+            event = self._allowed(scope, headers, body, request_id, client, is_photo)
+            event["body"] = await body.read()
+            if is_photo:  # there may be less room than when it began to come
+                self.slots.check(client, self._worker.waiting)
+            answer = await self._answer(event, client, is_photo)
         except ClientGone:
+            return
+        except KireiError as caught:
+            error = caught
+        except asyncio.CancelledError:  # told to stop, and it took too long
+            error = TooManyRequests("the server is being stopped; send it again later")
+            body.give_up()
+        else:
+            await _send(answer, send)
             return
         finally:
             body.close()
+        await _refuse(self._api.refused(error, request_id), body, send)
 
     def _allowed(
         self,

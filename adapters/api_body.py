@@ -88,6 +88,10 @@ class Body:
         self._slots.let_go(self._client, self._held_bytes)
         self._held_bytes = 0
 
+    def give_up(self) -> None:
+        """Nothing more of it is looked at, not even to let it go by."""
+        self._is_read = True
+
     async def drain(self) -> None:
         """Lets what still comes go by for a little while: a connection closed on a client that is
         still sending loses it the answer.

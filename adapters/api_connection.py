@@ -112,7 +112,7 @@ def config(server: Server) -> uvicorn.Config:
         http=Connection,
         ws="none",
         lifespan="on",
-        log_level="warning",
+        log_level="error",  # its warnings are of strangers' requests, one for each
         access_log=False,
         server_header=False,
         proxy_headers=False,

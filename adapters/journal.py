@@ -19,11 +19,13 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from adapters import logger, metrics
+from adapters.api_errors import RequestTimeout, TooManyRequests
 from pipeline import PermanentError
 
 # A URL up to its query or fragment, and what is cut off.
 QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 LONGEST_TEXT = 2000  # of a message or a traceback's end: strangers' files and names stand in them
+SENDERS = RequestTimeout | TooManyRequests  # to be sent again, and no fault of ours
 LEVELS = {"refused": logger.warning, "failed": logger.error}
 
 _current: ContextVar[Entry | None] = ContextVar("entry", default=None)
@@ -68,7 +70,7 @@ class Entry:
     def failed(self, error: BaseException) -> None:
         """The job ended with an error: refused for good, or to be tried again."""
         told = getattr(error, "as_dict", None)
-        self.status = "refused" if isinstance(error, PermanentError) else "failed"
+        self.status = "refused" if isinstance(error, PermanentError | SENDERS) else "failed"
         self.add(error=told() if told else {"code": type(error).__name__, "message": str(error)})
         if self.status == "failed":
             self.add(traceback="".join(traceback.format_exception(error)))
