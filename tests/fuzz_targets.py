@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from calls import BOUNDARY, FORM
-from conftest import Context
+from calls import BOUNDARY, FORM, Context
 from hypothesis import strategies as st
 from PIL import Image
 from test_events_hostile import ANY, changed_events

@@ -22,8 +22,6 @@ from adapters.store import OWNER
 from pipeline import (
     ObjectNotFound,
     OutOfDescriptors,
-    Pipeline,
-    Settings,
     StoreUnavailable,
 )
 
@@ -38,11 +36,6 @@ for number in range(200):
     store.put(key, own.encode() * 20_000, "image/jpeg", {"by": own})
     store.put_owned("", f"stylised/y{number}", own.encode(), "text/plain", {"kirei-source": own})
 """
-
-
-@pytest.fixture(scope="module")
-def pipeline():
-    return Pipeline(Settings())
 
 
 @pytest.fixture

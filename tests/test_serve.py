@@ -14,20 +14,9 @@ from PIL import Image
 from serving import serving
 
 from adapters import api_body, api_slots, direct
-from pipeline import Options, Pipeline, Settings
+from pipeline import Options
 
 ID = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def pipeline():
-    return Pipeline(Settings())
-
-
-@pytest.fixture
-def server(pipeline, tmp_path):
-    with serving(pipeline, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -24,22 +24,10 @@ from test_serve_command import command, first_line
 from adapters import api_body, api_connection, api_slots
 from adapters.api_errors import TooManyRequests
 from adapters.api_slots import Slots
-from pipeline import Pipeline, Settings
 
 TOKEN = "a-token"
 PHOTO_LENGTH = 49_000_000
 ID = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def pipeline():
-    return Pipeline(Settings())
-
-
-@pytest.fixture
-def server(pipeline, tmp_path):
-    with serving(pipeline, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture
