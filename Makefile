@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy check format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails \
+.PHONY: help setup run serve test test-heavy fuzz check format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -33,8 +33,9 @@ $(BIN)/python:
 		|| { echo "Kirei needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.serving: pyproject.toml | $(BIN)/python
-	$(PIP) install -q -e ".[serve]"
+$(VENV)/.serving: pyproject.toml requirements/serve.txt | $(BIN)/python
+	$(PIP) install -q --require-hashes -r requirements/serve.txt
+	$(PIP) install -q --no-deps -e .
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.serving
@@ -150,15 +151,19 @@ check-template: $(SAM) $(CHECKOV)
 	$(CHECKOV) --skip-download --compact --quiet --framework github_actions -d .github
 
 # torch's CPU wheel: from where pip's find-links point, else from its own index
-LOCK := $(SUPPLY)/uv pip compile pyproject.toml --extra aws --no-config --quiet --generate-hashes \
+LOCK := $(SUPPLY)/uv pip compile pyproject.toml --no-config --quiet --generate-hashes \
 	--python-version 3.11 --python-platform linux --no-annotate --custom-compile-command "make lock"
+WITH_TORCH := --override requirements/torch.part \
+	$(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_INDEX))
 
-## make lock             the packages of the image with their hashes, from the pins of pyproject.toml
+## make lock             all packages with their hashes, from the pins of pyproject.toml: of the image,
+##                       of kirei serve, and of every extra
 lock: $(SUPPLY)/uv
-	$(LOCK) -o requirements/image.txt
+	$(LOCK) --extra aws -o requirements/image.txt
+	$(LOCK) --extra serve -c requirements/image.txt -o requirements/serve.txt
 	echo "torch==2.13.0+cpu" > requirements/torch.part
-	$(LOCK) --extra torch --override requirements/torch.part -o requirements/image-torch.txt \
-		$(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_INDEX)); \
+	$(LOCK) --extra aws --extra torch $(WITH_TORCH) -o requirements/image-torch.txt && \
+	$(LOCK) --all-extras $(WITH_TORCH) -c requirements/image-torch.txt -o requirements/development.txt; \
 		status=$$?; rm requirements/torch.part; exit $$status
 
 ## make licences         writes docs/licences.md: packages, libraries in wheels, weights
@@ -190,9 +195,13 @@ audit: $(SUPPLY)/uv
 test-container: $(VENV)/.development $(SAM)
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
 
-## make test-heavy       a killed fleet, 500 jobs in a row, 400 bad images, load on the server: an hour
+## make test-heavy       killed fleets and servers, 500 jobs in a row, 600 bad images, load, attacks: two hours
 test-heavy: $(VENV)/.development
 	$(BIN)/pytest tests -m heavy -s
+
+## make fuzz             odd bytes through every door, for SECONDS=60 in all; what it finds is printed
+fuzz: $(VENV)/.development
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/fuzz_run.py --seconds $(or $(SECONDS),60)
 
 ## make local-s3         an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
 local-s3: $(VENV)/.development

@@ -35,6 +35,10 @@ def of_environment(request: Request) -> None:
         raise Unauthorized(f"the call did not pass API Gateway's check ({mode})")
 
 
+def to_all(request: Request) -> None:
+    """The check of a route that anyone may take."""
+
+
 def with_token(token: str | None) -> Access:
     """The check of a server of ours: that token, or none."""
 

@@ -7,29 +7,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters.api_errors import Forbidden, RequestTimeout, TooManyRequests
+from adapters.api_body import Body, ClientGone, Message, Receive
+from adapters.api_errors import Forbidden, TooManyRequests
 from adapters.api_request import JSON, MARGIN_BYTES
+from adapters.api_slots import Slots
 from adapters.http import Api
 from adapters.local import LocalWorker
-from pipeline import KireiError, TooManyBytes
+from pipeline import InvalidRequest, KireiError
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-MAX_WAITING = 64  # photos that wait to be drawn, or are on their way here
-MAX_HELD_BYTES = 512 * 1024 * 1024  # of bodies, all requests together
-PAUSE_S = 30  # between two pieces of a body
-DRAIN_S, DRAIN_BYTES = 2, 64 * 1024 * 1024
+MAX_HEADERS_BYTES = 32_768  # of one request, its path and query with them
+MAX_QUERY_FIELDS = 100
+STOP_S = 2.0  # for photos in hand, once nobody waits for an answer any more
 STYLISE, UPLOADS = "/v1/stylise", "/v1/uploads/"
 
 
@@ -37,146 +35,138 @@ class Server:
     """An ASGI application. Photos are drawn in the worker's threads, everything else is answered
     in a few others, so that a result can be asked for while photos are drawn.
 
-    ``hosts``: the names by which it may be called, None for any. A page of another site that
-    bends its own name to this machine's address is told apart by that.
+    What a request costs, it costs only once it is allowed: its headers say who sends it, whereto
+    and how much, and no byte of its body is read before all of that is checked. ``hosts``: the
+    names by which it may be called, None for any. A page of another site that bends its own name to
+    this machine's address is told apart by that.
     """
 
     def __init__(self, api: Api, worker: LocalWorker, hosts: frozenset[str] | None) -> None:
+        self.slots = Slots()
         self._api = api
         self._worker = worker
         self._hosts = hosts
         self._light = ThreadPoolExecutor(4, thread_name_prefix="light")
-        self._photos = 0  # requests that bring a photo, from their first byte to the answer
-        self._held_bytes = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            photo = scope["method"] == "POST" and scope["path"].startswith((STYLISE, UPLOADS))
-            self._photos += photo
-            try:
-                await self._serve(scope, receive, send, photo)
-            finally:
-                self._photos -= photo
+            await self._serve(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._worker.resume()
+        self._worker.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        # what runs ends; what waits lies in the folder and is taken up by the next start
-        self._worker.runs.shutdown(wait=True, cancel_futures=True)
-        self._light.shutdown(wait=True)
+        # what runs has a moment to end; what waits lies in the folder, for the next start
+        await asyncio.to_thread(self._worker.stop, STOP_S)
+        self._light.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _serve(self, scope: Message, receive: Receive, send: Send, photo: bool) -> None:
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         request_id = uuid.uuid4().hex
+        client = (scope.get("client") or ("",))[0]
+        is_photo = scope["method"] == "POST" and scope["path"].startswith((STYLISE, UPLOADS))
         headers = _headers(scope)
-        body = Body(receive, self._most_bytes(scope, headers, photo))
+        body = Body(receive, self._most_bytes(headers, is_photo), self.slots, client)
+        error: KireiError
         try:
-            try:
-                self._let_in(scope, headers, photo)
-                async for piece in body.pieces(headers.get("content-length", "")):
-                    self._held_bytes += len(piece)
-                    if self._held_bytes > MAX_HELD_BYTES:
-                        raise TooManyRequests("other requests fill the memory; try again")
-            except KireiError as error:
-                await body.refuse(self._api.refused(error, request_id), send)
-                return
-            event = _event(scope, headers, bytes(body.content), request_id)
-            pool = self._worker.runs if scope["path"] == STYLISE else self._light
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(pool, self._api.answer, event, LambdaContext())
-            await _send(answer, send)
+            event = self._allowed(scope, headers, body, request_id, client, is_photo)
+            event["body"] = await body.read()
+            if is_photo:  # there may be less room than when it began to come
+                self.slots.check(client, self._worker.waiting)
+            answer = await self._answer(event, client, is_photo)
         except ClientGone:
             return
+        except KireiError as caught:
+            error = caught
+        except asyncio.CancelledError:  # told to stop, and it took too long
+            error = TooManyRequests("the server is being stopped; send it again later")
+            body.give_up()
+        else:
+            await _send(answer, send)
+            return
         finally:
-            self._held_bytes -= len(body.content)
+            body.close()
+        await _refuse(self._api.refused(error, request_id), body, send)
 
-    def _let_in(self, scope: Message, headers: dict[str, str], photo: bool) -> None:
+    def _allowed(
+        self,
+        scope: Message,
+        headers: dict[str, str],
+        body: Body,
+        request_id: str,
+        client: str,
+        is_photo: bool,
+    ) -> dict[str, Any]:
+        """The event of a request whose body may come. Raises what speaks against it."""
+        _check_size(scope)
+        self._check_caller(scope["method"], headers)
+        body.check_length(headers.get("content-length", ""))
+        event = _event(scope, headers, request_id, client)
+        self._api.admit(event)
+        if is_photo:
+            self.slots.check(client, self._worker.waiting)
+        return event
+
+    async def _answer(self, event: dict[str, Any], client: str, is_photo: bool) -> dict[str, Any]:
+        pool = self._worker.runs if event["rawPath"] == STYLISE else self._light
+        if is_photo:
+            self.slots.take(client)
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(pool, self._api.answer, event, LambdaContext())
+        finally:
+            if is_photo:
+                self.slots.release(client)
+
+    def _check_caller(self, method: str, headers: dict[str, str]) -> None:
+        """Raises Forbidden for a call by another name, or from the page of another site."""
         host = headers.get("host", "")
-        if self._hosts is not None and urlsplit(f"//{host}").hostname not in self._hosts:
+        if self._hosts is not None and _hostname(host) not in self._hosts:
             raise Forbidden(f"this server does not answer for {host!r}", measured=host)
         origin = headers.get("origin")
-        if origin is not None and scope["method"] != "GET" and urlsplit(origin).netloc != host:
+        if origin is not None and method != "GET" and _netloc(origin) != host:
             raise Forbidden(f"a page of {origin!r} may not call this server", measured=origin)
-        if photo and self._photos + self._worker.waiting > MAX_WAITING:
-            raise TooManyRequests(
-                "too many photos wait already; try again",
-                measured=self._photos + self._worker.waiting - 1,
-                limit=MAX_WAITING,
-            )
 
-    def _most_bytes(self, scope: Message, headers: dict[str, str], photo: bool) -> int:
+    def _most_bytes(self, headers: dict[str, str], is_photo: bool) -> int:
         """Of a body; that a photo itself is within its limit is looked at later."""
-        if not photo:
+        if not is_photo:
             return MARGIN_BYTES
         most = self._worker.pipeline.settings.max_input_bytes
         is_json = headers.get("content-type", "").startswith(JSON)
         return (most * 4 // 3 if is_json else most) + MARGIN_BYTES
 
 
-class ClientGone(Exception):
-    """Nobody is there to hear the answer."""
+def _hostname(host: str) -> str | None:
+    """The name in a Host header; None where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
-class Body:
-    """The body of a request, read piece by piece and never further than its limit."""
+def _netloc(origin: str) -> str | None:
+    """The host, with its port, of an Origin header; None where it has none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
-    def __init__(self, receive: Receive, most_bytes: int) -> None:
-        self.content = bytearray()
-        self._receive = receive
-        self._most_bytes = most_bytes
-        self._is_read = False
 
-    async def pieces(self, announced: str) -> AsyncIterator[bytes]:
-        """Raises TooManyBytes as soon as it is known, RequestTimeout, ClientGone."""
-        if announced.isdecimal():
-            self._bound(int(announced))
-        while not self._is_read:
-            try:
-                message = await asyncio.wait_for(self._receive(), PAUSE_S)
-            except TimeoutError as error:
-                raise RequestTimeout(
-                    f"nothing came for {PAUSE_S} s", measured=len(self.content)
-                ) from error
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            piece = message.get("body", b"")
-            self._is_read = not message.get("more_body", False)
-            self._bound(len(self.content) + len(piece))
-            self.content += piece
-            yield piece
-
-    def _bound(self, size: int) -> None:
-        if size > self._most_bytes:
-            raise TooManyBytes(
-                f"the body has {size} bytes or more; at most {self._most_bytes} are taken",
-                stage="request",
-                measured=size,
-                limit=self._most_bytes,
-            )
-
-    async def refuse(self, answer: Response[Any], send: Send) -> None:
-        """Answers at once, and then lets the rest of the body go by for a little while: a
-        connection closed on a client that is still sending loses it the answer.
-        """
-        headers = {**answer.headers, "Connection": "close"}
-        body = str(answer.body).encode()
-        await send(_start(answer.status_code, headers, len(body)))
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                await self._drain()
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _drain(self) -> None:
-        drained = 0
-        while not self._is_read and drained < DRAIN_BYTES:
-            message = await self._receive()
-            drained += len(message.get("body", b""))
-            self._is_read = not message.get("more_body", False)
+def _check_size(scope: Message) -> None:
+    """Raises InvalidRequest for headers that are longer than uvicorn's own limit: it looks at what
+    is still to be completed only.
+    """
+    size = len(scope.get("raw_path", b"")) + len(scope.get("query_string", b""))
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > MAX_HEADERS_BYTES:
+        raise InvalidRequest(
+            f"the request's headers have {size} bytes; at most {MAX_HEADERS_BYTES} are taken",
+            measured=size,
+            limit=MAX_HEADERS_BYTES,
+        )
 
 
 def _headers(scope: Message) -> dict[str, str]:
@@ -188,11 +178,19 @@ def _headers(scope: Message) -> dict[str, str]:
     return headers
 
 
-def _event(scope: Message, headers: dict[str, str], body: bytes, request_id: str) -> dict[str, Any]:
-    """The event that API Gateway would send, in format 2.0, but for the body, which stays bytes."""
+def _event(scope: Message, headers: dict[str, str], request_id: str, client: str) -> dict[str, Any]:
+    """The event that API Gateway would send, in format 2.0, its body still empty: bytes follow.
+    Raises InvalidRequest.
+    """
     text = scope.get("query_string", b"").decode("latin-1")
+    try:
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"the query has more than {MAX_QUERY_FIELDS} fields", limit=MAX_QUERY_FIELDS
+        ) from error
     query: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
+    for name, value in fields:
         query[name] = f"{query[name]},{value}" if name in query else value
     # a server answers HEAD as it does GET, and leaves the body out
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
@@ -203,13 +201,23 @@ def _event(scope: Message, headers: dict[str, str], body: bytes, request_id: str
         "headers": headers,
         "queryStringParameters": query,
         "requestContext": {
-            "http": {"method": method, "path": scope["path"]},
+            "http": {"method": method, "path": scope["path"], "sourceIp": client},
             "requestId": request_id,
             "stage": "$default",
         },
-        "body": body,
+        "body": b"",
         "isBase64Encoded": False,
     }
+
+
+async def _refuse(answer: Response[Any], body: Body, send: Send) -> None:
+    """Answers at once, and then lets the rest of the body go by."""
+    headers = {**answer.headers, "Connection": "close"}
+    content = str(answer.body).encode()
+    await send(_start(answer.status_code, headers, len(content)))
+    await send({"type": "http.response.body", "body": content, "more_body": True})
+    await body.drain()
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send(answer: dict[str, Any], send: Send) -> None:

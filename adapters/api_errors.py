@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pipeline import KireiError, PermanentError, TransientError
@@ -38,6 +40,7 @@ STATUSES = {
     "engine_unavailable": 503,
     "out_of_time": 503,
     "decoder_lost": 503,
+    "out_of_descriptors": 503,
 }
 
 
@@ -81,6 +84,18 @@ class InternalError(TransientError):
     """A fault of ours; the log has what happened."""
 
     code = "internal_error"
+
+
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """The last guard: an exception that is none of the errors with a name becomes InternalError."""
+    try:
+        yield
+    except KireiError:
+        raise
+    except Exception as error:
+        said = f"something is broken here ({type(error).__name__}); the log has it"
+        raise InternalError(said) from error
 
 
 def error_document(error: KireiError, request_id: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ JSON = "application/json"
 FORM = "multipart/form-data"
 # what a form or a JSON object may hold beside the photo
 MARGIN_BYTES = 65_536
+MAX_DIGITS = 18  # of a whole number in JSON
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -43,6 +44,7 @@ class Request:
         self.id: str = str(context.get("requestId", ""))
         self.method: str = context["http"]["method"].upper()
         self.path = path
+        self.client: str = str(context["http"].get("sourceIp", ""))  # the caller's address
         self.authorizer: Mapping[str, Any] = context.get("authorizer") or {}
         self.headers = {k.lower(): v for k, v in (event.get("headers") or {}).items()}
         self.query: dict[str, str] = dict(event.get("queryStringParameters") or {})
@@ -84,7 +86,7 @@ class Request:
     def document(self, most_bytes: int = MARGIN_BYTES) -> dict[str, Any]:
         """The body as a JSON object. Raises InvalidRequest, TooManyBytes."""
         try:
-            document = json.loads(self.body(most_bytes))
+            document = json.loads(self.body(most_bytes), parse_int=whole_number)
         except (ValueError, RecursionError) as error:
             raise InvalidRequest("the body is not JSON") from error
         if not isinstance(document, dict):
@@ -139,6 +141,14 @@ class Request:
             raise InvalidRequest("the form has no field image")
         _bound(len(photo), most_bytes)
         return Asked(photo, None, self.over_query(fields))
+
+
+def whole_number(text: str) -> int | str:
+    """A whole number in JSON; one of no ordinary length stays text, which whoever reads the field
+    refuses by its name. (Python itself takes no more than 4300 digits, in a time that grows with
+    their square.)
+    """
+    return int(text) if len(text) <= MAX_DIGITS else text
 
 
 def checked_id(value: Any) -> str:

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.records import read_failure, read_sidecar
 from adapters.worker import FAILED, STYLISED, Worker, metadata_options
 from pipeline import InvalidRequest, ObjectNotFound, Options, TooManyBytes
 
@@ -39,7 +40,7 @@ class Uploads:
         content_type, size = options.pop("content_type", None), options.pop("bytes", None)
         if not isinstance(content_type, str) or not CONTENT_TYPE.fullmatch(content_type):
             raise InvalidRequest("content_type is image/... or application/octet-stream")
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 10**15:
             raise InvalidRequest("bytes is the photo's size, a whole number from 1 on")
         values = self._checked(options)
         most = self._worker.pipeline.settings.max_input_bytes
@@ -93,7 +94,7 @@ class Uploads:
         store, bucket = self._worker.store, self._worker.output_bucket
         lifetime = self._worker.adapter.url_lifetime_s
         for key in store.keys(bucket, f"{STYLISED}{FOLDER}{upload_id}."):
-            sidecar = store.get_json(bucket, key) if key.endswith(".json") else None
+            sidecar = read_sidecar(store, bucket, key) if key.endswith(".json") else None
             if sidecar is not None:
                 return {
                     "id": upload_id,
@@ -102,7 +103,7 @@ class Uploads:
                     "sidecar_url": store.presigned_url(bucket, key, lifetime),
                     "sidecar": sidecar,
                 }
-        failure = store.get_json(bucket, f"{FAILED}{FOLDER}{upload_id}.json")
+        failure = read_failure(store, bucket, f"{FAILED}{FOLDER}{upload_id}.json")
         if failure is not None:
             return {"error": failure["error"]}
         if store.head(self._bucket, self._key(upload_id)) is None:

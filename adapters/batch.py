@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,7 @@ def _message(record: SQSRecord) -> None:
     logger.append_keys(message_id=record.message_id)
     try:
         body = json.loads(record.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     try:
         jobs = message_jobs(body)
@@ -61,6 +62,13 @@ def _message(record: SQSRecord) -> None:
         with journal.entry(correlation_id=record.message_id) as entry:
             entry.failed(error)
         return
-    _all_done(
-        [replace(job, correlation_id=job.correlation_id or record.message_id) for job in jobs]
-    )
+    _all_done([_of_message(job, record) for job in jobs])
+
+
+def _of_message(job: Job | Ignored, record: SQSRecord) -> Job | Ignored:
+    """The job with what its message says of it."""
+    job = replace(job, correlation_id=job.correlation_id or record.message_id)
+    receives = str(record.attributes.get("ApproximateReceiveCount", "1"))
+    if isinstance(job, Ignored) or not re.fullmatch("[0-9]{1,9}", receives):
+        return job
+    return replace(job, is_last_try=int(receives) >= worker().adapter.max_receives)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,7 @@ from pipeline import InvalidRequest, UnknownEvent
 
 EVENTBRIDGE_CREATED = "Object Created"
 S3_CREATED = "ObjectCreated:"
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class Kind(StrEnum):
@@ -46,6 +48,7 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
     notified: bool = False
     correlation_id: str | None = None  # under which its sender knows it
+    is_last_try: bool = False  # its sender gives it up if it fails once more
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,10 @@ def _is_message(record: dict[str, Any]) -> bool:
 
 
 def _text(value: Any) -> str:
-    """The value, if it is text that is not empty. Raises TypeError."""
-    if not isinstance(value, str) or not value:
+    """The value, if it is text that is not empty, and has no half of a character, which no key can
+    have. Raises TypeError.
+    """
+    if not isinstance(value, str) or not value or HALF_CHARACTER.search(value):
         raise TypeError(f"{value!r} is no text")
     return value
 
@@ -208,10 +213,13 @@ def direct_call(event: Any) -> Job | Upload:
         return Upload(decode_base64(options.pop("image_base64")), options)
     bucket, key = (options.pop(name, None) for name in ("bucket", "key"))
     version_id = options.pop("version_id", None)
-    if not (isinstance(bucket, str) and bucket and isinstance(key, str) and key):
-        raise InvalidRequest("bucket and key are both needed, as text that is not empty")
-    if not isinstance(version_id, str | None):
-        raise InvalidRequest("version_id is text")
+    try:
+        bucket, key = _text(bucket), _text(key)
+        version_id = None if version_id is None else _text(version_id)
+    except TypeError as error:
+        raise InvalidRequest(
+            "bucket and key are both needed, as text that is not empty; version_id is text"
+        ) from error
     return Job(bucket, key, version_id, options)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import pipeline
 from adapters import journal
-from adapters.api_access import Access, docs_are_open, of_environment, warn_if_open
+from adapters.api_access import Access, docs_are_open, of_environment, to_all, warn_if_open
 from adapters.api_errors import (
     STATUSES,
     InternalError,
@@ -53,6 +53,15 @@ KINDS = {int: "integer", float: "number", str: "text"}
 Handler = Callable[..., Response[Any]]
 
 
+@dataclass(frozen=True)
+class Route:
+    """What lies at paths that match ``rule``, for those that ``access`` does not raise for."""
+
+    method: str
+    rule: re.Pattern[str]
+    access: Access
+
+
 class Api:
     """The routes. ``fits`` says whether a picture may be the answer itself."""
 
@@ -68,7 +77,7 @@ class Api:
         self._access = access
         self._fits = fits
         self._pages = pages or Pages()
-        self._methods: list[tuple[re.Pattern[str], str]] = []
+        self._routes: list[Route] = []
         self._app = ThreadedResolver()
         self._app.exception_handler(KireiError)(self._told)
         self._app.exception_handler(Exception)(self._unforeseen)
@@ -78,26 +87,40 @@ class Api:
         self.route("GET", "/v1/results/<upload_id>", self._result)
         self.route("GET", "/v1/styles", self._styles)
         self.route("GET", "/v1/options", self._options)
-        self.route("GET", "/v1/styles/<name>/thumbnail.jpg", self._thumbnail, to_all=True)
-        self.route("GET", "/v1/health", self._health, to_all=True)
-        self.route("GET", "/", self._page, to_all=True)
-        self.route("GET", "/app/.+", self._file, to_all=True)
-        self.route("GET", "/docs", self._docs, to_all=True)
-        self.route("GET", "/docs/<name>", self._docs, to_all=True)
-        self.route("GET", "/openapi.json", self._schema, to_all=True)
+        self.route("GET", "/v1/styles/<name>/thumbnail.jpg", self._thumbnail, access=to_all)
+        self.route("GET", "/v1/health", self._health, access=to_all)
+        self.route("GET", "/", self._page, access=to_all)
+        self.route("GET", "/app/.+", self._file, access=to_all)
+        self.route("GET", "/docs", self._docs, access=to_all)
+        self.route("GET", "/docs/<name>", self._docs, access=to_all)
+        self.route("GET", "/openapi.json", self._schema, access=to_all)
 
-    def route(self, method: str, rule: str, handler: Handler, *, to_all: bool = False) -> None:
-        """Adds a route; who may take it is asked first, unless it is open to all."""
+    def route(
+        self, method: str, rule: str, handler: Handler, *, access: Access | None = None
+    ) -> None:
+        """Adds a route; ``access`` raises for who may not take it, instead of the API's own."""
+        check = access or self._access
 
         # no annotation of what it returns: Powertools would make an OpenAPI schema of it
         def call(**arguments):  # type: ignore[no-untyped-def]
             request = self._request()
-            if not to_all:
-                self._access(request)
+            check(request)
             return handler(request, **arguments)
 
         self._app.route(rule, method)(call)
-        self._methods.append((re.compile(re.sub(r"<\w+>", "[^/]+", rule)), method))
+        pattern = re.compile(re.sub(r"<\w+>", "[^/]+", rule))
+        self._routes.append(Route(method, pattern, check))
+
+    def admit(self, event: dict[str, Any]) -> None:
+        """in: an event whose body is still to come. Raises what ``answer`` would answer to its
+        path, its method or its sender: UnknownRoute, MethodNotAllowed, what the route's access
+        raises.
+        """
+        request = Request(event, event["rawPath"])
+        route = self._routes_at(request.path).get(request.method)
+        if route is None:
+            raise self._absent(request)
+        route.access(request)
 
     def answer(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
@@ -124,6 +147,10 @@ class Api:
 
     def _stylise(self, request: Request) -> Response[Any]:
         """The picture; or, asked for JSON, its sidecar with the picture's location."""
+        with journal.entry():  # whatever is wrong with it: somebody who may sent a photo
+            return self._stylised(request)
+
+    def _stylised(self, request: Request) -> Response[Any]:
         worker = self.worker()
         asked = request.asked(worker.pipeline.settings.max_input_bytes)
         if asked.data is None:
@@ -232,7 +259,7 @@ class Api:
         self, error: KireiError, request_id: str, cause: Exception | None = None
     ) -> Response[Any]:
         """The answer that tells of an error, which is logged and counted; or its ``cause`` is."""
-        with journal.entry(request_id=request_id) as entry:
+        with journal.entry(is_job=False, request_id=request_id) as entry:
             entry.failed(cause or error)
         document = error_document(error, request_id)
         return _json(STATUSES[error.code], document, **error_headers(error))
@@ -247,15 +274,20 @@ class Api:
 
     def _no_route(self, _: NotFoundError) -> Response[Any]:
         request = self._request()
-        allowed = [method for rule, method in self._methods if rule.fullmatch(request.path)]
-        error: KireiError
+        return self.refused(self._absent(request), request.id)
+
+    def _routes_at(self, path: str) -> dict[str, Route]:
+        """By method."""
+        return {route.method: route for route in self._routes if route.rule.fullmatch(path)}
+
+    def _absent(self, request: Request) -> KireiError:
+        """What is said where no route is."""
+        allowed = self._routes_at(request.path)
         if allowed and request.method not in allowed:
             known = ", ".join(allowed)
             message = f"{request.path} does not take {request.method}, but {known}"
-            error = MethodNotAllowed(message, measured=request.method, limit=known)
-        else:
-            error = UnknownRoute(f"no route {request.method} {request.path}")
-        return self.refused(error, request.id)
+            return MethodNotAllowed(message, measured=request.method, limit=known)
+        return UnknownRoute(f"no route {request.method} {request.path}")
 
 
 def _json(status: int, document: dict[str, Any], **headers: str) -> Response[Any]:
@@ -276,5 +308,5 @@ def api() -> Api:
 
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
-    with journal.entry(correlation_id=event["requestContext"].get("requestId")):
+    with journal.entry(is_job=False, correlation_id=event["requestContext"].get("requestId")):
         return api().answer(event, context)

@@ -1,5 +1,8 @@
 """One line and one set of figures for every job, whatever becomes of it.
 
+A request that brings no photo is no job: strangers ask for what is not there, without a token, all
+day. It has a line where something was wrong with it, and no figures, by which alarms go.
+
 A line holds what the sidecar says in short, or the error. It never holds a photo, a URL's query
 (where signatures and tokens stand) or an event.
 """
@@ -16,21 +19,33 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from adapters import logger, metrics
+from adapters.api_errors import RequestTimeout, TooManyRequests
 from pipeline import PermanentError
 
 # A URL up to its query or fragment, and what is cut off.
 QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 LONGEST_TEXT = 2000  # of a message or a traceback's end: strangers' files and names stand in them
+SENDERS = RequestTimeout | TooManyRequests  # to be sent again, and no fault of ours
 LEVELS = {"refused": logger.warning, "failed": logger.error}
 
 _current: ContextVar[Entry | None] = ContextVar("entry", default=None)
+_figures_are_on = True
+
+
+def switch_figures_off() -> None:
+    """From here on this process prints lines only: nobody collects its figures."""
+    global _figures_are_on
+    _figures_are_on = False
 
 
 class Entry:
-    """What is known of a job so far. Nothing is told of one of which nothing became known."""
+    """What is known of a job so far, or of a request that is none. Nothing is told of one of which
+    nothing became known.
+    """
 
     def __init__(self) -> None:
         self.status: str | None = None
+        self.is_job = False
         self._told: dict[str, Any] = {}
 
     def add(self, **known: Any) -> None:
@@ -55,7 +70,7 @@ class Entry:
     def failed(self, error: BaseException) -> None:
         """The job ended with an error: refused for good, or to be tried again."""
         told = getattr(error, "as_dict", None)
-        self.status = "refused" if isinstance(error, PermanentError) else "failed"
+        self.status = "refused" if isinstance(error, PermanentError | SENDERS) else "failed"
         self.add(error=told() if told else {"code": type(error).__name__, "message": str(error)})
         if self.status == "failed":
             self.add(traceback="".join(traceback.format_exception(error)))
@@ -64,36 +79,34 @@ class Entry:
         """Writes the line and the figures."""
         if self.status is None:
             return
+        if not self.is_job and self.status == "refused":
+            logger.info("request_refused", **_clean(self._told))
+            return
         log = LEVELS.get(self.status, logger.info)
         log(self.status, **_clean(self._told))
+        if not self.is_job:
+            return
         _count("Jobs", 1)
         names = {"failed": "Transient", "already_stylised": "AlreadyStylised"}
         _count(names.get(self.status, self.status.capitalize()), 1)
         if self.status == "refused":
-            code = str(self._told["error"]["code"])
-            # a line of its own: it alone is counted by code
-            with single_metric(
-                "RefusedByCode",
-                MetricUnit.Count,
-                1,
-                namespace=metrics.namespace,
-                default_dimensions={"service": str(metrics.service)},
-            ) as metric:
-                metric.add_dimension("code", code)
+            _count_refusal(str(self._told["error"]["code"]))
 
 
 @contextmanager
-def entry(**known: Any) -> Iterator[Entry]:
-    """The entry of the job that is under way, or a new one, told of at the end. An exception is
-    noted and goes on.
+def entry(*, is_job: bool = True, **known: Any) -> Iterator[Entry]:
+    """The entry of what is under way, or a new one, told of at the end. An exception is noted and
+    goes on. What begins as a request may turn out to be a job, and not the other way.
     """
     outer = _current.get()
     if outer is not None:
         outer.add(**known)
+        outer.is_job |= is_job
         yield outer
         return
     fresh = Entry()
     fresh.add(**known)
+    fresh.is_job = is_job
     token = _current.set(fresh)
     try:
         yield fresh
@@ -139,4 +152,18 @@ def _name(text: str) -> str:
 
 
 def _count(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
-    metrics.add_metric(name, unit, value)
+    if _figures_are_on:
+        metrics.add_metric(name, unit, value)
+
+
+def _count_refusal(code: str) -> None:
+    """On a line of its own: it alone is counted by code."""
+    if _figures_are_on:
+        with single_metric(
+            "RefusedByCode",
+            MetricUnit.Count,
+            1,
+            namespace=metrics.namespace,
+            default_dimensions={"service": str(metrics.service)},
+        ) as metric:
+            metric.add_dimension("code", code)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import resource
 import secrets
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -13,21 +13,23 @@ from typing import Any
 import click
 from aws_lambda_powertools.event_handler import Response
 
-from adapters import logger, metrics
+from adapters import journal, logger
 from adapters.api_access import with_token
 from adapters.api_asgi import Server
 from adapters.api_errors import Forbidden
 from adapters.api_multipart import form_parts
 from adapters.api_pages import A_WHILE, Page, cached
 from adapters.api_request import FORM, MARGIN_BYTES, Request, checked_id
+from adapters.api_slots import is_loopback
 from adapters.api_uploads import FOLDER, META
-from adapters.folder import FILES, FolderStore
+from adapters.folder import FILES, UPLOADS, FolderStore
 from adapters.http import Api
 from adapters.local import BUCKET, SETTINGS, LocalUploads, LocalWorker
-from pipeline import InvalidRequest, KireiError, Options, Pipeline, Settings
+from pipeline import MAX_SECONDS, InvalidRequest, KireiError, Options, Pipeline, Settings
 
 LOCAL_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
-STOP_S = 30  # for requests in hand, when it is told to stop
+FEW_DESCRIPTORS, MANY_DESCRIPTORS = 256, 65_536
+AN_HOUR_S = 3600
 
 
 class LocalApi(Api):
@@ -38,15 +40,25 @@ class LocalApi(Api):
     def __init__(self, worker: LocalWorker, token: str | None) -> None:
         super().__init__(lambda: worker, with_token(token), fits=lambda picture: True)
         self._local = worker
-        self.route("POST", "/v1/uploads/<upload_id>", self._take, to_all=True)
-        self.route("GET", "/v1/files/.+", self._give, to_all=True)
+        self.route("POST", "/v1/uploads/<upload_id>", self._take, access=self._has_upload_link)
+        self.route("GET", "/v1/files/.+", self._give, access=self._has_link)
 
     def uploads(self, request: Request) -> LocalUploads:
         return LocalUploads(self._local)
 
+    def _has_upload_link(self, request: Request) -> None:
+        upload_id, query = request.path.removeprefix(UPLOADS), request.query
+        self._local.folder.check_upload_link(
+            _upload_key(upload_id), query.get("expires", ""), query.get("signature", "")
+        )
+
+    def _has_link(self, request: Request) -> None:
+        key, query = request.path.removeprefix(FILES), request.query
+        self._local.folder.check_link(key, query.get("expires", ""), query.get("signature", ""))
+
     def _take(self, request: Request, upload_id: str) -> Response[Any]:
         """A form as `POST /v1/uploads` gave it out, the photo last, in the field ``file``."""
-        key = f"{SETTINGS.input_prefix}{FOLDER}{checked_id(upload_id)}"
+        key = _upload_key(upload_id)
         if request.content_type != FORM:
             raise InvalidRequest(f"an upload is {FORM}")
         most = self._local.pipeline.settings.max_input_bytes + MARGIN_BYTES
@@ -59,18 +71,21 @@ class LocalApi(Api):
         if fields["key"] != key:
             raise Forbidden("the form is another upload's")
         metadata = {k.removeprefix(META): v for k, v in fields.items() if k.startswith(META)}
-        self._local.folder.put(key, file.data, fields["Content-Type"], metadata)
+        self._local.put_upload(key, file.data, fields["Content-Type"], metadata, request.client)
         return Response(204)
 
     def _give(self, request: Request) -> Response[Any]:
         """A picture or its sidecar, for a link as presigned_url made it."""
-        key = request.path.removeprefix(FILES)
-        folder, query = self._local.folder, request.query
-        folder.check_link(key, query.get("expires", ""), query.get("signature", ""))
+        key, folder = request.path.removeprefix(FILES), self._local.folder
         with folder.open(BUCKET, key) as found:
             content = found.read(found.size_bytes)
         page = Page(content, folder.content_type(key), compressible=False)
         return cached(request, page, A_WHILE)
+
+
+def _upload_key(upload_id: str) -> str:
+    """Where an upload lies. Raises InvalidRequest."""
+    return f"{SETTINGS.input_prefix}{FOLDER}{checked_id(upload_id)}"
 
 
 @click.command()
@@ -89,24 +104,48 @@ class LocalApi(Api):
     help="what callers must send, Authorization: Bearer TOKEN; where others than this machine can "
     "call and none is given, one is made up",
 )
-def serve(host: str, port: int, folder: Path, token: str | None) -> None:
+@click.option(
+    "--max-seconds",
+    default=MAX_SECONDS,
+    show_default=True,
+    type=click.FloatRange(1, 86_400),
+    help="for one photo; what would take longer is drawn smaller, or refused",
+)
+@click.option(
+    "--keep-hours",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(0, 87_600),
+    help="photos that were sent, and their pictures, are deleted after that; 0 keeps them",
+)
+def serve(
+    host: str, port: int, folder: Path, token: str | None, max_seconds: float, keep_hours: float
+) -> None:
     """Serve the HTTP API and the page on this machine, until Ctrl-C.
 
-    Photos and pictures lie in the folder, and are there again after a restart.
+    Photos and pictures lie in the folder, and are there again after a restart, for a day. Other
+    files in the folder are left alone.
     """
-    import uvicorn
+    from adapters.api_connection import config, run_until_told
 
     logger.setLevel(os.environ.get("POWERTOOLS_LOG_LEVEL", "WARNING"))
-    # nobody collects them here, and they are kept in one place for all threads
-    metrics.add_metric = _not_counted  # type: ignore[method-assign]
+    journal.switch_figures_off()  # nobody collects them here
     if token is not None and (not token.strip() or token != token.strip()):
         raise click.UsageError("the token is empty, or has blanks around it")
-    is_ours = _is_loopback(host)
+    is_ours = is_loopback(host)
     if token is None and not is_ours:
         token = secrets.token_urlsafe(24)
         click.echo(f"Token, made up for this run: {token}")
+    descriptors = _raise_descriptor_limit()
+    if descriptors is not None and descriptors < FEW_DESCRIPTORS:
+        click.echo(f"kirei: only {descriptors} open files are allowed here (ulimit -n)", err=True)
     try:
-        worker = _worker(folder)
+        worker = _worker(folder, max_seconds, keep_hours * AN_HOUR_S or None)
+        if not worker.folder.claim_folder():
+            click.echo(
+                f"kirei: another kirei serve works on {folder}; they share what waits there",
+                err=True,
+            )
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256
         )
@@ -117,19 +156,10 @@ def serve(host: str, port: int, folder: Path, token: str | None) -> None:
     server = Server(LocalApi(worker, token), worker, LOCAL_NAMES if is_ours else None)
     port = listener.getsockname()[1]
     click.echo(f"Kirei is at http://{f'[{host}]' if ':' in host else host}:{port}/ (Ctrl-C ends)")
-    config = uvicorn.Config(
-        server,
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=STOP_S,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    run_until_told(config(server), listener)
 
 
-def _worker(folder: Path) -> LocalWorker:
+def _worker(folder: Path, max_seconds: float, keep_s: float | None) -> LocalWorker:
     """Raises KireiError for settings, weights or a folder that are not as they should be."""
     settings = Settings.from_environment(os.environ)
     runs = max(2, (os.cpu_count() or 1) // settings.threads)
@@ -137,17 +167,17 @@ def _worker(folder: Path) -> LocalWorker:
     found.open_ahead(Options())
     found.style(Options().style)
     pool = ThreadPoolExecutor(runs, thread_name_prefix="run")
-    return LocalWorker(found, FolderStore(folder), pool)
+    store = FolderStore(folder)
+    return LocalWorker(found, store, pool, max_seconds=max_seconds, keep_s=keep_s)
 
 
-def _not_counted(*arguments: Any, **named: Any) -> None:
-    """In the place of metrics."""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _raise_descriptor_limit() -> int | None:
+    """To what this process may have, and no absurd number of them; returns how many that are, None
+    for any.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MANY_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MANY_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return None if soft == resource.RLIM_INFINITY else soft

@@ -137,7 +137,7 @@ class Store:
         try:
             with self.open(bucket, key) as found:
                 document = json.loads(found.read(MAX_JSON_BYTES))
-        except (ObjectNotFound, TooManyBytes, ValueError):
+        except (ObjectNotFound, TooManyBytes, ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None
 

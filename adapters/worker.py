@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -19,10 +20,13 @@ from typing import Any, Self
 # which a cold start can do without
 import pipeline
 from adapters import clock, journal, logger
+from adapters.api_errors import InternalError, faults_named
 from adapters.events import Ignored, Job
+from adapters.records import read_sidecar
 from adapters.store import FINGERPRINT, MARK, OWNER, Found, Head, Store, owner_of
 from pipeline import (
     InvalidOption,
+    KireiError,
     Misconfigured,
     Options,
     PermanentError,
@@ -39,23 +43,32 @@ MOST_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """Where things lie in S3: OUTPUT_BUCKET, INPUT_PREFIX and URL_LIFETIME_S of the environment."""
+    """Where things lie in S3: OUTPUT_BUCKET, INPUT_PREFIX and URL_LIFETIME_S of the environment;
+    and MAX_RECEIVES, after how many tries a queue gives a message up.
+    """
 
     output_bucket: str | None
     input_prefix: str
     url_lifetime_s: int
+    max_receives: int = 5
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Raises Misconfigured."""
-        lifetime = environment.get("URL_LIFETIME_S", "3600")
-        if not lifetime.isdecimal() or not 1 <= int(lifetime) <= 604_800:
-            raise Misconfigured(f"URL_LIFETIME_S is {lifetime!r}; it lies between 1 and 604800")
         return cls(
             output_bucket=environment.get("OUTPUT_BUCKET") or None,
             input_prefix=environment.get("INPUT_PREFIX", "uploads/"),
-            url_lifetime_s=int(lifetime),
+            url_lifetime_s=_whole_number(environment, "URL_LIFETIME_S", 3600, 604_800),
+            max_receives=_whole_number(environment, "MAX_RECEIVES", cls.max_receives, 1000),
         )
+
+
+def _whole_number(environment: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """From 1 on. Raises Misconfigured."""
+    text = environment.get(name, str(default))
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise Misconfigured(f"{name} is {text!r}; it lies between 1 and {most}")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -109,27 +122,33 @@ class Worker:
         """Whoever wants to hear of the stages of a photo's run: in Lambda, nobody."""
         return None
 
+    def time_left_s(self) -> float | None:
+        """How long the next photo may take; None for as long as it likes."""
+        return clock.left_s()
+
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
         with journal.entry() as entry:
-            result = self.pipeline.run(
-                data,
-                options,
-                **origin,
-                on_stage=self.observer(origin.get("key")),
-                time_left_s=clock.left_s(),
-            )
+            with faults_named():
+                result = self.pipeline.run(
+                    data,
+                    options,
+                    **origin,
+                    on_stage=self.observer(origin.get("key")),
+                    time_left_s=self.time_left_s(),
+                )
             entry.drawn(json.loads(pipeline.sidecar_json(result.sidecar)))
             return result
 
     def work(self, job: Job | Ignored) -> Outcome:
         """Does one job. A photo at fault is written down and its Outcome says so; only
-        TransientError is raised.
+        TransientError is raised: a fault of ours, too, is one of these, and is written down when
+        the job comes for the last time.
         """
         with journal.entry(
             bucket=job.bucket, key=job.key, correlation_id=job.correlation_id
         ) as entry:
-            outcome = self._skipped(job) if isinstance(job, Ignored) else self._work(job)
+            outcome = self._skipped(job) if isinstance(job, Ignored) else self._guarded(job)
             entry.done(
                 outcome.status,
                 outcome.sidecar,
@@ -138,6 +157,16 @@ class Worker:
                 error=outcome.error,
             )
         return outcome
+
+    def _guarded(self, job: Job) -> Outcome:
+        try:
+            with faults_named():
+                return self._work(job)
+        except InternalError as fault:
+            if job.is_last_try:
+                origin = {"bucket": job.bucket, "key": job.key}
+                self._refused(job, fault, origin, job.options.get("style"))
+            raise
 
     def _work(self, job: Job) -> Outcome:
         why = self._why_not(job)
@@ -179,6 +208,7 @@ class Worker:
     def _stylise_object(
         self, job: Job, found: Found, options: Options, origin: dict[str, str | None]
     ) -> Outcome:
+        self.pipeline.style(options.style)  # it becomes part of names
         wanted_names = _names(self._rest(job.key), options.style, job.bucket, job.key)
         names, sidecar = self._names_free(wanted_names, job)
         wanted = pipeline.fingerprint(self.pipeline.version, options, **origin)
@@ -223,7 +253,7 @@ class Worker:
             self.pipeline.version, options, bucket=None, key=None, version_id=None, etag=etag
         )
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
-        sidecar = self._store.get_json(self.output_bucket, key)
+        sidecar = read_sidecar(self._store, self.output_bucket, key)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
             with journal.entry() as entry:
                 entry.done("already_stylised", sidecar, record_key=key)
@@ -269,9 +299,8 @@ class Worker:
     def _names_free(self, names: list[str], job: Job) -> tuple[list[str], dict[str, Any] | None]:
         """The names from the first that is free or this photo's own, and the sidecar there."""
         for number, name in enumerate(names):
-            sidecar = self._store.get_json(self.output_bucket, f"{name}.json")
-            source = (sidecar or {}).get("source", {})
-            if sidecar is None or (source.get("bucket"), source.get("key")) == (
+            sidecar = read_sidecar(self._store, self.output_bucket, f"{name}.json")
+            if sidecar is None or (sidecar["source"]["bucket"], sidecar["source"]["key"]) == (
                 job.bucket,
                 job.key,
             ):
@@ -297,7 +326,7 @@ class Worker:
         return Outcome("skipped", ignored.bucket, ignored.key, ignored.why)
 
     def _refused(
-        self, job: Job, error: PermanentError, origin: dict[str, str | None], style: Any
+        self, job: Job, error: KireiError, origin: Mapping[str, str | None], style: Any
     ) -> Outcome:
         version = self.pipeline.version
         name = style if isinstance(style, str) else None

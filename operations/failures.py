@@ -77,7 +77,7 @@ def _record(data: bytes) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads(data)
         whole = record["source"]["bucket"] and record["source"]["key"] and record["error"]["code"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return record if whole else None
 

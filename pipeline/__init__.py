@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Misconfigured,
         NotAnImage,
         ObjectNotFound,
+        OutOfDescriptors,
         OutOfTime,
         PermanentError,
         StoreUnavailable,
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
     from pipeline.sidecar import failure_record, fingerprint, sidecar_json
 
 VERSION = "0.1.0"
+MAX_SECONDS = 120.0  # for one photo, where nobody says otherwise
 
 __all__ = [
+    "MAX_SECONDS",
     "VERSION",
     "DecoderLost",
     "EmptyInput",
@@ -56,6 +59,7 @@ __all__ = [
     "NotAnImage",
     "ObjectNotFound",
     "Options",
+    "OutOfDescriptors",
     "OutOfTime",
     "Output",
     "PermanentError",

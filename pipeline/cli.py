@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from pipeline import VERSION
+from pipeline import MAX_SECONDS, VERSION
 from pipeline.commands import ExtensibleGroup
 from pipeline.errors import InvalidOption, KireiError, ObjectNotFound
 from pipeline.settings import Options, Settings
@@ -41,6 +41,7 @@ class Batch:
     output_is_file: bool
     sheets: bool
     print_json: bool
+    max_seconds: float
     written: set[Path] = field(default_factory=set)
     failures: list[tuple[str, KireiError]] = field(default_factory=list)
 
@@ -81,12 +82,20 @@ def main() -> None:
 )
 @click.option("--sheet", is_flag=True, help="write a before/after sheet beside each picture")
 @click.option("--json", "print_json", is_flag=True, help="print each sidecar as one line of JSON")
+@click.option(
+    "--max-seconds",
+    default=MAX_SECONDS,
+    show_default=True,
+    type=click.FloatRange(1, 86_400),
+    help="for one photo; what would take longer is drawn smaller, or refused",
+)
 @_option_flags
 def stylise(
     photos: tuple[str, ...],
     output: str | None,
     sheet: bool,
     print_json: bool,
+    max_seconds: float,
     **given: str | None,
 ) -> None:
     """Draw photographs: files, folders (searched whole), or - for standard input.
@@ -109,7 +118,7 @@ def stylise(
     is_file = place is not None and place.suffix.lower() in SUFFIXES and not place.is_dir()
     if is_file and (len(photos) > 1 or Path(photos[0]).is_dir()):
         raise click.UsageError("for several photos, -o is a folder")
-    batch = Batch(pipeline, options, place, is_file, sheet, print_json)
+    batch = Batch(pipeline, options, place, is_file, sheet, print_json, max_seconds)
 
     found = list(_find(photos, place))
     messages = Console(stderr=True)
@@ -138,13 +147,16 @@ def _stylise_one(batch: Batch, name: str, relative: Path) -> None:
 
     try:
         data = _read(name)
-        result = batch.pipeline.run(data, batch.options, key=name)
+        result = batch.pipeline.run(data, batch.options, key=name, time_left_s=batch.max_seconds)
     except KireiError as error:
         batch.failures.append((name, error))
         if batch.print_json:
             version = batch.pipeline.version
             click.echo(one_line(failure_record(error, pipeline_version=version, key=name)))
         return
+    for decision in result.sidecar.decisions:
+        if decision.step == "budget" and decision.ran:
+            click.echo(f"kirei: {name}: for want of time, {decision.why}", err=True)
     if batch.output is None:
         sys.stdout.buffer.write(result.image)
         return

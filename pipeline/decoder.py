@@ -35,6 +35,7 @@ from pipeline.errors import (
     EmptyInput,
     ExtremeAspect,
     NotAnImage,
+    OutOfDescriptors,
     OutOfTime,
     PermanentError,
     TooCostly,
@@ -73,6 +74,7 @@ REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform
 STARTING_S = 60.0  # a child that has not said it is there by then will not
 ENDING_S = 10.0  # from hanging up to being gone, on a machine that is busy
 MOST_THREADS = 4
+MAX_MESSAGE_BYTES = 65_536  # of JSON, from the child or to it
 TRIES = 2  # of a photo whose child somebody else ended
 OWN_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
@@ -106,7 +108,7 @@ class Decoder:
     def warm(self) -> None:
         """Starts a child if there is none; it makes itself ready while others work."""
         if not self._idle:
-            self._idle.append(_Child(self._settings))
+            self._idle.append(self._new_child())
 
     def decode(self, data: bytes, max_side_px: int, timeout_s: float | None = None) -> Decoded:
         """in: a file's bytes; out: as pipeline.decode.decode and fit give it.
@@ -140,12 +142,20 @@ class Decoder:
                 return answer
         raise DecoderLost("somebody else ended the decoding process") from lost
 
+    def _new_child(self) -> _Child:
+        try:
+            return _Child(self._settings)
+        except OSError as error:
+            if error.errno in OutOfDescriptors.errnos:
+                raise OutOfDescriptors(f"the decoding process: {error.strerror}") from error
+            raise DecoderLost(f"the decoding process did not start: {error.strerror}") from error
+
     def _child(self) -> _Child:
         while True:
             try:
                 child = self._idle.pop()
             except IndexError:  # not asked before: another caller may have taken the last one
-                return _Child(self._settings)
+                return self._new_child()
             if child.is_there:
                 return child
             child.kill()
@@ -198,12 +208,7 @@ class _Child:
         asked = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}
         _send(self._socket, asked)
         self._socket.sendall(data)
-        told = _receive(self._socket)
-        if "code" in told:
-            raise REFUSALS[told.pop("code")](**told)
-        pixels = _receive_array(self._socket, tuple(told["shape"]))
-        alpha = _receive_array(self._socket, tuple(told["shape"][:2])) if told["alpha"] else None
-        return Decoded(Photo(pixels, alpha), Source(**told["source"]), told["reduced_by"])
+        return _answer(self._socket, max_side_px)
 
     @property
     def is_there(self) -> bool:
@@ -229,6 +234,29 @@ class _Child:
         return self._memory_mb * MB - resident_bytes() if self._memory_mb else None
 
 
+def _answer(child: socket.socket, max_side_px: int) -> Decoded:
+    """What a child tells of a photo no larger than that. Whoever broke a codec may tell anything:
+    what is no answer counts as none, and costs no more than one. Raises the refusal, OSError.
+    """
+    told = _receive(child)
+    try:
+        if "code" in told:
+            refusal: PermanentError = REFUSALS[told.pop("code")](**told)
+        else:
+            height, width, channels = shape = tuple(told["shape"])
+            if not (0 < height <= max_side_px and 0 < width <= max_side_px and channels == 3):
+                raise ValueError(f"a photo of {shape}")
+            if told["reduced_by"] not in REDUCTIONS:
+                raise ValueError(f"reduced by {told['reduced_by']}")
+            source = Source(**told["source"])
+            pixels = _receive_array(child, shape)
+            alpha = _receive_array(child, shape[:2]) if told["alpha"] else None
+            return Decoded(Photo(pixels, alpha), source, told["reduced_by"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ConnectionAbortedError(f"the decoding process talks nonsense: {error!r}") from error
+    raise refusal
+
+
 def _send(to: socket.socket, document: dict[str, Any]) -> None:
     text = json.dumps(document).encode()
     to.sendall(struct.pack(">I", len(text)) + text)
@@ -236,7 +264,14 @@ def _send(to: socket.socket, document: dict[str, Any]) -> None:
 
 def _receive(origin: socket.socket) -> dict[str, Any]:
     (length,) = struct.unpack(">I", _receive_array(origin, (4,)).tobytes())
-    document: dict[str, Any] = json.loads(_receive_array(origin, (length,)).tobytes())
+    if length > MAX_MESSAGE_BYTES:
+        raise ConnectionAbortedError(f"a message of {length} bytes")
+    try:
+        document = json.loads(_receive_array(origin, (length,)).tobytes())
+    except (ValueError, RecursionError) as error:
+        raise ConnectionAbortedError("a message that is no JSON") from error
+    if not isinstance(document, dict):
+        raise ConnectionAbortedError("a message that is no object")
     return document
 
 

@@ -22,6 +22,7 @@
         +-- Misconfigured         misconfigured       an environment variable absent or wrong
         +-- OutOfTime             out_of_time         the time left is too short, even for less
         +-- DecoderLost           decoder_lost        the decoding process was ended from outside
+        +-- OutOfDescriptors      out_of_descriptors  too few open files are allowed (ulimit -n)
 
 ``code`` is stable: users may depend on it. ``stage`` says where, ``measured`` and ``limit``
 what was found and what is allowed, where that applies. HTTP statuses are the adapters' matter.
@@ -29,6 +30,7 @@ what was found and what is allowed, where that applies. HTTP statuses are the ad
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Misconfigured",
     "NotAnImage",
     "ObjectNotFound",
+    "OutOfDescriptors",
     "OutOfTime",
     "PermanentError",
     "StoreUnavailable",
@@ -188,3 +191,9 @@ class OutOfTime(TransientError):
 class DecoderLost(TransientError):
     code = "decoder_lost"
     default_stage = "decode"
+
+
+class OutOfDescriptors(TransientError):
+    code = "out_of_descriptors"
+    default_stage = "system"
+    errnos = (errno.EMFILE, errno.ENFILE)  # as an OSError says it

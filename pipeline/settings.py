@@ -7,7 +7,7 @@ serves object metadata, HTTP fields, the command line and the environment.
 
 from __future__ import annotations
 
-import math
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,6 +18,10 @@ from pipeline.errors import InvalidOption
 
 MAX_SIDE_PX = 8192
 REPOSITORY = Path(__file__).resolve().parent.parent
+DECIMAL = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15})([eE][+-]?[0-9]{1,2})?")
+WHOLE = re.compile(r"[+-]?[0-9]+")
+MAX_NUMBER = 10**15
+MAX_SHOWN = 80  # characters of a value, in a message
 AUTO: Final = "auto"
 SWITCH = (AUTO, "on", "off")
 
@@ -58,16 +62,16 @@ class _Checked:
             bounds, words = item.metadata.get("range"), item.metadata.get("words", ())
             if not bounds or value in words:
                 continue
-            if isinstance(value, str):
+            if words and isinstance(value, str):
                 raise InvalidOption(
-                    f"{item.name} is {value!r}; it is {' or '.join(('a number', *words))}",
-                    measured=value,
+                    f"{item.name} is {shown(value)}; it is {' or '.join(('a number', *words))}",
+                    measured=shown(value),
                 )
-            if not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
+            if not bounds[0] <= _ordinary(item.name, value) <= bounds[1]:
                 ends = f"{bounds[0]} and {bounds[1]}" + "".join(f", or is {word}" for word in words)
                 raise InvalidOption(
                     f"{item.name} is {value}; it lies between {ends}",
-                    measured=value if math.isfinite(value) else str(value),
+                    measured=value,
                     limit="|".join((f"{bounds[0]}..{bounds[1]}", *words)),
                 )
 
@@ -115,17 +119,48 @@ def _word_or(name: str, raw: Any, kind: Any, words: tuple[str, ...]) -> Any:
 
 
 def _convert(name: str, raw: Any, kind: Any) -> Any:
-    if kind in (int, float) and (isinstance(raw, bool) or not isinstance(raw, str | int | float)):
-        raise InvalidOption(f"{name} is {raw!r}; it is a number", measured=str(raw)[:80])
+    if kind in (int, float):
+        return _number_of(name, raw, kind)
     if kind is str and not isinstance(raw, str):
-        raise InvalidOption(f"{name} is {raw!r}; it is text", measured=str(raw)[:80])
+        raise InvalidOption(f"{name} is {shown(raw)}; it is text", measured=shown(raw))
     try:
-        if kind is int and isinstance(raw, float) and not raw.is_integer():
-            raise ValueError
         return kind(raw.strip() if isinstance(raw, str) else raw)
-    except (ValueError, OverflowError, TypeError) as error:
-        wanted = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
-        raise InvalidOption(f"{name} is {raw!r}; it is {wanted}", measured=str(raw)[:80]) from error
+    except (ValueError, TypeError) as error:
+        said = f"{name} is {shown(raw)}; it is {kind.__name__}"
+        raise InvalidOption(said, measured=shown(raw)) from error
+
+
+def _number_of(name: str, raw: Any, kind: type) -> int | float:
+    """The number in decimal text, as people write it, or the number itself. Raises InvalidOption:
+    Python's own reading takes ``1_0``, digits of every script, NaN, and thousands of digits.
+    """
+    value = raw
+    if isinstance(raw, str) and DECIMAL.fullmatch(text := raw.strip()):
+        value = int(text) if WHOLE.fullmatch(text) else float(text)
+    value = _ordinary(name, value)
+    if kind is int and value != int(value):
+        raise InvalidOption(f"{name} is {raw!r}; it is a whole number", measured=value)
+    return kind(value)
+
+
+def _ordinary(name: str, value: Any) -> int | float:
+    """The value, if it is a finite number below 10**15. Raises InvalidOption."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not -MAX_NUMBER < value < MAX_NUMBER:
+        said = f"{name} is {shown(value)}; it is a decimal number of at most 15 digits"
+        raise InvalidOption(said, measured=shown(value))
+    return value
+
+
+def shown(value: Any) -> str:
+    """The value in short, also where its text would have no end: a number of ten thousand digits
+    is none in Python, and a list may hold itself.
+    """
+    if isinstance(value, int) and abs(value) >= MAX_NUMBER:
+        return f"a number of {value.bit_length()} bits"
+    if isinstance(value, str | int | float | None):
+        return repr(value[:MAX_SHOWN] if isinstance(value, str) else value)
+    return f"a value of the type {type(value).__name__}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.domain import Sidecar
-from pipeline.errors import KireiError
-from pipeline.settings import Options
+from pipeline.errors import LONGEST_TEXT, KireiError
+from pipeline.settings import MAX_NUMBER, Options, shown
 
 SCHEMA_VERSION = "1.1"
 
@@ -59,8 +59,8 @@ def failure_record(
             "schema_version": SCHEMA_VERSION,
             "pipeline_version": pipeline_version,
             "source": source,
-            "style": style,
-            "options": dict(options or {}),
+            "style": _recorded(style),
+            "options": {name: _recorded(value) for name, value in (options or {}).items()},
             "error": error.as_dict(),
         }
     )
@@ -72,7 +72,17 @@ def one_line(document: bytes) -> str:
 
 
 def _json(document: dict[str, Any]) -> bytes:
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+    """Half of a character, which UTF-8 has no bytes for, becomes JSON's escape for it."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _recorded(value: Any) -> Any:
+    """What a call gave for an option, as JSON can hold it: strangers give all kinds of things."""
+    if isinstance(value, str):
+        return value[:LONGEST_TEXT]
+    is_number = isinstance(value, int | float) and -MAX_NUMBER < value < MAX_NUMBER
+    return value if is_number or value is None else shown(value)
 
 
 def _rounded(value: Any) -> Any:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import typing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pipeline.domain import WeightFile, WeightSpec
-from pipeline.errors import InvalidOption, UnknownStyle, WeightsInvalid
+from pipeline.errors import (
+    InvalidOption,
+    OutOfDescriptors,
+    UnknownStyle,
+    WeightsInvalid,
+)
 
 MANIFEST_VERSION = 1
+# A style's name becomes part of keys, and a file lies in the layer's own folder.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MOST = 10**9  # of whole numbers: bytes, pixels
 
 
 class Layer:
@@ -41,9 +53,13 @@ class Layer:
             document = json.loads(self._manifest)
             if document["manifest_version"] != MANIFEST_VERSION:
                 raise ValueError(f"manifest_version {document['manifest_version']}")
-            return {entry["name"]: _spec(entry) for entry in document["weights"]}
-        except (ValueError, KeyError, TypeError) as error:
+            specs = [_spec(entry) for entry in document["weights"]]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise WeightsInvalid(f"manifest.json cannot be read: {error!r}") from error
+        by_name = {spec.name: spec for spec in specs}
+        if len(by_name) < len(specs):
+            raise WeightsInvalid("manifest.json cannot be read: it has a name twice")
+        return by_name
 
     def style(self, name: str) -> WeightSpec:
         """The style of that name. Raises UnknownStyle with the names there are."""
@@ -87,6 +103,12 @@ class Layer:
         listed = spec.files[role]
         folder = self.checkpoints_dir if role == "float" else self.weights_dir
         content = self._read(folder / listed.file)
+        if len(content) != listed.bytes:
+            raise WeightsInvalid(
+                f"{listed.file} has another size than the manifest lists",
+                measured=len(content),
+                limit=listed.bytes,
+            )
         found = hashlib.sha256(content).hexdigest()
         if found != listed.sha256:
             raise WeightsInvalid(
@@ -110,15 +132,49 @@ class Layer:
         try:
             return path.read_bytes()
         except OSError as error:
+            if error.errno in OutOfDescriptors.errnos:
+                raise OutOfDescriptors(f"{path}: {error.strerror}") from error
             raise WeightsInvalid(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _spec(entry: dict[str, Any]) -> WeightSpec:
-    files = {role: WeightFile(**file) for role, file in entry["files"].items()}
+    """One network of the manifest. Raises ValueError, KeyError, TypeError or AttributeError for
+    what is none.
+    """
+    files = {role: _file(WeightFile(**file)) for role, file in entry["files"].items()}
     low, high = entry["input_range"]
     spec = WeightSpec(**entry | {"files": files, "input_range": (float(low), float(high))})
+    kinds = typing.get_type_hints(WeightSpec)
+    for name, kind in kinds.items():
+        _check(name, getattr(spec, name), typing.get_origin(kind) or kind)
+    if not NAME.fullmatch(spec.name):
+        raise ValueError(f"{spec.name!r} is no name")
+    if min(spec.scale, spec.multiple_of_px) < 1 or (spec.kind == "style" and not spec.working_px):
+        raise ValueError("scale, multiple_of_px and a style's working_px are at least 1")
     if min(spec.scene_px, spec.face_px, spec.largest_px) < 1:
         raise ValueError(f"{spec.name}: scene_px, face_px and largest_px are 1 or more")
     if spec.faces_default not in ("on", "off"):
         raise ValueError(f"{spec.name}: faces_default is {spec.faces_default!r}; on or off")
+    for number in (*spec.input_range, *spec.thresholds.values()):
+        _check("input_range or a threshold", number, float)
     return spec
+
+
+def _file(file: WeightFile) -> WeightFile:
+    for name, kind in typing.get_type_hints(WeightFile).items():
+        _check(name, getattr(file, name), kind)
+    if not FILE_NAME.fullmatch(file.file) or not SHA256.fullmatch(file.sha256):
+        raise ValueError(f"{file.file!r} is no file of this folder, or has no SHA-256")
+    return file
+
+
+def _check(name: str, value: Any, kind: Any) -> None:
+    """Raises TypeError or ValueError for a value that is not of the kind, or no number that a
+    network could have.
+    """
+    if not isinstance(value, int | float if kind is float else kind):
+        raise TypeError(f"{name} is no {kind.__name__}")
+    if kind in (int, float) and (isinstance(value, bool) or not abs(value) <= MOST):
+        raise ValueError(f"{name} is no ordinary number")
+    if kind is int and value < 0:
+        raise ValueError(f"{name} is negative")

@@ -13,6 +13,19 @@ from PIL import Image
 
 from adapters.api_errors import STATUSES
 
+
+class Context:
+    """What Lambda passes beside the event, as far as Powertools reads it."""
+
+    function_name = "kirei"
+    memory_limit_in_mb = 2048
+    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:kirei"
+    aws_request_id = "7c9f2d7e-4f0a-4b3a-9c55-0d6c1a2b3c4d"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000  # the most there is: slow machines test the same
+
+
 REQUEST_ID = "JKJaXmPLvHcESHA="
 BOUNDARY = "----a-boundary"
 

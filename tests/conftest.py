@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from buckets import INPUT, OUTPUT, Event
+from calls import Context
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,18 +28,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write tests/golden/ anew, from what the styles draw now",
     )
-
-
-class Context:
-    """What Lambda passes beside the event, as far as Powertools reads it."""
-
-    function_name = "kirei"
-    memory_limit_in_mb = 2048
-    invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:kirei"
-    aws_request_id = "7c9f2d7e-4f0a-4b3a-9c55-0d6c1a2b3c4d"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 900_000  # the most there is: slow machines test the same
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +62,23 @@ def encoded(picture: Image.Image) -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def photo(encoded: Callable[..., bytes]) -> bytes:
     return encoded("JPEG", quality=90)
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Any:
+    """One that is open already, for tests that do not change it."""
+    from pipeline import Pipeline, Settings
+
+    return Pipeline(Settings())
+
+
+@pytest.fixture
+def server(pipeline: Any, tmp_path: Path) -> Iterator[Any]:
+    """A server of ours, over a folder of its own."""
+    from serving import serving
+
+    with serving(pipeline, tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

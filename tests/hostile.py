@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 from bombs import bombs, chunk, png
+from hostile_made import made
 from PIL import ExifTags, Image
 
 FLIPPED = 5  # copies of each file with a few bytes changed
@@ -29,6 +30,7 @@ def corpus() -> Iterator[tuple[str, bytes]]:
     yield from flipped()
     yield from two_in_one()
     yield from mislabelled()
+    yield from made(sound())
     yield from bombs()
 
 

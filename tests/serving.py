@@ -18,6 +18,7 @@ import requests
 import uvicorn
 
 from adapters.api_asgi import Server
+from adapters.api_connection import config
 from adapters.folder import FolderStore
 from adapters.local import LocalWorker
 from adapters.serve import LOCAL_NAMES, LocalApi
@@ -82,8 +83,7 @@ def serving(pipeline: Pipeline, folder: Path, token: str | None = None) -> Itera
     worker = LocalWorker(pipeline, FolderStore(folder), ThreadPoolExecutor(2))
     server = Server(LocalApi(worker, token), worker, LOCAL_NAMES)
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(server, lifespan="on", log_level="warning", timeout_graceful_shutdown=5)
-    running = uvicorn.Server(config)
+    running = uvicorn.Server(config(server))
     thread = Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     while not running.started:

@@ -159,3 +159,27 @@ def test_styles_and_weights_can_be_listed_and_verified(tmp_path: Path) -> None:
     run = kirei("weights", "verify", KIREI_WEIGHTS_DIR=str(tmp_path))
     assert run.returncode == 1
     assert run.stderr.decode().startswith("kirei: weights_invalid: ")
+
+
+def test_a_photo_that_would_take_too_long_is_drawn_smaller(tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    with Image.open(CHELSEA) as photo:
+        photo.resize((4000, 3000)).save(large)
+    flags = ("--max-side-px", "4000", "--upscale", "off", "--denoise", "off", "--faces", "off")
+    run = kirei("stylise", large, "-o", tmp_path / "out", "--max-seconds", "10", *flags)
+    assert run.returncode == 0, run.stderr.decode()
+    told = json.loads((tmp_path / "out" / "large.hayao.json").read_text())
+    (budget,) = [decision for decision in told["decisions"] if decision["step"] == "budget"]
+    assert budget["ran"] and budget["threshold"] <= 10
+    assert told["output"]["width_px"] < 4000
+    assert any("are left" in warning for warning in told["warnings"])
+    assert b"for want of time, it is drawn at" in run.stderr
+
+
+def test_a_photo_for_which_there_is_no_time_is_refused_by_name(tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    Image.new("RGB", (7000, 7000)).save(large, compress_level=1)
+    run = kirei("stylise", large, "-o", tmp_path / "out", "--max-seconds", "1")
+    assert run.returncode == 1
+    assert b"out_of_time" in run.stderr
+    assert kirei("stylise", large, "--max-seconds", "0").returncode == 2

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from bombs import bombs
-from hostile import corpus, flipped, mislabelled, odd_sounds, truncated, two_in_one
+from hostile import corpus, flipped, mislabelled, odd_sounds, sound, truncated, two_in_one
+from hostile_made import FOREIGN, foreign, lying, moved
 
 from pipeline import errors
 
@@ -74,6 +75,9 @@ def test_the_corpus_is_large_and_of_every_sort() -> None:
     names = [name for part in (odd_sounds, truncated, flipped) for name, _ in part()]
     names += [name for part in (two_in_one, mislabelled) for name, _ in part()]
     assert len(names) == len(set(names)) > 300
+    made = [name for part in (moved, foreign, lying) for name, _ in part(sound())]
+    assert len(made) == len(set(made)) and not set(made) & set(names)
+    assert len(made) >= 224
     for format in ("jpg", "png", "webp", "bmp", "gif", "tif", "avif", "heic"):
         for sort in ("sound.", "cut-0.", "cut-late.", "flipped-0."):
             assert any(name.startswith(sort) and name.endswith(format) for name in names)
@@ -92,11 +96,22 @@ def test_some_of_the_corpus() -> None:
     assert ends["nothing.jpg"] == "empty_input"
 
 
+def test_some_that_were_made_for_an_attack() -> None:
+    names = [name for name, _ in foreign(sound())][::4] + [name for name, _ in moved(sound())][::31]
+    names += [name for name, _ in lying(sound())][::3]
+    told = list(sent(*names))
+    assert len(told) == len(names)
+    assert [(one, faults(one)) for one in told if faults(one)] == []
+    ends = {one["name"]: one["what"] for one in told}
+    assert {ends[f"made-{name}.jpg"] for name in list(FOREIGN)[::4]} == {"not_an_image"}
+    assert not list(ROOT.rglob("PWNED"))
+
+
 @pytest.mark.heavy
 @pytest.mark.timeout(7200)
 def test_all_of_the_corpus() -> None:
     told = list(sent())
-    assert len(told) == len(list(corpus())) >= 400
+    assert len(told) == len(list(corpus())) >= 650
     assert {name for name, _ in bombs()} <= {one["name"] for one in told}
     assert [(one, faults(one)) for one in told if faults(one)] == []
     refused = [one for one in told if one["what"] != "picture"]

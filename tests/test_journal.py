@@ -7,8 +7,10 @@ import json
 
 import pytest
 from buckets import INPUT, OUTPUT, put, s3_event, sqs_event
+from calls import call
 
-from pipeline import StoreUnavailable
+from adapters import api_access, journal
+from pipeline import InvalidRequest, StoreUnavailable
 
 SECRETS = ("X-Amz-", "Signature", "AKIA", "token=", "image_base64")
 
@@ -190,3 +192,52 @@ def test_bytes_of_a_direct_call_are_one_line(s3, invoke, photo, lines):
     (line,), _ = lines()
     assert (line["message"], line["error"]["code"]) == ("refused", "invalid_option")
     assert OUTPUT not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token", "status"),
+    [
+        ("GET", "/wp-login.php", "a-secret", 404),
+        ("GET", "/.env", None, 404),
+        ("POST", "/v1/stylise", None, 401),
+        ("POST", "/v1/stylise", "wrong", 401),
+        ("GET", "/v1/stylise", "a-secret", 405),
+        ("GET", "/v1/health", None, 200),
+        ("GET", "/", None, 200),
+        ("GET", "/v1/styles", "a-secret", 200),
+        ("GET", "/v1/results/0123456789abcdef0123456789abcdef", "a-secret", 404),
+        ("POST", "/v1/uploads", "a-secret", 400),
+    ],
+)
+def test_what_brings_no_photo_is_no_job(
+    s3, environment, invoke, lines, method, path, token, status, monkeypatch
+):
+    """The alarms go by these figures: strangers would set them off, and drown what is wrong."""
+    environment.setenv("API_AUTH", "token")
+    monkeypatch.setattr(api_access, "_secret", lambda: "a-secret")
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    assert invoke(call(method, path, **headers))["statusCode"] == status
+    log, figures = lines()
+    names = {name for line in figures for name in line if isinstance(line[name], list)}
+    assert names <= {"Events", "ColdStart"}
+    assert {line["message"] for line in log} <= {"request_refused"}
+    if status >= 400:
+        (line,) = log
+        assert line["level"] == "INFO" and line["error"]["code"]
+
+
+def test_a_photo_of_a_customer_that_is_refused_is_a_job(no_bucket, invoke, lines):
+    assert invoke(call("POST", "/v1/stylise", b"a letter"))["statusCode"] == 415
+    assert invoke(call("POST", "/v1/stylise", b"", {"strength": "7"}))["statusCode"] == 400
+    log, figures = lines()
+    assert [line["message"] for line in log if line["level"] == "WARNING"][-2:] == ["refused"] * 2
+    assert figure(figures, "Jobs") == figure(figures, "Refused") == [1.0, 1.0]
+
+
+def test_a_server_of_ours_prints_no_figures(lines, monkeypatch):
+    monkeypatch.setattr(journal, "_figures_are_on", True)
+    journal.switch_figures_off()
+    with journal.entry() as entry:
+        entry.failed(InvalidRequest("wrong"))
+    log, figures = lines()
+    assert ([line["message"] for line in log], figures) == (["refused"], [])

@@ -13,21 +13,10 @@ import requests
 from PIL import Image
 from serving import serving
 
-from adapters import api_asgi, direct
-from pipeline import Options, Pipeline, Settings
+from adapters import api_body, api_slots, direct
+from pipeline import Options
 
 ID = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def pipeline():
-    return Pipeline(Settings())
-
-
-@pytest.fixture
-def server(pipeline, tmp_path):
-    with serving(pipeline, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture
@@ -213,7 +202,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(server, monkeypatch)
 
 
 def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, monkeypatch):
-    monkeypatch.setattr(api_asgi, "DRAIN_S", 0.2)
+    monkeypatch.setattr(api_body, "DRAIN_S", 0.2)
     sent = 0
 
     def endless():
@@ -231,8 +220,8 @@ def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, mo
 
 
 def test_a_body_that_stops_coming(server, monkeypatch):
-    monkeypatch.setattr(api_asgi, "PAUSE_S", 0.2)
-    monkeypatch.setattr(api_asgi, "DRAIN_S", 0.2)
+    monkeypatch.setattr(api_body, "PAUSE_S", 0.2)
+    monkeypatch.setattr(api_body, "DRAIN_S", 0.2)
     request = b"POST /v1/stylise HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
     status, document, _ = server.raw(request)
     assert (status, document["error"]["code"]) == (408, "request_timeout")
@@ -240,7 +229,7 @@ def test_a_body_that_stops_coming(server, monkeypatch):
 
 def test_more_photos_than_there_is_room_for(server, held, photo, monkeypatch):
     go, here = held
-    monkeypatch.setattr(api_asgi, "MAX_WAITING", 2)
+    monkeypatch.setattr(api_slots, "MAX_WAITING", 2)
     offered = [server.offer(max_side_px=64) for _ in range(3)]
     for one in offered[:2]:
         assert server.send(one, photo).status_code == 204
@@ -260,15 +249,16 @@ def test_more_photos_than_there_is_room_for(server, held, photo, monkeypatch):
 
 
 def test_bodies_that_fill_the_memory(server, photo, monkeypatch):
-    monkeypatch.setattr(api_asgi, "MAX_HELD_BYTES", 1000)
+    monkeypatch.setattr(api_slots, "MAX_HELD_BYTES", 1000)
     answer = server.post("/v1/stylise", photo)
     assert answer.status_code == 429
     monkeypatch.undo()
     assert server.post("/v1/stylise?max_side_px=64", photo).status_code == 200
     deadline = time.monotonic() + 10  # the answer is on its way before the body is let go of
-    while server.server._held_bytes and time.monotonic() < deadline:
+    while server.server.slots.held_bytes and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert server.server._held_bytes == 0 and server.server._photos == 0
+    slots = server.server.slots
+    assert slots.held_bytes.total() == 0 and slots.photos.total() == 0
 
 
 def test_pages_of_other_sites_are_kept_out(server, photo):

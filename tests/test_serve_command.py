@@ -15,8 +15,9 @@ import requests
 ROOT = Path(__file__).parent.parent
 
 
-def command(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    code = "from adapters.serve import serve; serve()"
+def command(*arguments: str, code: str = "", **environment: str) -> subprocess.Popen[str]:
+    """The command in a process of its own, which runs ``code`` before."""
+    code += "from adapters.serve import serve; serve()"
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,

@@ -24,6 +24,7 @@ from supply.parts import IMAGE, IMAGE_TORCH, bundled, licence, packages, weights
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+SERVE, DEVELOPMENT = (ROOT / "requirements" / f"{name}.txt" for name in ("serve", "development"))
 OURS = ("adapters", "operations", "pipeline")
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
@@ -63,6 +64,28 @@ def test_the_second_engine_is_locked_on_top_of_it() -> None:
     assert {**pins(EXTRAS["torch"]), "torch": f"{pins(EXTRAS['torch'])['torch']}+cpu"}.items() <= (
         torch.items()
     )
+
+
+def test_what_kirei_serve_needs_is_locked_and_installed_by_hash() -> None:
+    pinned = pins([*PROJECT["dependencies"], *EXTRAS["serve"]])
+    locked = {package.name: package for package in packages(SERVE)}
+    assert pinned.items() <= {name: part.version for name, part in locked.items()}.items()
+    assert set(locked) == needed(set(pinned))
+    assert "--require-hashes -r requirements/serve.txt" in (ROOT / "Makefile").read_text()
+
+
+def test_every_package_of_every_extra_is_locked_with_hashes() -> None:
+    locked = {package.name: package for package in packages(DEVELOPMENT)}
+    versions = {name: package.version.removesuffix("+cpu") for name, package in locked.items()}
+    for extra, lines in {"": PROJECT["dependencies"], **EXTRAS}.items():
+        assert pins(lines).items() <= versions.items(), extra
+    assert set(locked) >= needed(set(pins([*EXTRAS["serve"], *EXTRAS["aws"], *EXTRAS["train"]])))
+    for lock in (SERVE, DEVELOPMENT):
+        for package in packages(lock):
+            assert package.hashes, package.name
+    # one version of a package everywhere
+    for package in [*packages(IMAGE_TORCH), *packages(SERVE)]:
+        assert locked[package.name].version == package.version
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "requirements").iterdir()), ids=lambda p: p.name)
