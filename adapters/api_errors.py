@@ -27,6 +27,7 @@ STATUSES = {
     "too_many_pixels": 413,
     "too_much_memory": 413,
     "not_an_image": 415,
+    "unsupported_variant": 415,
     "truncated_image": 422,
     "extreme_aspect": 422,
     "too_costly": 422,

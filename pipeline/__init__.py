@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         TruncatedImage,
         UnknownEvent,
         UnknownStyle,
+        UnsupportedVariant,
         WeightsInvalid,
     )
     from pipeline.run import Pipeline
@@ -73,6 +74,7 @@ __all__ = [
     "TruncatedImage",
     "UnknownEvent",
     "UnknownStyle",
+    "UnsupportedVariant",
     "WeightSpec",
     "WeightsInvalid",
     "failure_record",

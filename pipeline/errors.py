@@ -9,6 +9,7 @@
     |   +-- ObjectNotFound        object_not_found    no such object or file
     |   +-- EmptyInput            empty_input         no bytes at all
     |   +-- NotAnImage            not_an_image        bytes in none of the formats
+    |   +-- UnsupportedVariant  unsupported_variant  a sound image of a kind that is not taken
     |   +-- TruncatedImage        truncated_image     an image that ends early or is damaged
     |   +-- TooManyBytes          too_many_bytes      over the byte limit
     |   +-- TooManyPixels         too_many_pixels     over the pixel limit, by its header
@@ -53,6 +54,7 @@ __all__ = [
     "TruncatedImage",
     "UnknownEvent",
     "UnknownStyle",
+    "UnsupportedVariant",
     "WeightsInvalid",
 ]
 
@@ -123,6 +125,11 @@ class EmptyInput(PermanentError):
 
 class NotAnImage(PermanentError):
     code = "not_an_image"
+    default_stage = "decode"
+
+
+class UnsupportedVariant(PermanentError):
+    code = "unsupported_variant"
     default_stage = "decode"
 
 
