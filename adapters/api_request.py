@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.api_multipart import form_parts
-from adapters.events import decode_base64
+from adapters.events import decode_base64, photo_from_base64
 from pipeline import InvalidRequest, Options, TooManyBytes
 
 JSON = "application/json"
 FORM = "multipart/form-data"
+PHOTO_FIELDS = ("image", "file", "photo", "upload")  # the first is ours, the others are usual
 # what a form or a JSON object may hold beside the photo
 MARGIN_BYTES = 65_536
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
@@ -118,7 +119,7 @@ class Request:
         named = self.over_query(document)
         if name == "upload_id":
             return Asked(None, checked_id(value), named)
-        data = decode_base64(value)
+        data = photo_from_base64(value)
         _bound(len(data), most_bytes)
         return Asked(data, None, named)
 
@@ -129,14 +130,14 @@ class Request:
         fields: dict[str, str] = {}
         header = self.headers["content-type"]
         for part in form_parts(header, self.body(most_bytes + MARGIN_BYTES)):
-            if part.name in fields or (part.name == "image" and photo is not None):
+            if part.name in fields or (part.name in PHOTO_FIELDS and photo is not None):
                 raise InvalidRequest(f"the form has the field {part.name!r} twice")
-            if part.name == "image":
+            if part.name in PHOTO_FIELDS:
                 photo = part.data
             else:
                 fields[part.name] = part.text
         if photo is None:
-            raise InvalidRequest("the form has no field image")
+            raise InvalidRequest(f"the form has no field {PHOTO_FIELDS[0]} with the photo")
         _bound(len(photo), most_bytes)
         return Asked(photo, None, self.over_query(fields))
 

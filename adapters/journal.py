@@ -21,7 +21,7 @@ from pipeline import PermanentError
 # A URL up to its query or fragment, and what is cut off.
 QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 LONGEST_TEXT = 2000  # of a message or a traceback's end: strangers' files and names stand in them
-LEVELS = {"refused": logger.warning, "failed": logger.error}
+LEVELS = {"refused": logger.warning, "unreadable": logger.error, "failed": logger.error}
 
 _current: ContextVar[Entry | None] = ContextVar("entry", default=None)
 
@@ -59,6 +59,10 @@ class Entry:
         self.add(error=told() if told else {"code": type(error).__name__, "message": str(error)})
         if self.status == "failed":
             self.add(traceback="".join(traceback.format_exception(error)))
+
+    def unreadable(self, error: PermanentError) -> None:
+        """A message asks for nothing that anybody understands."""
+        self.done("unreadable", error=error.as_dict())
 
     def tell(self) -> None:
         """Writes the line and the figures."""

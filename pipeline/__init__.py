@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.companions import companion
     from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
         DecoderLost,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
         KireiError,
         Misconfigured,
         NotAnImage,
+        ObjectArchived,
+        ObjectEncrypted,
+        ObjectForbidden,
         ObjectNotFound,
         OutOfTime,
         PermanentError,
@@ -55,6 +59,9 @@ __all__ = [
     "KireiError",
     "Misconfigured",
     "NotAnImage",
+    "ObjectArchived",
+    "ObjectEncrypted",
+    "ObjectForbidden",
     "ObjectNotFound",
     "Options",
     "OutOfTime",
@@ -77,12 +84,14 @@ __all__ = [
     "UnsupportedVariant",
     "WeightSpec",
     "WeightsInvalid",
+    "companion",
     "failure_record",
     "fingerprint",
     "sidecar_json",
 ]
 
 _MODULES = {
+    "companions": ("companion",),
     "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
     "run": ("Pipeline",),
     "settings": ("Options", "Settings"),

@@ -7,6 +7,9 @@
     |   +-- InvalidOption         invalid_option      an option unknown or out of its range
     |   |   +-- UnknownStyle      unknown_style       a style that the layer does not hold
     |   +-- ObjectNotFound        object_not_found    no such object or file
+    |   +-- ObjectArchived      object_archived     an object that has to be restored first
+    |   +-- ObjectEncrypted     object_encrypted    an object whose key is not ours to use
+    |   +-- ObjectForbidden     object_forbidden    an object closed to us in an open bucket
     |   +-- EmptyInput            empty_input         no bytes at all
     |   +-- NotAnImage            not_an_image        bytes in none of the formats
     |   +-- UnsupportedVariant  unsupported_variant  a sound image of a kind that is not taken
@@ -42,6 +45,9 @@ __all__ = [
     "KireiError",
     "Misconfigured",
     "NotAnImage",
+    "ObjectArchived",
+    "ObjectEncrypted",
+    "ObjectForbidden",
     "ObjectNotFound",
     "OutOfTime",
     "PermanentError",
@@ -115,6 +121,21 @@ class UnknownStyle(InvalidOption):
 
 class ObjectNotFound(PermanentError):
     code = "object_not_found"
+    default_stage = "fetch"
+
+
+class ObjectArchived(PermanentError):
+    code = "object_archived"
+    default_stage = "fetch"
+
+
+class ObjectEncrypted(PermanentError):
+    code = "object_encrypted"
+    default_stage = "fetch"
+
+
+class ObjectForbidden(PermanentError):
+    code = "object_forbidden"
     default_stage = "fetch"
 
 

@@ -19,6 +19,7 @@ from pipeline.errors import InvalidOption
 MAX_SIDE_PX = 8192
 REPOSITORY = Path(__file__).resolve().parent.parent
 SWITCH = ("auto", "on", "off")
+ALIASES = {("format", "jpg"): "jpeg"}
 
 
 def _number(default: float, least: float, most: float, about: str) -> Any:
@@ -62,6 +63,7 @@ class _Checked:
         Raises InvalidOption for an unknown name, a value of the wrong kind or out of range.
         """
         kinds = _kinds(cls)
+        choices = {item.name for item in fields(cls) if "values" in item.metadata}
         values: dict[str, Any] = {}
         for name, raw in mapping.items():
             if name not in kinds:
@@ -70,6 +72,8 @@ class _Checked:
                     f"unknown option {name!r}; known are {known}", measured=name, limit=known
                 )
             values[name] = _convert(name, raw, kinds[name])
+            if name in choices:  # a name in any case, or another usual one
+                values[name] = ALIASES.get((name, values[name].lower()), values[name].lower())
         return cls(**values)
 
 

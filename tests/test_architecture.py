@@ -38,6 +38,7 @@ MAY = {
     "formats": {"domain", "errors"},
     "networks": {"domain", "tiling"},
     "commands": set(),
+    "companions": set(),
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "nets"},
     "sidecar": {"domain", "errors", "settings"},

@@ -31,6 +31,7 @@ OTHERS = {
     b"#?RADIANCE": "a Radiance HDR picture",
     b"<svg": "an SVG drawing",
     b"<?xml": "an XML document",
+    b"{": "a JSON document",
     b"\x1aE\xdf\xa3": "a video",
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "a gzip archive",
@@ -61,5 +62,6 @@ def kind_of(data: bytes) -> str:
         named = "a video"
     raise NotAnImage(
         (f"the file is {named}, " if named else "the file is ")
-        + "no JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIF picture"
+        + "no JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIF picture",
+        measured=named,
     )
