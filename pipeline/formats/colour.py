@@ -54,6 +54,11 @@ class Colour:
         return bool((self.matrix @ corners).min() < WIDE)
 
     @property
+    def is_curved(self) -> bool:
+        """Whether its curve is another than sRGB's, so that 8 bits would show steps."""
+        return self.hdr is not None or not self._curves_like(ASSUMED)
+
+    @property
     def is_srgb(self) -> bool:
         """Whether the numbers can be taken as they are."""
         return self.full_range and self.shaper and self.same_as(ASSUMED)
@@ -62,6 +67,9 @@ class Colour:
         """Whether both give the same picture, as far as anybody sees."""
         if self.hdr != other.hdr or np.abs(self.matrix - other.matrix).max() > SAME_MATRIX:
             return False
+        return self._curves_like(other)
+
+    def _curves_like(self, other: Colour) -> bool:
         grid = np.linspace(0, 1, 33)
         encode = named_transfers.linear_to_srgb
         return all(

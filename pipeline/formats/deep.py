@@ -29,9 +29,9 @@ def colours(
         if converted or dark:
             stated = None if dark else (0.0, 65535.0)
             return _levelled(png.sixteen_bits(data), eight_bits, stated, warn)
-    elif colour.hdr and kind == "heif":
+    elif colour.is_curved and kind == "heif":
         return _levelled(heif.samples(data), eight_bits, (0.0, 65535.0), warn)
-    elif colour.hdr and kind == "avif":
+    elif colour.is_curved and kind == "avif":
         return _levelled(_avif(data), eight_bits, (0.0, isobmff.av1_greatest(data)), warn)
     return eight_bits
 

@@ -30,7 +30,7 @@ from pipeline.formats.tiff import (
     Page,
 )
 
-WHITE_IS_ZERO, CIELAB = 0, 8
+WHITE_IS_ZERO, ICCLAB = 0, 9
 HORIZONTAL, FLOATING = 2, 3  # predictors
 REVERSED = 2  # FillOrder
 BAND_BYTES = 2_000_000  # of packed bits that are spread at once
@@ -135,12 +135,12 @@ def _divided(levels: Samples, opacity: Numbers, bits: int | None) -> Samples:
 
 
 def _as_image(values: Numbers, page: Page) -> Image.Image:
-    """CMYK or CIE L*a*b* of 8 or 16 bits in Pillow's 8: its a and b lie around 128."""
+    """CMYK or L*a*b* of 8 or 16 bits in Pillow's 8, whose a and b are signed, as in CIELAB."""
     if values.dtype.kind != "u" or page.bits not in (8, 16):
         raise UnsupportedVariant(f"a TIFF of {page.mode} with {page.bits} bits is not taken")
     high = values if page.bits == 8 else values >> 8
     eight = np.ascontiguousarray(high, np.uint8)
-    if page.mode == "LAB" and page.photometric == CIELAB:
+    if page.photometric == ICCLAB:
         eight[..., 1:] ^= 128
     return Image.frombytes(page.mode, (page.width, page.height), eight.tobytes())
 
