@@ -141,10 +141,10 @@ RECIPES = (
     _gm("gm-palette.png", "-type palette -colors 256", most=6),
     _magick("magick-interlaced-16.png", "-depth 16 -interlace plane"),
     _ffmpeg("ffmpeg-rgb48.png", "-pix_fmt rgb48be"),
-    _ffmpeg(
-        "ffmpeg-chrm-p3.png",
-        "-vf setparams=color_primaries=smpte432:color_trc=iec61966-2-1",
-        "p3.png",
+    _magick(
+        "magick-chrm-p3.png",
+        "-red-primary 0.68,0.32 -green-primary 0.265,0.69 -blue-primary 0.15,0.06",
+        source="p3.png",
     ),
     _magick("magick.bmp", ""),
     _magick("magick-565.bmp", "-define bmp:subtype=RGB565", most=5),

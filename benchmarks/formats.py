@@ -22,13 +22,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.format_files import RECIPES, Recipe
 from pipeline import KireiError, Options, Pipeline, Settings
 from pipeline.formats import primaries, transfer
 from pipeline.formats.primaries import Primaries
+from pipeline.formats.transfer import Values
 
 ROOT = Path(__file__).parent.parent
 TABLE = ROOT / "docs" / "formats.md"
@@ -110,18 +110,18 @@ def write_sources(folder: Path) -> None:
         subprocess.run(shlex.split(command), cwd=folder, check=False)
 
 
-def _in(space: Primaries, light: NDArray[np.float64]) -> NDArray[np.float64]:
+def _in(space: Primaries, light: Values) -> Values:
     """Light of sRGB's primaries in other ones."""
     return np.asarray((light @ np.linalg.inv(primaries.to_srgb(space)).T).clip(0, 1))
 
 
-def _inverse(curve: transfer.Transfer, light: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inverse(curve: transfer.Transfer, light: Values) -> Values:
     """Light to coded values, by a table of the curve itself."""
     grid = np.linspace(0, 1, 1 << 18)
     return np.interp(light, curve.linear(grid), grid)
 
 
-def _hlg(light: NDArray[np.float64]) -> NDArray[np.float64]:
+def _hlg(light: Values) -> Values:
     """Light of the display, 1 at diffuse white, to HLG's signal (BT.2100: inverse OOTF, OETF)."""
     luminance = primaries.BT2020.luminance()
     shown = light * (transfer.REFERENCE_WHITE_NITS / transfer.HLG_PEAK_NITS)
@@ -130,7 +130,7 @@ def _hlg(light: NDArray[np.float64]) -> NDArray[np.float64]:
     return _inverse(transfer.HLG, scene)
 
 
-def _save16(path: Path, coded: NDArray[np.float64]) -> None:
+def _save16(path: Path, coded: Values) -> None:
     values = np.rint(coded.clip(0, 1) * 65535).astype(np.uint16)
     cv2.imwrite(str(path), np.ascontiguousarray(values[..., ::-1]))
 

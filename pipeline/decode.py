@@ -32,8 +32,9 @@ from pipeline.errors import (
     UnsupportedVariant,
 )
 from pipeline.formats import deep, heif, jpeg, raw, tiff, tiff_samples
-from pipeline.formats.bands import first_shown
-from pipeline.formats.colour import Colour, Warn
+from pipeline.formats import exif as exif_format
+from pipeline.formats.bands import colours_mode, first_shown
+from pipeline.formats.colour import Colour, Unusable, Warn
 from pipeline.formats.exif import exif_of, orientation_of
 from pipeline.formats.kinds import kind_of
 from pipeline.formats.samples import Samples
@@ -215,11 +216,12 @@ def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: W
         # uncompressed, Pillow reads these as if there were a colour for each pixel
         TiffImagePlugin.READ_LIBTIFF = page.is_subsampled
         file = data if page is found[0] else tiff.first_page_is(data, page)
-        return _read(file, "tiff", settings, reserve, warn)
+        return _read(file, "tiff", settings, reserve, warn, tiff.exif_colour(data, page))
     if reserve:
         size = page.samples * max(page.bits, 8) // 8
         reserve(Header("tiff", page.width, page.height, page.alpha_kind != 0, size))
-    colour = colour_of("tiff", data, page.mode, page.profile, None, warn)
+    exif = tiff.exif_colour(data, page)
+    colour = colour_of("tiff", data, page.mode, page.profile, exif, warn)
     # a picture in linear light may well stay in the lowest fourth of its range
     pixels = tiff_samples.read(data, page, warn, as_counted=not colour.is_srgb)
     return Raster(
@@ -249,9 +251,14 @@ def _read_preview(
 
 
 def _read(
-    data: bytes, kind: str, settings: Settings, reserve: Reserve | None, warn: Warn
+    data: bytes,
+    kind: str,
+    settings: Settings,
+    reserve: Reserve | None,
+    warn: Warn,
+    exif_colour: Colour | Unusable | None = None,
 ) -> Raster:
-    """Whatever Pillow and pillow_heif read."""
+    """Whatever Pillow and pillow_heif read; ``exif_colour``: of a TIFF, which has it elsewhere."""
     image = _open(data, kind, settings)
     mode, size = image.mode, image.size
     orientation = turn = 1
@@ -265,9 +272,10 @@ def _read(
     exif = exif_of(image)
     if kind not in ("heif", "tiff"):
         orientation = turn = orientation_of(exif)
-    colours, alpha = first_shown(whole, warn)
-    held = colours.mode if isinstance(colours, Image.Image) else "L"
-    colour = colour_of(kind, data, held, image.info.get("icc_profile"), exif, warn)
+    told = exif_colour or exif_format.colour(exif)
+    profile = image.info.get("icc_profile")
+    colour = colour_of(kind, data, colours_mode(mode), profile, told, warn)
+    colours, alpha = first_shown(whole, warn, as_counted=not colour.is_srgb)
     if turn != orientation and orientation >= 5:
         size = size[::-1]
     return Raster(

@@ -66,18 +66,22 @@ def stored_size(exif: Image.Exif) -> tuple[int, int] | None:
 
 
 def colour(exif: Image.Exif) -> Colour | Unusable | None:
-    """Adobe RGB, where the file says so as DCF wants it, or as some cameras do; sRGB is what is
-    assumed anyhow.
-    """
+    """What EXIF says of the colours, see ``colour_by``."""
     try:
-        detail = exif.get_ifd(ExifTags.IFD.Exif)
-        space = detail.get(ExifTags.Base.ColorSpace)
+        space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
         index = exif.get_ifd(ExifTags.IFD.Interop).get(INTEROPERABILITY_INDEX)
-    except Exception:
+    except Exception:  # damaged
         return None
-    if isinstance(index, bytes):
-        index = index.decode("ascii", "replace")
-    option = str(index or "").strip("\0 ")
+    return colour_by(space, index)
+
+
+def colour_by(space: object, index: object) -> Colour | Unusable | None:
+    """in: EXIF's ColorSpace and InteroperabilityIndex, None where there is none; out: Adobe RGB,
+    where they say so as DCF wants it or as some cameras do; sRGB is what is assumed anyhow.
+    """
+    option = (index.decode("ascii", "replace") if isinstance(index, bytes) else str(index)).strip(
+        "\0 "
+    )
     if space == ADOBE_RGB or (space in (UNCALIBRATED, None) and option == "R03"):
         return described(SOURCE, primaries.ADOBE_RGB, transfer.ADOBE_RGB, name="Adobe RGB (1998)")
     if space == SRGB or option == "R98":

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from PIL import Image
-
 from pipeline.formats import bmp, isobmff, png
-from pipeline.formats import exif as exif_format
 from pipeline.formats.colour import Colour, Unusable, Warn, chosen
 from pipeline.formats.icc import read_icc
 
@@ -15,11 +12,11 @@ def colour_of(
     data: bytes,
     mode: str,
     profile: bytes | None,
-    exif: Image.Exif | None,
+    exif: Colour | Unusable | None,
     warn: Warn,
 ) -> Colour:
-    """in: a format and a file, the mode of its pixels (L, RGB, CMYK, LAB), its ICC profile and its
-    EXIF, where it has them; out: what its numbers mean.
+    """in: a format and a file, the mode of its pixels (L, RGB, CMYK, LAB), its ICC profile and what
+    its EXIF says, where it has them; out: what its numbers mean.
     """
     if kind == "bmp":
         profile = bmp.profile(data)
@@ -31,10 +28,9 @@ def colour_of(
         candidates.append(isobmff.nclx(data))
     elif kind == "bmp":
         candidates.append(bmp.colour(data))
-    if exif is not None and mode in ("L", "RGB"):
-        candidates.append(exif_format.colour(exif))
-    if mode not in ("L", "RGB") and icc is None:
-        candidates = []
+    candidates.append(exif)
+    if _plain(mode) not in ("L", "RGB"):  # inks and L*a*b* have no curves but a profile's
+        candidates = [icc]
     return chosen(candidates, warn)
 
 

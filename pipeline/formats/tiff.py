@@ -13,9 +13,11 @@ from typing import Any
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from pipeline.errors import TruncatedImage, UnsupportedVariant
-from pipeline.formats.colour import Warn
+from pipeline.formats import exif
+from pipeline.formats.colour import Colour, Unusable, Warn
 
 MAX_PAGES = 64  # looked at; a file of more pages has its photo among the first
+EXIF, INTEROPERABILITY, COLOUR_SPACE = 34665, 40965, 40961
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 YCBCR, CFA, LINEAR_RAW = 6, 32803, 34892
 RAW_COMPRESSIONS = {32767, 32769, 32770, 34713, 65000, 65535}  # of cameras' makers
@@ -255,3 +257,13 @@ def check_supported(page: Page) -> None:
         raise UnsupportedVariant(
             f"a TIFF of photometric interpretation {page.photometric} is not taken"
         )
+
+
+def exif_colour(data: bytes, page: Page) -> Colour | Unusable | None:
+    """What the EXIF directories that hang below a page say of its colours."""
+    detail = page_at(data, page.number(EXIF))
+    if detail is None:
+        return None
+    interoperability = page_at(data, detail.number(INTEROPERABILITY))
+    index = interoperability.tags.get(1) if interoperability else None
+    return exif.colour_by(detail.tags.get(COLOUR_SPACE), index)
