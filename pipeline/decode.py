@@ -85,6 +85,7 @@ class Raster:
     ``turn`` is what of ``orientation`` (EXIF's value) is still to be applied.
     """
 
+    format: str
     mode: str
     size: tuple[int, int]
     orientation: int
@@ -140,7 +141,7 @@ def decode(
         alpha=None if alpha is None else turned(alpha, raster.turn),
     )
     return photo, Source(
-        format=kind,
+        format=raster.format,
         mode=raster.mode,
         width_px=raster.size[0],
         height_px=raster.size[1],
@@ -225,6 +226,7 @@ def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: W
     # a picture in linear light may well stay in the lowest fourth of its range
     pixels = tiff_samples.read(data, page, warn, as_counted=not colour.is_srgb)
     return Raster(
+        format="tiff",
         mode=page.mode,
         size=(page.width, page.height),
         orientation=orientation_of(page.tags),
@@ -245,9 +247,8 @@ def _read_preview(
         f"the file is {container}: its JPEG preview of {preview.width}x{preview.height} px was "
         "drawn, not what the sensor saw"
     )
-    if raster.orientation == 1:
-        raster = replace(raster, orientation=preview.orientation, turn=preview.orientation)
-    return raster
+    turn = raster.turn if raster.turn != 1 else preview.orientation
+    return replace(raster, format="raw", orientation=turn, turn=turn)
 
 
 def _read(
@@ -279,6 +280,7 @@ def _read(
     if turn != orientation and orientation >= 5:
         size = size[::-1]
     return Raster(
+        format=kind,
         mode=mode,
         size=size,
         orientation=orientation,

@@ -41,6 +41,8 @@ def bands(
     if mode == "RGB" and key is not None and max(key) > 255:
         # Pillow reads 16 bits a channel by their high byte (at most one level off) but not the key.
         image.info["transparency"] = tuple(value >> 8 for value in key)
+    if mode == "La":  # which Pillow converts to nothing else
+        image = image.convert("LA")
     # This also undoes premultiplied alpha.
     image = image.convert("RGBA")
     return image.convert(kept), np.asarray(image.getchannel("A"))

@@ -17,11 +17,11 @@ from PIL import Image, ImageFile
 from pipeline.formats.colour import Warn
 
 EOI = b"\xff\xd9"
-SOS, DHT = 0xDA, 0xC4
+SOI, SOS, DHT = 0xD8, 0xDA, 0xC4
 FRAMES = {*range(0xC0, 0xD0)} - {DHT, 0xC8, 0xCC}
 READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # sequential and progressive, Huffman or arithmetic coded
 OTHER = {0xC3: "lossless", 0xCB: "lossless"}
-ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
+ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 MAX_SEGMENTS = 10_000
 LEAST_ROWS = 0.95  # of a picture that is drawn
 GREY, GREY_COLUMNS = 128, 4  # what the library puts where nothing came; looked for on the right
@@ -91,7 +91,7 @@ def _segments(data: bytes, start: int = 0) -> Iterator[tuple[int, int, int]]:
             at += 1
         elif marker == 0 or marker in ALONE:
             at += 2
-        elif marker == 0xD9:
+        elif marker in (SOI, EOI[1]):  # of another picture; of this one
             return
         else:
             (length,) = struct.unpack_from(">H", data, at + 2)
@@ -184,10 +184,13 @@ def _rows_sequential(data: bytes, whole: Image.Image, open_: Open) -> int:
     rows = int(decoded[-1]) + 1 if decoded.size else 0
     if rows == whole.height:
         return rows
-    right = whole.crop((max(0, whole.width - GREY_COLUMNS), rows, whole.width, whole.height))
+    above = max(0, rows - 1)
+    right = whole.crop((max(0, whole.width - GREY_COLUMNS), above, whole.width, whole.height))
     ends = np.asarray(right, np.int16).reshape(right.height, -1)
     grey = np.flatnonzero(np.abs(ends - GREY).max(axis=1) <= 1)
-    return rows + (int(grey[0]) if grey.size else right.height)
+    if not grey.size or grey[0] == 0:  # of itself grey, down from a row that is there
+        return whole.height
+    return above + int(grey[0])
 
 
 def _rows_of_last_scan(before: bytes, whole: Image.Image, open_: Open) -> int:

@@ -139,7 +139,7 @@ def _as_image(values: Numbers, page: Page) -> Image.Image:
     if values.dtype.kind != "u" or page.bits not in (8, 16):
         raise UnsupportedVariant(f"a TIFF of {page.mode} with {page.bits} bits is not taken")
     high = values if page.bits == 8 else values >> 8
-    eight = np.ascontiguousarray(high, np.uint8)
+    eight = np.array(high, np.uint8, order="C")
     if page.photometric == ICCLAB:
         eight[..., 1:] ^= 128
     return Image.frombytes(page.mode, (page.width, page.height), eight.tobytes())
