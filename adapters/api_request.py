@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.api_multipart import form_parts
+from adapters.api_multipart import MAX_FIELD_BYTES, form_parts
 from adapters.events import decode_base64, photo_from_base64
 from pipeline import InvalidRequest, Options, TooManyBytes
 
@@ -134,6 +134,11 @@ class Request:
                 raise InvalidRequest(f"the form has the field {part.name!r} twice")
             if part.name in PHOTO_FIELDS:
                 photo = part.data
+            elif part.filename and len(part.data) > MAX_FIELD_BYTES:
+                raise InvalidRequest(
+                    f"the file in the field {part.name!r} of the form is none of the options; "
+                    f"the photo goes into a field named {PHOTO_FIELDS[0]}"
+                )
             else:
                 fields[part.name] = part.text
         if photo is None:
