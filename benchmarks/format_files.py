@@ -144,7 +144,7 @@ RECIPES = (
     _magick(
         "magick-chrm-p3.png",
         "-red-primary 0.68,0.32 -green-primary 0.265,0.69 -blue-primary 0.15,0.06",
-        source="p3.png",
+        source="p3-gamma.png",
     ),
     _magick("magick.bmp", ""),
     _magick("magick-565.bmp", "-define bmp:subtype=RGB565", most=5),

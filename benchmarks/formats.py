@@ -94,6 +94,7 @@ def write_sources(folder: Path) -> None:
     _save16(folder / "true16.png", np.asarray(picture) / 255)
     _save16(folder / "linear.png", light)
     _save16(folder / "p3.png", transfer.linear_to_srgb(_in(primaries.DISPLAY_P3, light)))
+    _save16(folder / "p3-gamma.png", _in(primaries.DISPLAY_P3, light) ** (1 / 2.2))
     wide = _in(primaries.BT2020, light)
     _save16(folder / "bt2020.png", _inverse(transfer.BT709, wide))
     _save16(folder / "pq.png", _inverse(transfer.PQ, wide))

@@ -69,7 +69,7 @@ ALLOWANCE_BYTES = 160_000_000
 # For each pixel at most, with all copies that are held at once: measured, 5 to 22 by format, and 20
 # to 43 with alpha, by which the colours are weighted; WebP takes its own when it is opened.
 OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES = 22, 44, 8
-SAMPLES_HELD = 3  # copies of samples of more than 8 bits, at once
+SAMPLES_HELD = 2  # copies of samples of more than 8 bits, at once
 # Measured: 16 to 42 ms a megapixel, 117 with alpha. decode_cpu_s is granted once for each of these.
 PIXELS_EACH_CPU_S = 16_000_000
 REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform

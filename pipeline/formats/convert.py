@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pipeline.domain import Picture
 from pipeline.formats.colour import Colour
 from pipeline.formats.samples import Numbers, Samples
-from pipeline.formats.transfer import hlg_display, linear_to_srgb
+from pipeline.formats.transfer import hlg_display, linear_to_srgb, srgb_to_linear
 
-ToLight = Callable[[Numbers], NDArray[np.float32]]
+Planes = list[NDArray[np.float32]]  # red, green, blue
+ToLight = Callable[[Numbers], Planes]
 BAND_ROWS = 256
 STEPS = 65536  # of light, before it is coded: a twentieth of a level at black
 # Light beyond this share of diffuse white rolls off: skin and sky stay as they are.
@@ -39,114 +40,126 @@ def to_srgb(samples: Samples, colour: Colour) -> Picture:
     alike, so that hues stay.
     """
     to_light = _reader(samples, colour)
-    matrix = colour.matrix.astype(np.float32)
     limits = _limits(colour)
     values = samples.values
-    peak = _peak(values, to_light, matrix) if colour.hdr or values.dtype.kind == "f" else 1.0
+    peak = _peak(values, to_light) if colour.hdr or values.dtype.kind == "f" else 1.0
     height, width = values.shape[:2]
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, BAND_ROWS):
-        light = cv2.transform(to_light(values[top : top + BAND_ROWS]), matrix)
+        planes = to_light(values[top : top + BAND_ROWS])
         if peak > 1:
-            _roll_off(light, peak)
-        pixels[top : top + BAND_ROWS] = _coded(light, limits)
+            planes = _rolled_off(planes, peak)
+        pixels[top : top + BAND_ROWS] = _coded(planes, limits)
     return pixels
 
 
 def _reader(samples: Samples, colour: Colour) -> ToLight:
-    """A function from values (h, w) or (h, w, 3) to light, float32 (h, w, 3)."""
+    """A function from values (h, w) or (h, w, 3) to the three planes of light of sRGB's primaries,
+    float32 (h, w).
+    """
     black, white = samples.black, samples.white
     if not colour.full_range:  # H.273: 16 to 235 of 8 bits
         black, white = black + (white - black) * 16 / 255, black + (white - black) * 235 / 255
-    same = len(set(map(id, colour.curves))) == 1
-    curves = colour.curves[:1] if same else colour.curves
+    matrix = colour.matrix.astype(np.float32)
 
     def signal(values: Numbers) -> NDArray[np.float64]:
         scaled = (values.astype(np.float64) - black) / (white - black)
         return scaled if values.dtype.kind == "f" else scaled.clip(0, 1)
 
-    levels = None
+    tables: list[NDArray[np.float32]] = []
     if samples.values.dtype.kind == "u":
-        grid = signal(np.arange(np.iinfo(samples.values.dtype).max + 1, dtype=np.float64))
-        levels = [curve.linear(grid.clip(0, 1)).astype(np.float32) for curve in curves]
+        grid = signal(np.arange(np.iinfo(samples.values.dtype).max + 1))
+        tables = [curve.linear(grid).astype(np.float32) for curve in colour.curves]
 
-    def to_light(values: Numbers) -> NDArray[np.float32]:
-        if values.ndim == 2:
-            values = np.repeat(values[..., None], 3, axis=2)
-        if levels is None:
-            coded = signal(values)
-            parts = [
-                curve.linear(coded if same else coded[..., n]) for n, curve in enumerate(curves)
-            ]
+    def to_light(values: Numbers) -> Planes:
+        parts = [values] * 3 if values.ndim == 2 else [values[..., n] for n in range(3)]
+        if tables:
+            light = [np.take(table, part) for table, part in zip(tables, parts, strict=True)]
         else:
-            parts = [
-                np.take(level, values if same else values[..., n]) for n, level in enumerate(levels)
+            light = [
+                curve.linear(signal(part)).astype(np.float32)
+                for curve, part in zip(colour.curves, parts, strict=True)
             ]
-        light = parts[0] if same else np.stack(parts, axis=-1)
+        merged = cv2.merge(light)
         if colour.hdr == "hlg":
-            light = hlg_display(light, colour.luminance)
-        return np.ascontiguousarray(light, np.float32)
+            merged = hlg_display(merged, colour.luminance).astype(np.float32)
+        return list(cv2.split(cv2.transform(merged, matrix)))
 
     return to_light
 
 
-def _peak(values: Numbers, to_light: ToLight, matrix: NDArray[np.float32]) -> float:
+def _peak(values: Numbers, to_light: ToLight) -> float:
     """How bright the picture's brightest places are, in units of diffuse white."""
-    step = max(1, int((values.shape[0] * values.shape[1] / PEAK_SAMPLES) ** 0.5))
-    light = cv2.transform(to_light(np.ascontiguousarray(values[::step, ::step])), matrix)
-    return float(np.quantile(light.max(axis=2), PEAK_QUANTILE))
+    step = max(1, round((values.shape[0] * values.shape[1] / PEAK_SAMPLES) ** 0.5))
+    return float(np.quantile(_most(to_light(values[::step, ::step])), PEAK_QUANTILE))
 
 
-def _roll_off(light: NDArray[np.float32], peak: float) -> None:
-    """Brings light of up to ``peak`` below 1, in place."""
-    brightest = light.max(axis=2)
-    above = brightest > KNEE
+def _most(planes: Planes) -> NDArray[np.float32]:
+    return np.maximum(np.maximum(planes[0], planes[1]), planes[2])
+
+
+def _rolled_off(planes: Planes, peak: float) -> Planes:
+    """Light of up to ``peak`` brought below 1."""
+    brightest = np.maximum(_most(planes), np.float32(KNEE))
     end = (peak - KNEE) / (1 - KNEE)
-    over = (np.minimum(brightest[above], peak) - KNEE) / (1 - KNEE)
-    rolled = KNEE + (1 - KNEE) * over * (1 + over / end**2) / (1 + over)
-    light[above] *= (rolled / brightest[above])[:, None]
+    over = (np.minimum(brightest, np.float32(peak)) - np.float32(KNEE)) / np.float32(1 - KNEE)
+    rolled = over * (1 + over / np.float32(end**2)) / (1 + over)
+    scale = (np.float32(KNEE) + np.float32(1 - KNEE) * rolled) / brightest
+    return [plane * scale for plane in planes]
 
 
-def _coded(light: NDArray[np.float32], limits: NDArray[np.float64]) -> Picture:
+def _coded(planes: Planes, limits: list[float]) -> Picture:
     """Light to coded 8 bits, colours outside the gamut brought in."""
-    least = np.minimum(np.minimum(light[..., 0], light[..., 1]), light[..., 2])
-    most = np.maximum(np.maximum(light[..., 0], light[..., 1]), light[..., 2])
-    # The coding is concave: what is compressed in coded values lies below this in light, too.
-    outside = (least < (1 - COMPRESSED_FROM) * most) | (most > 1)
-    steps = (np.clip(light, 0, 1) * (STEPS - 1) + 0.5).astype(np.uint16)
-    pixels = np.take(_coding(), steps)
+    coding, borders = _tables()
+    steps = [_steps(plane) for plane in planes]
+    pixels = cv2.merge([np.take(coding, step) for step in steps])
+    least = np.minimum(np.minimum(planes[0], planes[1]), planes[2])
+    most = np.maximum(np.maximum(steps[0], steps[1]), steps[2])
+    outside = (least < np.take(borders, most)) | (_most(planes) > 1)
     if outside.any():
-        inside = _compressed(linear_to_srgb(light[outside]), limits)
-        pixels[outside] = np.rint(inside * 255)
-    return pixels
+        pixels[outside] = _compressed([plane[outside] for plane in planes], limits)
+    return np.asarray(pixels, np.uint8)
 
 
-def _compressed(coded: NDArray[np.floating], limits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """in: (N, 3) coded, beyond 0..1; out: within 0..1, as the ACES reference gamut compression
-    does it (per channel, by its distance from the brightest), on coded values and from near the
-    border on.
+def _steps(plane: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Light from 0 to 1 in STEPS."""
+    return (plane.clip(0, 1) * np.float32(STEPS - 1) + np.float32(0.5)).astype(np.uint16)
+
+
+def _compressed(light: Planes, limits: list[float]) -> NDArray[np.uint8]:
+    """in: light, beyond 0..1; out: (N, 3) coded, as the ACES reference gamut compression does it
+    (per channel, by its distance from the brightest), on coded values and from near the border on.
     """
-    most = np.maximum(coded.max(axis=1, keepdims=True), 1e-6)
-    distance = (most - coded) / most
+    coded = [linear_to_srgb(channel).astype(np.float32) for channel in light]
+    most = np.maximum(_most(coded), np.float32(1e-6))
+    shown = np.minimum(most, 1) * 255
     room = 1 - COMPRESSED_FROM
-    reach = limits - COMPRESSED_FROM
-    scale = np.where(reach > room, room * reach / np.maximum(reach - room, 1e-6), np.inf)
-    over = np.maximum(distance - COMPRESSED_FROM, 0)
-    with np.errstate(invalid="ignore"):
-        moved = np.where(np.isinf(scale), over, over * scale / (over + scale))
-    distance = np.where(over > 0, COMPRESSED_FROM + moved, distance)
-    return np.asarray((np.minimum(most, 1) * (1 - distance)).clip(0, 1))
+    channels = []
+    for channel, limit in zip(coded, limits, strict=True):
+        over = np.maximum((most - channel) / most - np.float32(COMPRESSED_FROM), 0)
+        reach = limit - COMPRESSED_FROM
+        if reach > room:
+            scale = np.float32(room * reach / (reach - room))
+            over -= over * scale / (over + scale)
+        else:  # none of it lies outside
+            over[:] = 0
+        channels.append(np.rint(((channel / most + over) * shown).clip(0, 255)))
+    return np.stack(channels, axis=-1).astype(np.uint8)
 
 
-def _limits(colour: Colour) -> NDArray[np.float64]:
+def _limits(colour: Colour) -> list[float]:
     """How far from grey each channel comes, at the corners of the colour's own cube."""
     corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, -1)[:, 1:]
     coded = linear_to_srgb(colour.matrix @ corners)
     most = coded.max(axis=0)
-    return np.asarray(((most - coded) / most).max(axis=1))
+    return [float(limit) for limit in ((most - coded) / most).max(axis=1)]
 
 
 @cache
-def _coding() -> NDArray[np.uint8]:
-    light = np.linspace(0, 1, STEPS)
-    return np.rint(linear_to_srgb(light) * 255).astype(np.uint8)
+def _tables() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """By steps of light: how it is coded, and the light below which another channel lies too far
+    from this one, the brightest.
+    """
+    coded = linear_to_srgb(np.linspace(0, 1, STEPS))
+    borders = srgb_to_linear(coded * (1 - COMPRESSED_FROM))
+    return np.rint(coded * 255).astype(np.uint8), borders.astype(np.float32)

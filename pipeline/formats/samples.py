@@ -19,6 +19,7 @@ DEPTHS = (8, 10, 12, 14)
 FULL_32 = 2**28
 # The greatest float of a picture, and what is white in it then: light may go beyond 1.
 FLOAT_WHITES = ((16.0, 1.0), (255.0, 255.0), (65535.0, 65535.0))
+BAND_ROWS = 256
 # A sharpened picture goes below black by less than this share; what is further off is stretched.
 UNDERSHOOT = 0.1
 
@@ -34,16 +35,23 @@ class Samples:
     white: float
 
     def eight_bits(self) -> NDArray[np.uint8]:
-        """The same from 0 to 255, cut off at black and white."""
-        scale = 255 / (self.white - self.black)
-        if self.values.dtype == np.uint8 and scale == 1:
-            return np.asarray(self.values, np.uint8)
-        if self.values.dtype.kind == "u":
-            grid = np.arange(np.iinfo(self.values.dtype).max + 1, dtype=np.float64)
+        """The same from 0 to 255, cut off at black and white; band by band, for memory's sake."""
+        values, scale = self.values, 255 / (self.white - self.black)
+        if values.dtype == np.uint8 and scale == 1:
+            return np.asarray(values, np.uint8)
+        table = None
+        if values.dtype.kind == "u":
+            grid = np.arange(np.iinfo(values.dtype).max + 1, dtype=np.float64)
             table = np.rint((grid - self.black) * scale).clip(0, 255).astype(np.uint8)
-            return np.asarray(np.take(table, self.values))
-        scaled = (self.values.astype(np.float32) - np.float32(self.black)) * np.float32(scale)
-        return np.asarray(np.rint(scaled.clip(0, 255)), np.uint8)
+        shown = np.empty(values.shape, np.uint8)
+        for top in range(0, len(values), BAND_ROWS):
+            band = values[top : top + BAND_ROWS]
+            if table is not None:
+                shown[top : top + BAND_ROWS] = np.take(table, band)
+            else:
+                scaled = (band - np.float32(self.black)) * np.float32(scale)
+                shown[top : top + BAND_ROWS] = np.rint(scaled.clip(0, 255))
+        return shown
 
 
 def levelled(
@@ -108,10 +116,13 @@ def _shifted(values: Numbers, black: float, white: float) -> Samples:
 
 
 def _floats(values: Numbers, warn: Warn, stated: tuple[float, float] | None) -> Samples:
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return Samples(np.zeros(values.shape, np.float32), 0.0, 1.0)
-    least, greatest = float(finite.min()), float(finite.max())
+    least, greatest = float(values.min()), float(values.max())
+    damaged = not np.isfinite((least, greatest)).all()  # with numbers that are none
+    if damaged:
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            return Samples(np.zeros(values.shape, np.float32), 0.0, 1.0)
+        least, greatest = float(finite.min()), float(finite.max())
     black, white = 0.0, next((white for most, white in FLOAT_WHITES if greatest <= most), 0.0)
     if stated and stated[0] <= least and greatest <= stated[1] and stated[0] < stated[1]:
         black, white = stated
@@ -121,8 +132,10 @@ def _floats(values: Numbers, warn: Warn, stated: tuple[float, float] | None) -> 
     elif greatest > 1:
         warn(f"floats that go up to {greatest:.4g} were taken with white at {white:g}")
     white = max(white, black + 1e-30)
-    cleaned = np.nan_to_num(values.astype(np.float32), nan=black, posinf=white, neginf=black)
-    return Samples(cleaned, black, white)
+    values = values.astype(np.float32, copy=False)
+    if damaged:
+        values = np.nan_to_num(values, nan=black, posinf=white, neginf=black)
+    return Samples(values, black, white)
 
 
 def alpha_plane(values: Numbers, greatest: float) -> Plane:

@@ -39,7 +39,8 @@ def srgb_to_linear(values: Values) -> Values:
 def linear_to_srgb(light: Values) -> Values:
     """The inverse of ``srgb_to_linear``."""
     size = np.abs(light)
-    values = np.where(size <= 0.0031308, size * 12.92, 1.055 * size ** (1 / 2.4) - 0.055)
+    root = size ** size.dtype.type(1 / 2.4)
+    values = np.where(size <= 0.0031308, size * 12.92, 1.055 * root - 0.055)
     return np.asarray(np.copysign(values, light))
 
 
@@ -78,8 +79,9 @@ def hlg_display(scene: Values, luminance: Values) -> Values:
     """in: (..., 3) light of the scene and the weights of its channels in luminance; out: light of
     the reference display, in units of diffuse white (BT.2100, table 5: OOTF).
     """
-    bright = np.maximum(scene @ luminance, 0) ** (HLG_SYSTEM_GAMMA - 1)
-    return np.asarray(scene * bright[..., None] * (HLG_PEAK_NITS / REFERENCE_WHITE_NITS))
+    brightness = scene @ luminance.astype(scene.dtype)
+    gain = np.maximum(brightness, 0) ** scene.dtype.type(HLG_SYSTEM_GAMMA - 1)
+    return np.asarray(scene * (gain * (HLG_PEAK_NITS / REFERENCE_WHITE_NITS))[..., None])
 
 
 def power(gamma: float) -> Transfer:
