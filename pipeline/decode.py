@@ -223,6 +223,8 @@ def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: W
         reserve(Header("tiff", page.width, page.height, page.alpha_kind != 0, size))
     exif = tiff.exif_colour(data, page)
     colour = colour_of("tiff", data, page.mode, page.profile, exif, warn)
+    if page.sample_format == tiff.FLOAT and colour.source == "none":
+        warn("floats without a profile were taken as coded like sRGB, not as linear light")
     # a picture in linear light may well stay in the lowest fourth of its range
     pixels = tiff_samples.read(data, page, warn, as_counted=not colour.is_srgb)
     return Raster(

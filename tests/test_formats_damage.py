@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from test_colours import bitmap, cicp, gamma, png, scene
+from test_decode_damage import assert_photo_or_named_error
 from test_nearly_whole import cr3, jpeg, raf, raw_tiff
 from tiffs import described, tiff
 
-from pipeline.decode import decode
 from pipeline.decoder import Decoder
-from pipeline.errors import PermanentError, TooCostly
+from pipeline.errors import TooCostly
 from pipeline.settings import Settings
 
 pillow_heif.register_heif_opener()
@@ -82,14 +82,7 @@ def test_flipped_bytes_give_a_photo_or_a_named_error(
     offset = len(data) - reach if where == "tail" else 0
     for place, mask in flips:
         data[offset + int(place * reach)] ^= mask
-    try:
-        photo, source = decode(bytes(data), Settings(max_input_pixels=1_000_000))
-    except PermanentError as error:
-        assert error.stage == "decode"
-    else:
-        assert photo.pixels.dtype == np.uint8
-        assert photo.pixels.ndim == 3
-        assert source.format
+    assert_photo_or_named_error(bytes(data))
 
 
 def test_large_pictures_of_every_depth_keep_within_what_is_granted() -> None:

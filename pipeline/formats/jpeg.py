@@ -25,6 +25,7 @@ ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 MAX_SEGMENTS = 10_000
 LEAST_ROWS = 0.95  # of a picture that is drawn
 GREY, GREY_COLUMNS = 128, 4  # what the library puts where nothing came; looked for on the right
+HELD_BACK_ROWS = 32  # at most: two rows of blocks of 16
 NEVER_DECODED: dict[str, int | tuple[int, ...]] = {
     "RGB": (3, 253, 7),
     "L": 3,
@@ -188,8 +189,10 @@ def _rows_sequential(data: bytes, whole: Image.Image, open_: Open) -> int:
     right = whole.crop((max(0, whole.width - GREY_COLUMNS), above, whole.width, whole.height))
     ends = np.asarray(right, np.int16).reshape(right.height, -1)
     grey = np.flatnonzero(np.abs(ends - GREY).max(axis=1) <= 1)
-    if not grey.size or grey[0] == 0:  # of itself grey, down from a row that is there
+    if not grey.size:
         return whole.height
+    if rows and grey[0] == 0:  # grey of itself: a row that is there is so, too
+        return min(whole.height, rows + HELD_BACK_ROWS)
     return above + int(grey[0])
 
 
