@@ -217,12 +217,12 @@ def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: W
         # uncompressed, Pillow reads these as if there were a colour for each pixel
         TiffImagePlugin.READ_LIBTIFF = page.is_subsampled
         file = data if page is found[0] else tiff.first_page_is(data, page)
-        return _read(file, "tiff", settings, reserve, warn, tiff.exif_colour(data, page))
+        return _read(file, "tiff", settings, reserve, warn, tiff.own_colour(data, page))
     if reserve:
         size = page.samples * max(page.bits, 8) // 8
         reserve(Header("tiff", page.width, page.height, page.alpha_kind != 0, size))
-    exif = tiff.exif_colour(data, page)
-    colour = colour_of("tiff", data, page.mode, page.profile, exif, warn)
+    own = tiff.own_colour(data, page)
+    colour = colour_of("tiff", data, page.mode, page.profile, own, warn)
     if page.sample_format == tiff.FLOAT and colour.source == "none":
         warn("floats without a profile were taken as coded like sRGB, not as linear light")
     # a picture in linear light may well stay in the lowest fourth of its range
@@ -259,9 +259,9 @@ def _read(
     settings: Settings,
     reserve: Reserve | None,
     warn: Warn,
-    exif_colour: Colour | Unusable | None = None,
+    own_colour: Colour | Unusable | None = None,
 ) -> Raster:
-    """Whatever Pillow and pillow_heif read; ``exif_colour``: of a TIFF, which has it elsewhere."""
+    """Whatever Pillow and pillow_heif read; ``own_colour``: what a TIFF says of its."""
     image = _open(data, kind, settings)
     mode, size = image.mode, image.size
     orientation = turn = 1
@@ -275,7 +275,7 @@ def _read(
     exif = exif_of(image)
     if kind not in ("heif", "tiff"):
         orientation = turn = orientation_of(exif)
-    told = exif_colour or exif_format.colour(exif)
+    told = own_colour or exif_format.colour(exif)
     profile = image.info.get("icc_profile")
     colour = colour_of(kind, data, colours_mode(mode), profile, told, warn)
     colours, alpha = first_shown(whole, warn, as_counted=not colour.is_srgb)

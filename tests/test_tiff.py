@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ from pipeline.errors import (
     TruncatedImage,
     UnsupportedVariant,
 )
+from pipeline.formats import primaries, transfer
 from pipeline.settings import Settings
 
 HEIGHT, WIDTH = 37, 50
@@ -294,3 +296,27 @@ def test_a_chain_of_pages_without_end() -> None:
     first = int.from_bytes(data[4:8], "little")
     data[-4:] = first.to_bytes(4, "little")  # the last page's next is the first one
     assert far(opened(bytes(data))[0], scene()) <= 0.51
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("space", [primaries.ADOBE_RGB, primaries.DISPLAY_P3, primaries.SRGB])
+def test_primaries_that_the_file_states(space: primaries.Primaries, bits: int) -> None:
+    """TIFF 6.0, chapter 20."""
+    light = transfer.srgb_to_linear(scene() * 0.6 + 0.2) @ np.linalg.inv(primaries.to_srgb(space)).T
+    adobe = space is primaries.ADOBE_RGB
+    coded = light.clip(0, 1) ** (256 / 563) if adobe else transfer.linear_to_srgb(light.clip(0, 1))
+    stored = np.rint(coded * (2**bits - 1)).astype(f"<u{bits // 8}")
+    points = [*space.red, *space.green, *space.blue]
+    stated = {318: [float(number) for number in space.white], 319: points}
+    pixels, _, source, _ = opened(tiff(page(RGB, stored, bits) | stated))
+    assert far(pixels, scene() * 0.6 + 0.2) <= (3 if bits == 8 else 1)
+    assert source.colour_source == ("none" if space is primaries.SRGB else "TIFF primaries")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_of_sixteen_bits_that_holds_twelve(channels: int) -> None:
+    stored = np.rint(scene(channels) * 4095).astype(np.uint16)
+    data = cv2.imencode(".png", stored[..., ::-1])[1].tobytes()
+    pixels, _, _, warnings = opened(data)
+    assert far(pixels, scene(channels)) <= 1
+    assert "12 bits" in warnings[0]

@@ -88,13 +88,18 @@ def to_srgb(primaries: Primaries) -> Matrix:
 SAME_POINT = 0.005  # chromaticities closer than this are the same
 
 
+def is_same(mine: Primaries, its: Primaries) -> bool:
+    """Whether both are the same, as near as programs write them."""
+    return all(
+        abs(one - other) <= SAME_POINT
+        for point in ("red", "green", "blue", "white")
+        for one, other in zip(getattr(mine, point), getattr(its, point), strict=True)
+    )
+
+
 def is_srgb(primaries: Primaries) -> bool:
     """Whether these are sRGB's, as near as programs write them."""
-    return all(
-        abs(mine - its) <= SAME_POINT
-        for point in ("red", "green", "blue", "white")
-        for mine, its in zip(getattr(primaries, point), getattr(SRGB, point), strict=True)
-    )
+    return is_same(primaries, SRGB)
 
 
 # the XYZ of sRGB's red, green and blue relative to D50, as columns

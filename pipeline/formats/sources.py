@@ -12,11 +12,11 @@ def colour_of(
     data: bytes,
     mode: str,
     profile: bytes | None,
-    exif: Colour | Unusable | None,
+    own: Colour | Unusable | None,
     warn: Warn,
 ) -> Colour:
     """in: a format and a file, the mode of its pixels (L, RGB, CMYK, LAB), its ICC profile and what
-    its EXIF says, where it has them; out: what its numbers mean.
+    its EXIF or its TIFF tags say, where it has them; out: what its numbers mean.
     """
     if kind == "bmp":
         profile = bmp.profile(data)
@@ -28,7 +28,7 @@ def colour_of(
         candidates.append(isobmff.nclx(data))
     elif kind == "bmp":
         candidates.append(bmp.colour(data))
-    candidates.append(exif)
+    candidates.append(own)
     if _plain(mode) not in ("L", "RGB"):  # inks and L*a*b* have no curves but a profile's
         candidates = [icc]
     return chosen(candidates, warn)

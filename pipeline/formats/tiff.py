@@ -13,10 +13,13 @@ from typing import Any
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from pipeline.errors import TruncatedImage, UnsupportedVariant
-from pipeline.formats import exif
-from pipeline.formats.colour import Colour, Unusable, Warn
+from pipeline.formats import exif, transfer
+from pipeline.formats.colour import Colour, Unusable, Warn, described
+from pipeline.formats.primaries import ADOBE_RGB, D65, Primaries, is_same, is_srgb
 
 MAX_PAGES = 64  # looked at; a file of more pages has its photo among the first
+SOURCE = "TIFF primaries"
+WHITE_POINT, PRIMARIES = 318, 319
 EXIF, INTEROPERABILITY, COLOUR_SPACE = 34665, 40965, 40961
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 YCBCR, CFA, LINEAR_RAW = 6, 32803, 34892
@@ -60,6 +63,14 @@ class Page:
         if isinstance(value, tuple):
             value = value[0] if value else default
         return value if isinstance(value, int) else default
+
+    def fractions(self, tag: int) -> tuple[float, ...]:
+        """A tag of several fractions; empty where one of them is none."""
+        value: Any = self.tags.get(tag, ())
+        try:
+            return tuple(float(item) for item in value)
+        except (TypeError, ValueError, ZeroDivisionError):
+            return ()
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """A tag of several whole numbers."""
@@ -259,8 +270,18 @@ def check_supported(page: Page) -> None:
         )
 
 
-def exif_colour(data: bytes, page: Page) -> Colour | Unusable | None:
-    """What the EXIF directories that hang below a page say of its colours."""
+def own_colour(data: bytes, page: Page) -> Colour | Unusable | None:
+    """What a page says of its colours beside an ICC profile: its primaries and its curve (TIFF 6.0,
+    chapter 20), else what the EXIF directories below it say.
+    """
+    points, white = page.fractions(PRIMARIES), page.fractions(WHITE_POINT)
+    if len(points) == 6:
+        red, green, blue = (points[0:2], points[2:4], points[4:6])
+        stated = Primaries("primaries", red, green, blue, white if len(white) == 2 else D65)
+        if not is_srgb(stated):
+            adobe = is_same(stated, ADOBE_RGB)
+            curve = transfer.ADOBE_RGB if adobe else None
+            return described(SOURCE, ADOBE_RGB if adobe else stated, curve)
     detail = page_at(data, page.number(EXIF))
     if detail is None:
         return None
