@@ -12,8 +12,7 @@ from pipeline.formats.colour import Colour, Unusable, by_codes
 
 NCLX = "nclx box"
 MAX_BOXES = 20_000  # in all: a hostile file may nest as many as it has bytes
-FULL = {b"meta", b"stsd"}  # boxes whose children come after a version and, of one, a count
-PLAIN = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"iprp", b"ipco"}
+CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
 SAMPLE_ENTRIES = {b"av01", b"hvc1", b"hev1"}
 ENTRY_BYTES = 78  # of a visual sample entry before its boxes
 
@@ -42,15 +41,17 @@ def nclx(data: bytes) -> Colour | Unusable | None:
     """
     meta = next((box for box in boxes(data, 0, len(data)) if box[0] == b"meta"), None)
     found = None
-    if meta is not None:
-        found = _of_primary(data, meta[1] + 4, meta[2])
-    if found is None:
-        found = next(_track_colours(data, 0, len(data)), None)
+    try:
+        if meta is not None:
+            found = _of_primary(data, meta[1] + 4, meta[2])
+        if found is None:
+            found = next(_track_colours(data, 0, len(data)), None)
+    except (struct.error, IndexError):  # boxes that are cut off do not cost the photo
+        return Unusable(NCLX, "the boxes around it are damaged")
     if found is None:
         return None
-    primaries, transfer, _matrix, full = struct.unpack_from(">HHHB", found)
-    # The codec turns luma and chroma, whatever their range, into RGB of the whole range.
-    del full
+    # Its range does not matter here: the codec makes RGB of the whole range from either.
+    primaries, transfer = struct.unpack_from(">HH", found)
     return by_codes(NCLX, primaries, transfer)
 
 
@@ -106,7 +107,7 @@ def _properties_of(item: int, body: bytes) -> list[int]:
 
 def _track_colours(data: bytes, start: int, end: int) -> Iterator[bytes]:
     for name, begin, stop in boxes(data, start, end):
-        if name in PLAIN:
+        if name in CONTAINERS:
             yield from _track_colours(data, begin, stop)
         elif name == b"stsd":
             yield from _track_colours(data, begin + 8, stop)

@@ -39,7 +39,6 @@ class Preview:
     width: int
     height: int
     orientation: int
-    container: str
 
 
 def container_of(data: bytes) -> str | None:
@@ -84,7 +83,7 @@ def largest_preview(data: bytes, container: str) -> Preview:
             limit=LEAST_PREVIEW_PX,
         )
     begin, width, height = best
-    return Preview(data[begin:], width, height, _orientation(data), container)
+    return Preview(data[begin:], width, height, _orientation(data))
 
 
 def _orientation(data: bytes) -> int:

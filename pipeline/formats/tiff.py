@@ -25,10 +25,8 @@ REDUCED, MASK = 1, 4  # bits of NewSubfileType
 YCBCR, CFA, LINEAR_RAW = 6, 32803, 34892
 RAW_COMPRESSIONS = {32767, 32769, 32770, 34713, 65000, 65535}  # of cameras' makers
 JPEG_COMPRESSIONS = {6, 7}
-READ_HERE = {1: "none", 5: "LZW", 8: "Deflate", 32773: "PackBits", 32946: "Deflate"} | {
-    34925: "LZMA",
-    50000: "Zstandard",
-}
+# none, LZW, Deflate (twice), PackBits, LZMA, Zstandard: streams of bytes, whatever these mean
+READ_HERE = {1, 5, 8, 32773, 32946, 34925, 50000}
 READ_BY_PILLOW = {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000}
 NAMES = {
     34712: "JPEG 2000",
@@ -257,7 +255,7 @@ def is_read_here(page: Page) -> bool:
 
 def check_supported(page: Page) -> None:
     """Raises UnsupportedVariant for a page that no way here reads, as far as its tags say."""
-    if page.compression not in READ_BY_PILLOW and page.compression not in READ_HERE:
+    if page.compression not in READ_BY_PILLOW:
         name = NAMES.get(page.compression, f"number {page.compression}")
         raise UnsupportedVariant(f"a TIFF compressed by {name} is not taken")
     bits = page.bits or "different"
