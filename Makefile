@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy fuzz check format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails \
+.PHONY: help setup run serve test test-heavy fuzz check format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -96,6 +96,10 @@ gallery: $(VENV)/.development
 ## make thumbnails       the pictures on the page's style cards, from samples/
 thumbnails: $(VENV)/.development
 	$(BIN)/python -m benchmarks.thumbnails
+
+## make corpus-formats   docs/formats.md: what nine other programs write, drawn and compared (Debian)
+corpus-formats: $(VENV)/.development
+	$(BIN)/python -m benchmarks.formats
 
 ## make weights          every file of layers/weights again; DATA=DIR (photographs), TEACHERS=DIR
 weights: $(VENV)/.development

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.api_multipart import form_parts
-from adapters.events import decode_base64
+from adapters.api_multipart import MAX_FIELD_BYTES, form_parts
+from adapters.events import decode_base64, photo_from_base64
 from pipeline import InvalidRequest, Options, TooManyBytes
 
 JSON = "application/json"
 FORM = "multipart/form-data"
+PHOTO_FIELDS = ("image", "file", "photo", "upload")  # the first is ours, the others are usual
 # what a form or a JSON object may hold beside the photo
 MARGIN_BYTES = 65_536
 MAX_DIGITS = 18  # of a whole number in JSON
@@ -120,7 +121,7 @@ class Request:
         named = self.over_query(document)
         if name == "upload_id":
             return Asked(None, checked_id(value), named)
-        data = decode_base64(value)
+        data = photo_from_base64(value)
         _bound(len(data), most_bytes)
         return Asked(data, None, named)
 
@@ -131,14 +132,19 @@ class Request:
         fields: dict[str, str] = {}
         header = self.headers["content-type"]
         for part in form_parts(header, self.body(most_bytes + MARGIN_BYTES)):
-            if part.name in fields or (part.name == "image" and photo is not None):
+            if part.name in fields or (part.name in PHOTO_FIELDS and photo is not None):
                 raise InvalidRequest(f"the form has the field {part.name!r} twice")
-            if part.name == "image":
+            if part.name in PHOTO_FIELDS:
                 photo = part.data
+            elif part.filename and len(part.data) > MAX_FIELD_BYTES:
+                raise InvalidRequest(
+                    f"the file in the field {part.name!r} of the form is none of the options; "
+                    f"the photo goes into a field named {PHOTO_FIELDS[0]}"
+                )
             else:
                 fields[part.name] = part.text
         if photo is None:
-            raise InvalidRequest("the form has no field image")
+            raise InvalidRequest(f"the form has no field {PHOTO_FIELDS[0]} with the photo")
         _bound(len(photo), most_bytes)
         return Asked(photo, None, self.over_query(fields))
 

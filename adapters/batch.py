@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -50,18 +49,16 @@ def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _message(record: SQSRecord) -> None:
-    """A message nobody can read is told of and let go: it would read the same next time."""
+    """A message that nobody can read is left in the queue, which brings it to the dead letters:
+    what it was about can be found there, and it is not counted as a photo.
+    """
     logger.append_keys(message_id=record.message_id)
     try:
-        body = json.loads(record.body)
-    except (ValueError, RecursionError):
-        body = None
-    try:
-        jobs = message_jobs(body)
+        jobs = message_jobs(record.body)
     except InvalidRequest as error:
         with journal.entry(correlation_id=record.message_id) as entry:
-            entry.failed(error)
-        return
+            entry.unreadable(error)
+        raise
     _all_done([_of_message(job, record) for job in jobs])
 
 

@@ -1,14 +1,16 @@
 """What kind of event came, and the jobs in it.
 
-Three traps are met here and nowhere else: keys in S3 records and in tasks of S3 Batch Operations
-are URL-encoded and decoded exactly once, keys in EventBridge events are not encoded at all, and a
-queue's first message may be the s3:TestEvent that S3 sends when a notification is set up.
+Four traps are met here and nowhere else: keys in S3 records and in tasks of S3 Batch Operations
+are URL-encoded and decoded exactly once, keys in EventBridge events are not encoded at all, a
+queue's first message may be the s3:TestEvent that S3 sends when a notification is set up, and what
+comes by way of SNS is text within an envelope, unless the subscription delivers it raw.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +18,17 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_plus
 
-from pipeline import InvalidRequest, UnknownEvent
+from pipeline import InvalidRequest, UnknownEvent, companion
 
 EVENTBRIDGE_CREATED = "Object Created"
 S3_CREATED = "ObjectCreated:"
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+# An archived object that S3 has made readable again is as good as a new one
+RESTORED = {"ObjectRestore:Completed", "Object Restore Completed"}
+SNS_CONFIRMATIONS = {"SubscriptionConfirmation", "UnsubscribeConfirmation"}
+MAX_LAYERS = 5  # of text around an event
+DATA_URI = re.compile(r"\s*data:[^,]*;base64,", re.IGNORECASE)
+URL_ALPHABET = str.maketrans("-_", "+/")
 
 
 class Kind(StrEnum):
@@ -126,19 +134,52 @@ def _id(value: Any) -> str | None:
 
 
 def notified_jobs(document: Any) -> list[Job | Ignored]:
-    """The jobs of an S3 event, of an EventBridge event or of a queue message's body.
+    """The jobs of an S3 event, of an EventBridge event or of a queue message's body, each as it is
+    or within what SNS and queues wrap around it.
 
     Raises UnknownEvent when it is none of these; one bad record among others is Ignored.
     """
-    if isinstance(document, dict):
+    return _notified(document, MAX_LAYERS)
+
+
+def _notified(document: Any, layers: int) -> list[Job | Ignored]:
+    if layers and isinstance(document, dict):
         if document.get("Event") == "s3:TestEvent":
             return [Ignored("s3:TestEvent: S3 only tries the way", _id(document.get("Bucket")))]
         if document.get("source") == "aws.s3":
             return [_eventbridge_job(document)]
+        if document.get("Type") in SNS_CONFIRMATIONS:
+            return [Ignored(f"{document['Type']} of SNS brings no object")]
+        inner = _enveloped(document)
+        if inner is not None:
+            return _message(inner, layers)
         records = document.get("Records")
         if isinstance(records, list):
-            return [_s3_job(record) for record in records]
+            return [job for record in records for job in _record_jobs(record, layers)]
     raise UnknownEvent("neither S3 records nor an EventBridge event of S3")
+
+
+def _record_jobs(record: Any, layers: int) -> list[Job | Ignored]:
+    inner = _enveloped(record) if isinstance(record, dict) else None
+    if inner is None:
+        return [_s3_job(record)]
+    try:
+        return _message(inner, layers)
+    except InvalidRequest as error:
+        return [Ignored(f"a record whose text nobody can read: {error.message}")]
+
+
+def _enveloped(document: Mapping[str, Any]) -> str | None:
+    """The text within an envelope: a notification of SNS, a record of SNS for Lambda, or of SQS."""
+    if document.get("Type") == "Notification":
+        text = document.get("Message")
+    elif isinstance(document.get("Sns"), dict):
+        text = document["Sns"].get("Message")
+    elif document.get("eventSource") == "aws:sqs":
+        text = document.get("body")
+    else:
+        return None
+    return text if isinstance(text, str) else ""
 
 
 def _s3_job(record: Any) -> Job | Ignored:
@@ -150,7 +191,8 @@ def _s3_job(record: Any) -> Job | Ignored:
     except (AttributeError, KeyError, TypeError):
         return Ignored("a record that is not one of S3")
     # events say "ObjectCreated:Put", the console's and SNS's samples "s3:ObjectCreated:Put"
-    if not str(name).removeprefix("s3:").startswith(S3_CREATED):
+    event = str(name).removeprefix("s3:")
+    if not event.startswith(S3_CREATED) and event not in RESTORED:
         return Ignored(f"{name} is not {S3_CREATED}*", bucket, key)
     sent = answer.get("x-amz-request-id") if isinstance(answer, dict) else None
     return Job(bucket, key, notified=True, correlation_id=_id(sent))
@@ -163,22 +205,31 @@ def _eventbridge_job(event: dict[str, Any]) -> Job | Ignored:
         key = _text(event["detail"]["object"]["key"])
     except (KeyError, TypeError):
         return Ignored("an EventBridge event without bucket and key")
-    if kind != EVENTBRIDGE_CREATED:
+    if kind != EVENTBRIDGE_CREATED and kind not in RESTORED:
         return Ignored(f"{kind} is not {EVENTBRIDGE_CREATED}", bucket, key)
     return Job(bucket, key, notified=True, correlation_id=_id(event.get("id")))
 
 
 def message_jobs(body: Any) -> list[Job | Ignored]:
-    """The jobs of a queue's message: what notified_jobs reads, or a direct call for an object,
-    which is how a job comes back with its options.
+    """The jobs of a queue's message, as text or read already: what notified_jobs reads, or a direct
+    call for an object, which is how a job comes back with its options.
 
     Raises UnknownEvent for anything else, InvalidRequest for a call that is not right.
     """
+    return _message(body, MAX_LAYERS)
+
+
+def _message(body: Any, layers: int) -> list[Job | Ignored]:
+    if isinstance(body, str) and layers:  # even twice, as some bridges make text of JSON
+        try:
+            return _message(json.loads(body), layers - 1)
+        except (ValueError, RecursionError):
+            body = None
     if isinstance(body, dict) and {"bucket", "key"} <= body.keys():
         call = direct_call(body)
         if isinstance(call, Job):
             return [call]
-    return notified_jobs(body)
+    return _notified(body, layers)
 
 
 def task_job(task: Any, arguments: Mapping[str, str]) -> Job | Ignored:
@@ -195,6 +246,9 @@ def task_job(task: Any, arguments: Mapping[str, str]) -> Job | Ignored:
         return Ignored("a task without bucket and key")
     if key.endswith("/"):
         return Ignored("it is the mark of a folder", bucket, key)
+    what = companion(key)
+    if what:
+        return Ignored(f"it is no photo but {what}", bucket, key)
     return Job(bucket, key, options=arguments)
 
 
@@ -205,12 +259,12 @@ def direct_call(event: Any) -> Job | Upload:
     """
     if not isinstance(event, dict) or not ({"bucket", "key", "image_base64"} & event.keys()):
         raise UnknownEvent(
-            "an event of no known kind: known are S3, S3 through SQS or EventBridge, HTTP API 2.0,"
+            "an event of no known kind: known are S3, S3 by SNS, SQS or EventBridge, HTTP API 2.0,"
             ' {"bucket": ..., "key": ...} and {"image_base64": ...}'
         )
     options = dict(event)
     if "image_base64" in options:
-        return Upload(decode_base64(options.pop("image_base64")), options)
+        return Upload(photo_from_base64(options.pop("image_base64")), options)
     bucket, key = (options.pop(name, None) for name in ("bucket", "key"))
     version_id = options.pop("version_id", None)
     try:
@@ -229,3 +283,20 @@ def decode_base64(text: Any) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except (AttributeError, ValueError, binascii.Error) as error:
         raise InvalidRequest("the photo is not base64 text") from error
+
+
+def photo_from_base64(text: Any) -> bytes:
+    """The bytes of a photo as callers send it in JSON: base64 as decode_base64 takes it, in the
+    alphabet for URLs, without padding, or a data URI as browsers make it. Raises InvalidRequest.
+    """
+    if not isinstance(text, str):
+        return decode_base64(text)
+    if text.lstrip()[:5].lower() == "data:":
+        match = DATA_URI.match(text)
+        if match is None:
+            raise InvalidRequest("the photo is a data URI, but not in base64")
+        text = text[match.end() :]
+    if " " not in text.strip():  # else it is words, or a + was lost
+        text = "".join(text.split()).translate(URL_ALPHABET)
+        text += "=" * (-len(text) % 4)
+    return decode_base64(text)

@@ -26,7 +26,7 @@ from pipeline import PermanentError
 QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 LONGEST_TEXT = 2000  # of a message or a traceback's end: strangers' files and names stand in them
 SENDERS = RequestTimeout | TooManyRequests  # to be sent again, and no fault of ours
-LEVELS = {"refused": logger.warning, "failed": logger.error}
+LEVELS = {"refused": logger.warning, "unreadable": logger.error, "failed": logger.error}
 
 _current: ContextVar[Entry | None] = ContextVar("entry", default=None)
 _figures_are_on = True
@@ -74,6 +74,10 @@ class Entry:
         self.add(error=told() if told else {"code": type(error).__name__, "message": str(error)})
         if self.status == "failed":
             self.add(traceback="".join(traceback.format_exception(error)))
+
+    def unreadable(self, error: PermanentError) -> None:
+        """A message asks for nothing that anybody understands."""
+        self.done("unreadable", error=error.as_dict())
 
     def tell(self) -> None:
         """Writes the line and the figures."""

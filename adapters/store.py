@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from pipeline import InvalidRequest, ObjectNotFound, StoreUnavailable, TooManyBytes
+from adapters.unpack import unpacked
+from pipeline import (
+    InvalidRequest,
+    ObjectArchived,
+    ObjectEncrypted,
+    ObjectForbidden,
+    ObjectNotFound,
+    PermanentError,
+    StoreUnavailable,
+    TooManyBytes,
+)
 
 MARK = "kirei"  # metadata of all that we write: the pipeline's version
 OWNER = "kirei-source"  # metadata of all that we write: which photo it came from
@@ -24,6 +34,10 @@ FINGERPRINT = "kirei-fingerprint"  # metadata of a picture: what it was computed
 ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "MethodNotAllowed", "404"}
 MALFORMED = {"InvalidArgument", "InvalidBucketName", "KeyTooLongError"}
 DENIED = {"AccessDenied", "403"}
+ARCHIVED = {"InvalidObjectState"}
+# GET without the customer's key (SSE-C) is an invalid request; KMS.* but for what passes
+ENCRYPTED = {"InvalidRequest"}
+KMS, KMS_PASSES = "KMS.", ("Throttling", "Internal", "Timeout", "Unavailable")
 TAKEN = {"PreconditionFailed", "412"}
 MAX_JSON_BYTES = 4_000_000
 
@@ -55,9 +69,12 @@ class Found:
     head: Head
     size_bytes: int
     _body: Any
+    encoding: str = ""  # Content-Encoding
 
     def read(self, most_bytes: int) -> bytes:
-        """The whole body. Raises TooManyBytes before any of it is fetched, StoreUnavailable."""
+        """The whole body, unpacked. Raises TooManyBytes before any of it is fetched or more of it
+        unpacked, StoreUnavailable, and what ``unpacked`` raises.
+        """
         if self.size_bytes > most_bytes:
             raise TooManyBytes(
                 f"the object has {self.size_bytes} bytes; at most {most_bytes} are taken",
@@ -65,11 +82,43 @@ class Found:
                 measured=self.size_bytes,
                 limit=most_bytes,
             )
-        return self._fetch()
+        body = self._fetch()
+        return unpacked(body, self.encoding, most_bytes) if self.encoding else body
 
     def _fetch(self) -> bytes:
         with _translated("reading"):
             return bytes(self._body.read())
+
+
+def unreadable(answer: Mapping[str, Any], bucket: str, key: str) -> PermanentError | None:
+    """in: the error that S3 answered to GET; out: why this object cannot be read however often it
+    is tried, None where trying again may help. Where the answer is AccessDenied, that is so only
+    if the bucket answers.
+    """
+    code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
+    what = f"s3://{bucket}/{key}"
+    if code in ARCHIVED:
+        storage_class = str(answer.get("StorageClass") or "an archive class")
+        return ObjectArchived(
+            f"{what} is archived in {storage_class}: aws s3api restore-object --restore-request "
+            f"Days=7 --bucket {bucket} --key {key}; it is drawn once S3 says that it is back",
+            measured=storage_class,
+        )
+    by_kms = code.startswith(KMS) and not any(word in code for word in KMS_PASSES)
+    if by_kms or (code in DENIED and "kms" in message.lower()):
+        return ObjectEncrypted(f"the KMS key of {what} is not ours to use ({code})", measured=code)
+    if code in ENCRYPTED:
+        return ObjectEncrypted(
+            f"{what} cannot be read ({code}): it is encrypted by its owner's own key (SSE-C)",
+            measured=code,
+        )
+    if code in DENIED:
+        return ObjectForbidden(
+            f"{what} may not be read ({code}), though its bucket may: see the object's owner, its "
+            "ACL and the bucket's policy",
+            measured=code,
+        )
+    return None
 
 
 def owner_of(*identity: str) -> str:
@@ -100,8 +149,9 @@ def open_client() -> Any:
 
 
 class Store:
-    """S3. Reading raises ObjectNotFound, InvalidRequest (a name that S3 does not take) and
-    StoreUnavailable; writing raises StoreUnavailable only, for what hinders it is no photo's fault.
+    """S3. Reading raises ObjectNotFound, ObjectArchived, ObjectEncrypted, ObjectForbidden,
+    InvalidRequest (a name that S3 does not take) and StoreUnavailable; writing raises
+    StoreUnavailable only, for what hinders it is no photo's fault.
     """
 
     def __init__(self, client: Callable[[], Any] = open_client) -> None:
@@ -118,11 +168,34 @@ class Store:
         with _translated(f"s3://{bucket}/{key}", reading=True):
             if version_id:
                 named["VersionId"] = version_id
-            answer = self._client.get_object(**named)
+            answer = self._got(named)
+        size, encoding = answer["ContentLength"], answer.get("ContentEncoding", "")
         try:
-            yield Found(Head.of(answer), answer["ContentLength"], answer["Body"])
+            yield Found(Head.of(answer), size, answer["Body"], encoding)
         finally:
             answer["Body"].close()
+
+    def _got(self, named: Mapping[str, str]) -> Any:
+        """S3's answer to GET. Raises ClientError, and what ``unreadable`` gives."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return self._client.get_object(**named)
+        except ClientError as error:
+            why = unreadable(error.response["Error"], named["Bucket"], named["Key"])
+            if isinstance(why, ObjectForbidden) and not self._answers(named["Bucket"]):
+                why = None  # all of the bucket is closed to us: no fault of this object
+            raise why or error from error
+
+    def _answers(self, bucket: str) -> bool:
+        """Whether the bucket itself lets us in."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client.head_bucket(Bucket=bucket)
+        except (BotoCoreError, ClientError):
+            return False
+        return True
 
     def head(self, bucket: str, key: str) -> Head | None:
         """The object as it is now; None where there is none, or can be none of that name."""

@@ -28,6 +28,10 @@ from pipeline import (
     InvalidOption,
     KireiError,
     Misconfigured,
+    NotAnImage,
+    ObjectArchived,
+    ObjectEncrypted,
+    ObjectForbidden,
     Options,
     PermanentError,
     Settings,
@@ -38,6 +42,8 @@ STYLISED, FAILED = "stylised/", "failed/"
 JSON = "application/json"
 MOST_KEY_BYTES = 1024  # that S3 takes; a photo's key may have as many, and a result's has more
 LONGEST_ENDING = len(".json")
+# Objects that are there and cannot be read: S3 tells nothing of them to compare with
+UNREADABLE = (ObjectArchived, ObjectEncrypted, ObjectForbidden)
 MOST_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
 
 
@@ -196,10 +202,15 @@ class Worker:
                 origin |= {"version_id": seen.version_id, "etag": seen.etag}
                 asked = {**metadata_options(seen.metadata), **job.options}
                 style = asked.get("style", style)
-                outcome = self._stylise_object(job, found, Options.from_mapping(asked), origin)
+                options = self.pipeline.resolved(Options.from_mapping(asked))
+                outcome = self._stylise_object(job, found, options, origin)
         except PermanentError as error:
+            what = pipeline.companion(job.key, error.measured)
+            if what and isinstance(error, NotAnImage):
+                return self._skipped(Ignored(f"it is no photo but {what}", job.bucket, job.key))
             outcome = self._refused(job, error, origin, style)
-            self._check_current(job, seen)
+            if not isinstance(error, UNREADABLE):
+                self._check_current(job, seen)
         else:
             self._check_current(job, seen)
             self._forget_failure(job)
@@ -248,6 +259,7 @@ class Worker:
         """The sidecar, as a dict, of a photo without a key; the picture lies in the output bucket
         and ``output.url`` gives it to whoever has it. Computed only if it is not there yet.
         """
+        options = self.pipeline.resolved(options)
         etag = hashlib.sha256(data).hexdigest()
         wanted = pipeline.fingerprint(
             self.pipeline.version, options, bucket=None, key=None, version_id=None, etag=etag
@@ -320,7 +332,8 @@ class Worker:
             return f"the key does not start with {self.adapter.input_prefix}"
         if job.key.endswith("/"):
             return "it is the mark of a folder"
-        return None
+        what = pipeline.companion(job.key)
+        return f"it is no photo but {what}" if what else None
 
     def _skipped(self, ignored: Ignored) -> Outcome:
         return Outcome("skipped", ignored.bucket, ignored.key, ignored.why)

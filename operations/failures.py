@@ -11,7 +11,7 @@ from typing import Any
 from adapters.events import Ignored, Job, message_jobs
 from operations.queues import Message, looked_at
 from operations.stack import Stack, client
-from pipeline import InvalidRequest
+from pipeline import InvalidRequest, UnknownEvent
 
 FAILED = "failed/"
 
@@ -47,7 +47,8 @@ def failures(stack: Stack, most: int) -> Iterator[Failure]:
     for message in looked_at(stack.output("DeadLettersUrl"), most):
         why = f"received {message.receives} times; the log has message {message.id}"
         for bucket, key in _objects(message.body):
-            yield Failure("dead_letter", message.sent_at, bucket, key, None, why)
+            code = None if key else UnknownEvent.code
+            yield Failure("dead_letter", message.sent_at, bucket, key, code, why)
     for message in looked_at(stack.output("FailedEventsUrl"), most):
         yield from _failed_event(message)
     for refusal in islice(refusals(stack), most):

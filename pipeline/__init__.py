@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.companions import companion
     from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
         DecoderLost,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
         KireiError,
         Misconfigured,
         NotAnImage,
+        ObjectArchived,
+        ObjectEncrypted,
+        ObjectForbidden,
         ObjectNotFound,
         OutOfDescriptors,
         OutOfTime,
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
         TruncatedImage,
         UnknownEvent,
         UnknownStyle,
+        UnsupportedVariant,
         WeightsInvalid,
     )
     from pipeline.run import Pipeline
@@ -57,6 +62,9 @@ __all__ = [
     "KireiError",
     "Misconfigured",
     "NotAnImage",
+    "ObjectArchived",
+    "ObjectEncrypted",
+    "ObjectForbidden",
     "ObjectNotFound",
     "Options",
     "OutOfDescriptors",
@@ -77,14 +85,17 @@ __all__ = [
     "TruncatedImage",
     "UnknownEvent",
     "UnknownStyle",
+    "UnsupportedVariant",
     "WeightSpec",
     "WeightsInvalid",
+    "companion",
     "failure_record",
     "fingerprint",
     "sidecar_json",
 ]
 
 _MODULES = {
+    "companions": ("companion",),
     "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
     "run": ("Pipeline",),
     "settings": ("Options", "Settings"),

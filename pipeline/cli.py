@@ -19,6 +19,7 @@ from rich.table import Table
 
 from pipeline import MAX_SECONDS, VERSION
 from pipeline.commands import ExtensibleGroup
+from pipeline.companions import companion
 from pipeline.errors import InvalidOption, KireiError, ObjectNotFound
 from pipeline.settings import Options, Settings
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from pipeline import Pipeline, Result
 
 SUFFIXES = frozenset(
-    ".avif .bmp .gif .heic .heif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp".split()
+    ".avif .bmp .gif .heic .heics .heif .heifs .hif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
+    " .arw .cr2 .cr3 .dng .nef .orf .pef .raf .rw2 .srw".split()
 )
 STANDARD_STREAM = "-"
 
@@ -138,7 +140,8 @@ def _find(photos: tuple[str, ...], output: Path | None) -> Iterator[tuple[str, P
             continue
         for path in sorted(folder.rglob("*")):
             ours = output is not None and path.is_relative_to(output)
-            if path.suffix.lower() in SUFFIXES and path.is_file() and not ours:
+            photo_like = path.suffix.lower() in SUFFIXES and not companion(path.as_posix())
+            if photo_like and path.is_file() and not ours:
                 yield str(path), path.relative_to(folder)
 
 

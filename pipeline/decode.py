@@ -6,12 +6,12 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, TiffImagePlugin
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -21,16 +21,27 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pipeline.domain import Photo, Picture, Plane, Source
+from pipeline.domain import Photo, Plane, Source
 from pipeline.errors import (
     EmptyInput,
     ExtremeAspect,
-    NotAnImage,
     PermanentError,
     TooManyBytes,
     TooManyPixels,
     TruncatedImage,
+    UnsupportedVariant,
 )
+from pipeline.formats import deep, heif, jpeg, raw, tiff, tiff_samples
+from pipeline.formats import exif as exif_format
+from pipeline.formats.bands import colours_mode, first_shown
+from pipeline.formats.colour import Colour, Unusable, Warn
+from pipeline.formats.exif import exif_of, orientation_of
+from pipeline.formats.kinds import kind_of
+from pipeline.formats.samples import Samples
+from pipeline.formats.show import in_srgb
+from pipeline.formats.sources import colour_of
+from pipeline.formats.turn import turned
+from pipeline.formats.webp import webp_size
 from pipeline.settings import Settings
 
 # Pillow's file classes are called directly, not through Image.open: the list is closed whatever
@@ -44,38 +55,65 @@ PILLOW: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "tiff": TiffImageFile,
     "webp": WebPImageFile,
 }
-MAGIC = {
-    b"\xff\xd8\xff": "jpeg",
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"GIF87a": "gif",
-    b"GIF89a": "gif",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"II+\0": "tiff",  # BigTIFF
-    b"MM\0+": "tiff",
-}
-BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the header after the first 14
-AVIF_BRANDS = {b"avif", b"avis"}
-HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 # An "image spatial extents" box: its length, name, version, and the two sides.
 EXTENTS = re.compile(rb"\0\0\0\x14ispe\0{4}(.{4})(.{4})", re.DOTALL)
-ORIENTATION = int(ExifTags.Base.Orientation)
-PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
-BAND_ROWS = 256  # of a picture on its way from Pillow
-NAME_LENGTH = 120  # of a profile; it is a stranger's text on its way to the sidecar
+# What Pillow, libtiff and libheif say of sound files that they do not read
+UNSUPPORTED = re.compile(
+    r"unknown pixel mode|unknown data organization|unsupported|not supported|not yet supported"
+    r"|cannot handle|unknown raw mode",
+    re.IGNORECASE,
+)
 
 
-# Called with the opened file once its header is read and allowed, before any pixel is decoded;
-# returns by how much (1, 2, 4 or 8) the sides of a JPEG are reduced while it is decoded.
-Reserve = Callable[[Image.Image], int]
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture before its pixels are decoded. ``format``: as in Source;
+    ``sample_bytes``: of a pixel's samples where they have more than 8 bits, else 0.
+    """
+
+    format: str
+    width: int
+    height: int
+    has_alpha: bool
+    sample_bytes: int = 0
 
 
-def decode(data: bytes, settings: Settings, reserve: Reserve | None = None) -> tuple[Photo, Source]:
-    """in: the bytes of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIF file; out: the Photo, uint8
-    RGB in sRGB, upright, with its alpha (None where all is opaque), and what the file said.
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """Decoded pixels as they are stored, and all that it takes to show them.
 
-    Of several frames or pages the first is taken. Raises EmptyInput, TooManyBytes, NotAnImage,
-    TooManyPixels, ExtremeAspect (these by the header, before any pixel is decoded) and
+    ``turn`` is what of ``orientation`` (EXIF's value) is still to be applied.
+    """
+
+    format: str
+    mode: str
+    size: tuple[int, int]
+    orientation: int
+    turn: int
+    colours: Image.Image | Samples
+    alpha: Plane | None
+    colour: Colour
+
+
+# Called once the header is read and allowed, before any pixel is decoded; returns by how much
+# (1, 2, 4 or 8) the sides of a JPEG are reduced while it is decoded.
+Reserve = Callable[[Header], int]
+
+
+def _unwarned(message: str) -> None:
+    """Whoever does not ask for warnings gets none."""
+
+
+def decode(
+    data: bytes, settings: Settings, reserve: Reserve | None = None, warn: Warn = _unwarned
+) -> tuple[Photo, Source]:
+    """in: the bytes of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIF file, or of a camera's raw
+    file; out: the Photo, uint8 RGB in sRGB, upright, with its alpha (None where all is opaque),
+    and what the file said. ``warn`` is told what was guessed, ignored or not all there.
+
+    Of several pages the first full one is taken, of several frames the first that shows something,
+    of a raw file its largest preview. Raises EmptyInput, TooManyBytes, NotAnImage, TooManyPixels,
+    ExtremeAspect (these by the header, before any pixel is decoded), UnsupportedVariant and
     TruncatedImage. Nothing here bounds what a hostile file costs: pipeline/decoder.py does.
     """
     if not data:
@@ -86,23 +124,31 @@ def decode(data: bytes, settings: Settings, reserve: Reserve | None = None) -> t
             measured=len(data),
             limit=settings.max_input_bytes,
         )
-    kind = _kind(data)
-    with _named_errors(kind, settings):
-        image = _open(data, kind, settings)
-        mode = image.mode
-        stored, orientation, turn = _load(image, reserve(image) if reserve else 1)
-        pixels, alpha, profile = _srgb(image)
+    kind = kind_of(data)
+    with _named_errors(kind, data, settings):
+        if kind == "tiff":
+            raster = _read_tiff(data, settings, reserve, warn)
+        elif kind == "raw":
+            raster = _read_preview(data, raw.container_of(data) or kind, settings, reserve, warn)
+        else:
+            raster = _read(data, kind, settings, reserve, warn)
+        pixels, converted = in_srgb(raster.colours, raster.colour, warn)
+    alpha = raster.alpha
+    if alpha is not None and alpha.min() == 255:
+        alpha = None
     photo = Photo(
-        pixels=_turned(pixels, turn), alpha=None if alpha is None else _turned(alpha, turn)
+        pixels=turned(pixels, raster.turn),
+        alpha=None if alpha is None else turned(alpha, raster.turn),
     )
     return photo, Source(
-        format=kind,
-        mode=mode,
-        width_px=stored[0],
-        height_px=stored[1],
+        format=raster.format,
+        mode=raster.mode,
+        width_px=raster.size[0],
+        height_px=raster.size[1],
         bytes=len(data),
-        orientation_applied=orientation,
-        profile_converted=profile,
+        orientation_applied=raster.orientation,
+        profile_converted=converted,
+        colour_source=raster.colour.source,
     )
 
 
@@ -134,27 +180,8 @@ def _reduced(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _kind(data: bytes) -> str:
-    """The format by the first bytes; raises NotAnImage."""
-    for magic, kind in MAGIC.items():
-        if data.startswith(magic):
-            return kind
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in BMP_HEADERS:
-        return "bmp"
-    if data[4:8] == b"ftyp":
-        box = data[: min(int.from_bytes(data[:4], "big"), 256)]
-        brands = {data[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
-        if brands & AVIF_BRANDS:
-            return "avif"
-        if brands & HEIF_BRANDS:
-            return "heif"
-    raise NotAnImage("the file is no JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIF picture")
-
-
 @contextmanager
-def _named_errors(kind: str, settings: Settings) -> Iterator[None]:
+def _named_errors(kind: str, data: bytes, settings: Settings) -> Iterator[None]:
     """Turns what Pillow and its codecs raise into errors with names."""
     try:
         yield
@@ -169,9 +196,127 @@ def _named_errors(kind: str, settings: Settings) -> Iterator[None]:
             limit=settings.max_input_pixels,
         ) from error
     except Exception as error:  # codecs raise nearly everything on a damaged file
-        raise TruncatedImage(
-            f"the {kind} file is damaged, cut off or of a kind that cannot be read: {error}"
-        ) from error
+        variant = jpeg.unsupported(data) if kind == "jpeg" else None
+        if variant or UNSUPPORTED.search(str(error)):
+            raise UnsupportedVariant(
+                f"{variant or f'a {kind} file of this kind'} is not taken: {error}"
+            ) from error
+        raise TruncatedImage(f"the {kind} file is damaged or cut off: {error}") from error
+
+
+def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: Warn) -> Raster:
+    """The photo among a TIFF's pages, or of a raw file in the guise of TIFF its preview."""
+    found = tiff.pages(data)
+    container = raw.container_of_pages(found)
+    if container:
+        return _read_preview(data, container, settings, reserve, warn)
+    page = tiff.photo_page(found, warn)
+    _refuse_size(page.width, page.height, settings)
+    tiff.check_supported(page)
+    if not tiff.is_read_here(page):
+        # uncompressed, Pillow reads these as if there were a colour for each pixel
+        TiffImagePlugin.READ_LIBTIFF = page.is_subsampled
+        file = data if page is found[0] else tiff.first_page_is(data, page)
+        return _read(file, "tiff", settings, reserve, warn, tiff.own_colour(data, page))
+    if reserve:
+        size = page.samples * max(page.bits, 8) // 8
+        reserve(Header("tiff", page.width, page.height, page.alpha_kind != 0, size))
+    own = tiff.own_colour(data, page)
+    colour = colour_of("tiff", data, page.mode, page.profile, own, warn)
+    if page.sample_format == tiff.FLOAT and colour.source == "none":
+        warn("floats without a profile were taken as coded like sRGB, not as linear light")
+    # a picture in linear light may well stay in the lowest fourth of its range
+    pixels = tiff_samples.read(data, page, warn, as_counted=not colour.is_srgb)
+    return Raster(
+        format="tiff",
+        mode=page.mode,
+        size=(page.width, page.height),
+        orientation=orientation_of(page.tags),
+        turn=orientation_of(page.tags),
+        colours=pixels.samples,
+        alpha=pixels.alpha,
+        colour=colour,
+    )
+
+
+def _read_preview(
+    data: bytes, container: str, settings: Settings, reserve: Reserve | None, warn: Warn
+) -> Raster:
+    """The largest JPEG of a camera's raw file, turned as the camera says."""
+    preview = raw.largest_preview(data, container)
+    raster = _read(preview.data, "jpeg", settings, reserve, warn)
+    warn(
+        f"the file is {container}: its JPEG preview of {preview.width}x{preview.height} px was "
+        "drawn, not what the sensor saw"
+    )
+    turn = raster.turn if raster.turn != 1 else preview.orientation
+    return replace(raster, format="raw", orientation=turn, turn=turn)
+
+
+def _read(
+    data: bytes,
+    kind: str,
+    settings: Settings,
+    reserve: Reserve | None,
+    warn: Warn,
+    own_colour: Colour | Unusable | None = None,
+) -> Raster:
+    """Whatever Pillow and pillow_heif read; ``own_colour``: what a TIFF says of its."""
+    image = _open(data, kind, settings)
+    mode, size = image.mode, image.size
+    orientation = turn = 1
+    if kind == "heif":
+        orientation, turn = heif.orientation(image, warn)
+    elif isinstance(image, TiffImageFile):  # turned by Pillow, which then forgets the tag
+        orientation = orientation_of(image.tag_v2)
+    header = Header(kind, *size, image.has_transparency_data)
+    reduced_by = reserve(header) if reserve else 1
+    whole = _loaded(image, data, reduced_by, warn)
+    exif = exif_of(image)
+    if kind not in ("heif", "tiff"):
+        orientation = turn = orientation_of(exif)
+    told = own_colour or exif_format.colour(exif)
+    profile = image.info.get("icc_profile")
+    colour = colour_of(kind, data, colours_mode(mode), profile, told, warn)
+    colours, alpha = first_shown(whole, warn, as_counted=not colour.is_srgb)
+    if turn != orientation and orientation >= 5:
+        size = size[::-1]
+    return Raster(
+        format=kind,
+        mode=mode,
+        size=size,
+        orientation=orientation,
+        turn=turn,
+        colours=deep.colours(kind, data, colours, colour, warn),
+        alpha=alpha,
+        colour=colour,
+    )
+
+
+def _loaded(image: ImageFile, data: bytes, reduced_by: int, warn: Warn) -> Image.Image:
+    """Decodes, a JPEG at a fraction of its sides, and such a one even where it lacks its end."""
+    if not isinstance(image, JpegImageFile):
+        image.load()
+        return image
+
+    def reduced(opened: JpegImageFile) -> JpegImageFile:
+        if reduced_by > 1:
+            width, height = opened.size
+            opened.draft(opened.mode, (width // reduced_by, height // reduced_by))
+        return opened
+
+    try:
+        reduced(image).load()
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise
+        rescued = jpeg.nearly_whole(
+            data, lambda file: reduced(JpegImageFile(io.BytesIO(file))), warn
+        )
+        if rescued is None:
+            raise
+        return rescued
+    return image
 
 
 def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
@@ -183,9 +328,15 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
     if kind == "webp":
         # its codec takes memory for all of the picture when it is opened
         _refuse_pixels(*webp_size(data), settings)
-    image = _open_heif(data) if kind == "heif" else PILLOW[kind](io.BytesIO(data))
-    width, height = image.size
+    image = heif.open_picture(data) if kind == "heif" else PILLOW[kind](io.BytesIO(data))
+    _refuse_size(*image.size, settings)
+    return image
+
+
+def _refuse_size(width: int, height: int, settings: Settings) -> None:
     _refuse_pixels(width, height, settings)
+    if min(width, height) < 1:
+        raise TruncatedImage(f"the picture is {width}x{height}")
     aspect = max(width, height) / min(width, height)
     if aspect > settings.max_aspect:
         raise ExtremeAspect(
@@ -194,33 +345,6 @@ def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
             measured=round(aspect, 2),
             limit=settings.max_aspect,
         )
-    return image
-
-
-def _open_heif(data: bytes) -> ImageFile:
-    """An image may be built without the library, for its licence: then such a file is refused."""
-    try:
-        from pillow_heif import HeifImageFile  # 40 ms and a large library, seldom needed
-    except ImportError as error:
-        raise NotAnImage("HEIC is not taken here: pillow-heif is not installed") from error
-    return HeifImageFile(io.BytesIO(data))
-
-
-def webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height that the header of a WebP file claims; 0, 0 where it is none."""
-    kind, header = data[12:16], data[20:30]
-    if data[:4] != b"RIFF" or len(header) < 10:
-        return 0, 0
-    if kind == b"VP8X":
-        sides = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (4, 7))
-        return next(sides), next(sides)
-    if kind == b"VP8L":
-        packed = int.from_bytes(header[1:5], "little")
-        return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
-    if kind == b"VP8 ":
-        sides = (int.from_bytes(header[at : at + 2], "little") & 0x3FFF for at in (6, 8))
-        return next(sides), next(sides)
-    return 0, 0
 
 
 def _refuse_pixels(width: int, height: int, settings: Settings) -> None:
@@ -231,161 +355,3 @@ def _refuse_pixels(width: int, height: int, settings: Settings) -> None:
             measured=width * height,
             limit=settings.max_input_pixels,
         )
-
-
-def _load(image: ImageFile, reduced_by: int) -> tuple[tuple[int, int], int, int]:
-    """Decodes, a JPEG at a fraction of its sides. Gives the stored width and height, the EXIF
-    orientation, and what of it is still to be applied: libheif turns by itself, and so does
-    Pillow with TIFF.
-    """
-    size = image.size
-    if reduced_by > 1:
-        image.draft(image.mode, (size[0] // reduced_by, size[1] // reduced_by))
-    if image.format == "HEIF":
-        orientation, left = _heif_orientation(image), 1
-        image.load()
-    elif isinstance(image, TiffImageFile):
-        orientation, left = _valid(image.tag_v2.get(ORIENTATION)), 1  # gone after loading
-        image.load()
-    else:
-        image.load()
-        try:
-            orientation = left = _valid(image.getexif().get(ORIENTATION))
-        except Exception:  # damaged EXIF does not cost the photo
-            orientation = left = 1
-    turned_already = orientation >= 5 and left == 1
-    return (size[::-1] if turned_already else size), orientation, left
-
-
-def _valid(orientation: object) -> int:
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
-
-
-def _heif_orientation(image: Any) -> int:
-    """The EXIF value of what libheif does. HEIF turns by boxes of its own; what EXIF says beside
-    them counts for nothing, and pillow_heif tells of the boxes in this one place.
-    """
-    probe = seen = np.arange(4, dtype=np.uint8).reshape(2, 2)
-    for name, *values in image._heif_file[image.tell()]._c_image.transformations:
-        if name == "irot":  # degrees against the clock
-            seen = np.rot90(seen, values[0] // 90)
-        elif name == "imir":
-            seen = np.flip(seen, axis=values[0])
-    return next(value for value in range(1, 9) if np.array_equal(_turned(probe, value), seen))
-
-
-def _turned(plane: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """A plane or picture as its EXIF orientation, 1 to 8, wants to be seen."""
-    if orientation >= 5:
-        plane = np.asarray(cv2.transpose(plane), np.uint8)
-    flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
-    if orientation in flips:
-        plane = np.asarray(cv2.flip(plane, flips[orientation]), np.uint8)
-    return plane
-
-
-def _srgb(image: Image.Image) -> tuple[Picture, Plane | None, str | None]:
-    """Pixels in sRGB, alpha unless all is opaque, and the name of the profile converted."""
-    colours, alpha = _bands(image)
-    if alpha is not None and alpha.min() == 255:
-        alpha = None
-    colours, profile = _convert(colours, image.info.get("icc_profile"))
-    if colours.mode != "RGB":  # else this would be one more copy
-        colours = colours.convert("RGB")
-    return _array(colours), alpha, profile
-
-
-def _array(colours: Image.Image) -> Picture:
-    """(H, W, 3), band by band: Pillow gives pixels away as a string of bytes, which for all of a
-    large picture at once takes twice the time, and its memory again.
-    """
-    pixels = np.empty((colours.height, colours.width, 3), np.uint8)
-    for top in range(0, colours.height, BAND_ROWS):
-        bottom = min(top + BAND_ROWS, colours.height)
-        pixels[top:bottom] = np.asarray(colours.crop((0, top, colours.width, bottom)))
-    return pixels
-
-
-def _bands(image: Image.Image) -> tuple[Image.Image, Plane | None]:
-    """Colours as L, RGB, CMYK or LAB of 8 bits, and alpha."""
-    mode, key = image.mode, image.info.get("transparency")
-    if mode in ("I", "F") or mode.startswith("I;16"):
-        values = np.asarray(image)
-        alpha = None if key is None else np.where(values == key, 0, 255).astype(np.uint8)
-        return Image.fromarray(_eight_bits(values)), alpha
-    grey = mode in ("1", "L", "LA", "La")
-    if not image.has_transparency_data:
-        kept = mode in ("CMYK", "LAB")
-        return (image if kept else image.convert("L" if grey else "RGB")), None
-    if mode == "RGB" and key is not None and max(key) > 255:
-        # Pillow reads 16 bits a channel by their high byte (at most one level off) but not the key.
-        image.info["transparency"] = tuple(value >> 8 for value in key)
-    # This also undoes premultiplied alpha.
-    image = image.convert("RGBA")
-    return image.convert("L" if grey else "RGB"), np.asarray(image.getchannel("A"))
-
-
-def _eight_bits(values: NDArray[np.generic]) -> Plane:
-    """Grey of 16 or 32 bits or floats to 0..255.
-
-    Whole numbers within 0..65535 are taken as 16 bits (65535 is white), floats within 0..1 as
-    they are (1 is white); anything else is stretched from its least to its greatest value.
-    """
-    grey = values.astype(np.float32)
-    finite = grey[np.isfinite(grey)]
-    if not finite.size:
-        return np.zeros(grey.shape, np.uint8)
-    black, white = float(finite.min()), float(finite.max())
-    nominal = 1.0 if values.dtype.kind == "f" else 65535.0
-    if black >= 0 and white <= nominal:
-        black, white = 0.0, nominal
-    grey = np.nan_to_num(grey, nan=black, posinf=white, neginf=black)
-    grey = (grey - black) * (255 / max(white - black, 1e-30))
-    return np.asarray(np.rint(grey), np.uint8)
-
-
-def _convert(colours: Image.Image, icc: bytes | None) -> tuple[Image.Image, str | None]:
-    """From the file's ICC profile to sRGB, and the profile's name when that changed anything.
-
-    Relative colorimetric with black-point compensation: colours that sRGB has are kept exactly,
-    and black stays black. Perceptual would be the same here for cameras' and displays' profiles,
-    and sRGB as built in has no tables for it. A profile that cannot be used is left out.
-    """
-    if not icc:
-        return colours, None
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        space = profile.profile.xcolor_space.strip()
-        if space == "RGB" and colours.mode == "L":  # a grey photo with its camera's profile
-            colours = colours.convert("RGB")
-        if PROFILE_MODES.get(space) != colours.mode:
-            return colours, None
-        transform = ImageCms.buildTransform(
-            profile,
-            ImageCms.createProfile("sRGB"),
-            colours.mode,
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-        if _changes_nothing(transform, colours.mode):
-            return colours, None
-        converted = ImageCms.applyTransform(colours, transform)
-        name = (profile.profile.profile_description or "unnamed").strip()[:NAME_LENGTH]
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return colours, None
-    return converted or colours, name
-
-
-def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a probe of colours comes back within one level: the profile is sRGB by any name."""
-    if mode == "RGB":
-        levels = np.linspace(0, 255, 9).astype(np.uint8)
-        probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
-    elif mode == "L":
-        probe = np.arange(256, dtype=np.uint8)[None]
-    else:
-        return False
-    shown = Image.fromarray(probe)
-    after = np.asarray(ImageCms.applyTransform(shown, transform), np.int16)
-    return bool(np.abs(after - np.asarray(shown.convert("RGB"), np.int16)).max() <= 1)

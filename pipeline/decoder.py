@@ -43,11 +43,12 @@ from pipeline.errors import (
     TooManyPixels,
     TooMuchMemory,
     TruncatedImage,
+    UnsupportedVariant,
 )
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from pipeline.decode import Header
 
 REFUSALS: dict[str, type[PermanentError]] = {
     error.code: error
@@ -60,6 +61,7 @@ REFUSALS: dict[str, type[PermanentError]] = {
         TooManyPixels,
         TooMuchMemory,
         TruncatedImage,
+        UnsupportedVariant,
     )
 }
 # What opening a file may take, and decoding beside what its pixels explain: tables of codecs,
@@ -68,9 +70,11 @@ ALLOWANCE_BYTES = 160_000_000
 # For each pixel at most, with all copies that are held at once: measured, 5 to 22 by format, and 20
 # to 43 with alpha, by which the colours are weighted; WebP takes its own when it is opened.
 OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES = 22, 44, 8
+SAMPLES_HELD = 2  # copies of samples of more than 8 bits, at once
 # Measured: 16 to 42 ms a megapixel, 117 with alpha. decode_cpu_s is granted once for each of these.
 PIXELS_EACH_CPU_S = 16_000_000
 REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform
+MAX_REMARKS = 8  # on one photo
 STARTING_S = 60.0  # a child that has not said it is there by then will not
 ENDING_S = 10.0  # from hanging up to being gone, on a machine that is busy
 MOST_THREADS = 4
@@ -82,19 +86,22 @@ OWN_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, sig
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """A Photo no larger than asked for, what its file said, and by how much its sides were
-    reduced for want of memory while it was decoded (1: not at all).
+    reduced for want of memory while it was decoded (1: not at all). ``remarks``: what decoding had
+    to guess, to ignore or to do without.
     """
 
     photo: Photo
     source: Source
     reduced_by: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is to be said of it in the sidecar."""
         if self.reduced_by == 1:
-            return ()
-        return (f"decoded at 1/{self.reduced_by} of its sides: all of it needs more memory",)
+            return self.remarks
+        reduced = f"decoded at 1/{self.reduced_by} of its sides: all of it needs more memory"
+        return (*self.remarks, reduced)
 
 
 class Decoder:
@@ -251,7 +258,8 @@ def _answer(child: socket.socket, max_side_px: int) -> Decoded:
             source = Source(**told["source"])
             pixels = _receive_array(child, shape)
             alpha = _receive_array(child, shape[:2]) if told["alpha"] else None
-            return Decoded(Photo(pixels, alpha), source, told["reduced_by"])
+            remarks = tuple(str(remark) for remark in told["remarks"])
+            return Decoded(Photo(pixels, alpha), source, told["reduced_by"], remarks)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConnectionAbortedError(f"the decoding process talks nonsense: {error!r}") from error
     raise refusal
@@ -294,7 +302,8 @@ def serve(settings: Settings, parent: socket.socket) -> None:
     """Decodes what comes over the socket, until that is closed."""
     from PIL import AvifImagePlugin
 
-    from pipeline.decode import decode, fit, webp_size
+    from pipeline.decode import decode, fit
+    from pipeline.formats.webp import webp_size
 
     # a thread for each processor of a large machine would take the memory that is granted
     AvifImagePlugin.DEFAULT_MAX_THREADS = min(settings.threads, MOST_THREADS)
@@ -309,8 +318,9 @@ def serve(settings: Settings, parent: socket.socket) -> None:
         opening_pixels = min(width * height, settings.max_input_pixels)
         reserve = _Reserve(settings, asked["free_bytes"], opening_pixels * WEBP_BYTES)
         planes: list[NDArray[np.uint8]] = []
+        remarks: list[str] = []
         try:
-            photo, source = decode(data, settings, reserve)
+            photo, source = decode(data, settings, reserve, remarks.append)
             _limit_memory(None)
             photo = fit(photo, asked["max_side_px"])
         except PermanentError as error:
@@ -324,6 +334,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
                 "alpha": photo.alpha is not None,
                 "source": asdict(source),
                 "reduced_by": reserve.reduced_by,
+                "remarks": remarks[:MAX_REMARKS],
             }
         _limit_memory(None)
         _send(parent, told)
@@ -342,18 +353,19 @@ class _Reserve:
         self._began_s = time.process_time()
         self._limit(opening_bytes, 0)
 
-    def __call__(self, image: Image.Image) -> int:
+    def __call__(self, header: Header) -> int:
         """What pipeline.decode asks once the size is known. Raises TooMuchMemory."""
-        pixels = image.width * image.height
-        each = TRANSPARENT_BYTES if image.has_transparency_data else OPAQUE_BYTES
-        needed = pixels * (each + (WEBP_BYTES if image.format == "WEBP" else 0))
+        pixels = header.width * header.height
+        each = TRANSPARENT_BYTES if header.has_alpha else OPAQUE_BYTES
+        each += SAMPLES_HELD * header.sample_bytes
+        needed = pixels * (each + (WEBP_BYTES if header.format == "webp" else 0))
         if self._free_bytes is not None:
             free = max(0, self._free_bytes - resident_bytes())
-            ways = REDUCTIONS if image.format == "JPEG" else (1,)
+            ways = REDUCTIONS if header.format == "jpeg" else (1,)
             fitting = [by for by in ways if needed // by**2 <= free]
             if not fitting:
                 raise TooMuchMemory(
-                    f"decoding {image.width}x{image.height} pixels takes up to "
+                    f"decoding {header.width}x{header.height} pixels takes up to "
                     f"{needed // MB} MB; {free // MB} MB are free",
                     measured=needed // MB,
                     limit=free // MB,

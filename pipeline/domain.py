@@ -59,7 +59,8 @@ class Source:
     height_px: int
     bytes: int
     orientation_applied: int = 1  # the EXIF value, 1 to 8; 1 is upright
-    profile_converted: str | None = None  # name of the ICC profile that was converted to sRGB
+    profile_converted: str | None = None  # name of the colours that were converted to sRGB
+    colour_source: str = "none"  # what in the file told its colours; none: sRGB was assumed
     bucket: str | None = None
     key: str | None = None  # object key, or path of a file
     version_id: str | None = None

@@ -7,8 +7,12 @@
     |   +-- InvalidOption         invalid_option      an option unknown or out of its range
     |   |   +-- UnknownStyle      unknown_style       a style that the layer does not hold
     |   +-- ObjectNotFound        object_not_found    no such object or file
+    |   +-- ObjectArchived      object_archived     an object that has to be restored first
+    |   +-- ObjectEncrypted     object_encrypted    an object whose key is not ours to use
+    |   +-- ObjectForbidden     object_forbidden    an object closed to us in an open bucket
     |   +-- EmptyInput            empty_input         no bytes at all
     |   +-- NotAnImage            not_an_image        bytes in none of the formats
+    |   +-- UnsupportedVariant  unsupported_variant  a sound image of a kind that is not taken
     |   +-- TruncatedImage        truncated_image     an image that ends early or is damaged
     |   +-- TooManyBytes          too_many_bytes      over the byte limit
     |   +-- TooManyPixels         too_many_pixels     over the pixel limit, by its header
@@ -43,6 +47,9 @@ __all__ = [
     "KireiError",
     "Misconfigured",
     "NotAnImage",
+    "ObjectArchived",
+    "ObjectEncrypted",
+    "ObjectForbidden",
     "ObjectNotFound",
     "OutOfDescriptors",
     "OutOfTime",
@@ -56,6 +63,7 @@ __all__ = [
     "TruncatedImage",
     "UnknownEvent",
     "UnknownStyle",
+    "UnsupportedVariant",
     "WeightsInvalid",
 ]
 
@@ -119,6 +127,21 @@ class ObjectNotFound(PermanentError):
     default_stage = "fetch"
 
 
+class ObjectArchived(PermanentError):
+    code = "object_archived"
+    default_stage = "fetch"
+
+
+class ObjectEncrypted(PermanentError):
+    code = "object_encrypted"
+    default_stage = "fetch"
+
+
+class ObjectForbidden(PermanentError):
+    code = "object_forbidden"
+    default_stage = "fetch"
+
+
 class EmptyInput(PermanentError):
     code = "empty_input"
     default_stage = "decode"
@@ -126,6 +149,11 @@ class EmptyInput(PermanentError):
 
 class NotAnImage(PermanentError):
     code = "not_an_image"
+    default_stage = "decode"
+
+
+class UnsupportedVariant(PermanentError):
+    code = "unsupported_variant"
     default_stage = "decode"
 
 

@@ -94,6 +94,10 @@ class Pipeline:
         """
         return terms_of(parts_by_default(self._layer, self._layer.style(name)))
 
+    def resolved(self, options: Options) -> Options:
+        """The same options, with the style's own name. Raises UnknownStyle."""
+        return replace(options, style=self.style(options.style).name)
+
     def check(self, options: Options) -> None:
         """Before any photo: raises UnknownStyle and InvalidOption for what the layer cannot do, and
         WeightsInvalid when a network that repairs photos is not in the layer or not as listed.
@@ -174,6 +178,7 @@ class Pipeline:
         the time does not even suffice for less.
         """
         timings = Timings(on_stage)
+        options = self.resolved(options)
         style = self._layer.style(options.style)
         budget = Budget.start(self.settings.memory_mb, time_left_s)
         digest = hashlib.sha256(data).hexdigest()

@@ -24,6 +24,7 @@ MAX_NUMBER = 10**15
 MAX_SHOWN = 80  # characters of a value, in a message
 AUTO: Final = "auto"
 SWITCH = (AUTO, "on", "off")
+ALIASES = {("format", "jpg"): "jpeg"}
 
 
 def _number(default: float, least: float, most: float, about: str) -> Any:
@@ -83,6 +84,7 @@ class _Checked:
         """
         kinds = cls.kinds()
         words = {item.name: item.metadata.get("words", ()) for item in fields(cls)}
+        choices = {item.name for item in fields(cls) if "values" in item.metadata}
         values: dict[str, Any] = {}
         for name, raw in mapping.items():
             if name not in kinds:
@@ -91,6 +93,8 @@ class _Checked:
                     f"unknown option {name!r}; known are {known}", measured=name, limit=known
                 )
             values[name] = _word_or(name, raw, kinds[name], words[name])
+            if name in choices:  # a name in any case, or another usual one
+                values[name] = ALIASES.get((name, values[name].lower()), values[name].lower())
         return cls(**values)
 
     @classmethod

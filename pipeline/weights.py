@@ -62,8 +62,11 @@ class Layer:
         return by_name
 
     def style(self, name: str) -> WeightSpec:
-        """The style of that name. Raises UnknownStyle with the names there are."""
+        """The style of that name, in any case. Raises UnknownStyle with the names there are."""
         styles = {spec.name: spec for spec in self.specs.values() if spec.kind == "style"}
+        if name not in styles:
+            alike = [style for style in styles if style.lower() == name.lower()]
+            name = alike[0] if len(alike) == 1 else name
         if name not in styles:
             known = ", ".join(sorted(styles))
             raise UnknownStyle(f"no style {name!r}; there is {known}", measured=name, limit=known)

@@ -28,18 +28,22 @@ STAGE_MAY = {"domain", "errors", "settings", "tiling", "networks", "light"}
 # module of pipeline -> modules of pipeline that it may import
 MAY = {
     **dict.fromkeys(STAGES, STAGE_MAY),
+    "decode": {*STAGE_MAY, "formats"},
     "errors": set(),
     "settings": {"errors"},
     "domain": set(),
     "tiling": set(),
     "light": {"domain"},
+    # what belongs to a format of files; the stage that reads them is decode
+    "formats": {"domain", "errors"},
     "networks": {"domain", "tiling"},
     "commands": set(),
+    "companions": set(),
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "nets"},
     "sidecar": {"domain", "errors", "settings"},
     "sheet": {"decode", "encode", "domain", "settings"},
-    "decoder": {"budget", "decode", "domain", "errors", "settings"},
+    "decoder": {"budget", "decode", "domain", "errors", "formats", "settings"},
     "budget": {"domain", "errors", "settings"},
     "timings": set(),
     "visible": {"domain"},

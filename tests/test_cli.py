@@ -72,6 +72,25 @@ def test_every_option_of_a_request_is_a_flag(small: Path, tmp_path: Path) -> Non
         assert (picture.format, picture.size) == ("WEBP", (90, 60))
 
 
+def test_a_folder_of_a_camera_and_a_mac(small: Path, tmp_path: Path) -> None:
+    import pillow_heif
+
+    folder = small.parent
+    with Image.open(small) as photo:
+        pillow_heif.from_pillow(photo).save(folder / "photo.heic")
+    (folder / "photo.heic").rename(folder / "DSC0001.HIF")
+    (folder / "._cat.jpg").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (folder / "cat.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+    run = kirei("stylise", folder, "-o", tmp_path / "out", "--style", "Hayao", "--format", "jpg")
+    assert run.returncode == 0, run.stderr.decode()
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {
+        f"{name}.hayao.{ext}" for name in ("DSC0001", "cat") for ext in ("jpg", "json")
+    }
+    assert b"2 drawn, 0 failed" in run.stderr
+
+
 def test_a_bad_file_among_many_does_not_lose_the_others(small: Path, tmp_path: Path) -> None:
     (small.parent / "bad.jpg").write_bytes(b"no picture")
     (small.parent / "empty.png").write_bytes(b"")

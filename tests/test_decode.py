@@ -318,14 +318,46 @@ def test_orientation(format: str, options: dict[str, object], orientation: int) 
     assert np.abs(pixels.astype(int) - wanted).mean() < 4
 
 
-def test_heif_is_turned_by_its_boxes_and_not_by_exif() -> None:
+def heif_by_exif(size: tuple[int, int] | None = None) -> bytes:
+    """A HEIC of orientation 6 by EXIF, without boxes, and the size that EXIF states."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
+    if size:
+        detail = exif.get_ifd(ExifTags.IFD.Exif)
+        detail[ExifTags.Base.ExifImageWidth], detail[ExifTags.Base.ExifImageHeight] = size
     data = picture("heif", exif=exif)  # in this form the writer leaves the boxes out
     assert b"irot" not in data
-    pixels, _, source = opened(data)
+    return data
+
+
+@pytest.mark.parametrize("size", [None, (WIDTH, HEIGHT)])
+def test_heif_without_boxes_is_turned_by_exif_as_phones_show_it(
+    size: tuple[int, int] | None,
+) -> None:
+    pixels, _, source = opened(heif_by_exif(size))
+    assert source.orientation_applied == 6
+    assert np.abs(pixels.astype(int) - seen(gradient(), 6)).mean() < 4
+
+
+def test_heif_that_was_turned_already_is_left_as_it_is() -> None:
+    warnings: list[str] = []
+    photo, source = decode(heif_by_exif((HEIGHT, WIDTH)), LIMITS, warn=warnings.append)
     assert source.orientation_applied == 1
-    assert np.abs(pixels.astype(int) - gradient()).mean() < 4
+    assert np.abs(photo.pixels.astype(int) - gradient()).mean() < 4
+    assert "upright already" in warnings[0]
+
+
+def test_boxes_of_heif_win_over_exif() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = picture("heif", exif=exif.tobytes())  # in this form the writer writes the boxes
+    assert b"irot" in data
+    entry = struct.pack(">HHIHH", 274, 3, 1, 6, 0)
+    stale = struct.pack(">HHIHH", 274, 3, 1, 3, 0)
+    assert entry in data
+    pixels, _, source = opened(data.replace(entry, stale))
+    assert source.orientation_applied == 6
+    assert np.abs(pixels.astype(int) - seen(gradient(), 6)).mean() < 4
 
 
 def test_orientation_turns_alpha_too() -> None:

@@ -77,6 +77,17 @@ def claiming(format: str, width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def assert_photo_or_named_error(data: bytes) -> None:
+    try:
+        photo, source = decode(data, Settings(max_input_pixels=1_000_000))
+    except PermanentError as error:
+        assert error.stage == "decode"
+    else:
+        assert photo.pixels.dtype == np.uint8
+        assert photo.pixels.ndim == 3
+        assert source.format
+
+
 def test_nothing_and_too_much() -> None:
     with pytest.raises(EmptyInput):
         decode(b"", Settings())
@@ -215,11 +226,4 @@ def test_flipped_bytes_give_a_photo_or_a_named_error(
     reach = min(len(data), 200) if in_header else len(data)
     for place, mask in flips:
         data[int(place * reach)] ^= mask
-    try:
-        photo, source = decode(bytes(data), Settings(max_input_pixels=1_000_000))
-    except PermanentError as error:
-        assert error.stage == "decode"
-    else:
-        assert photo.pixels.dtype == np.uint8
-        assert photo.pixels.ndim == 3
-        assert source.format
+    assert_photo_or_named_error(bytes(data))

@@ -239,13 +239,16 @@ def test_each_way_of_delivery_is_the_upload_buckets_prefix_alone() -> None:
     bucket = properties("InputBucket")
     ways = bucket["NotificationConfiguration"]["Fn::If"]
     assert ways[0] == "QueueFromBucket" and ways[2]["Fn::If"][0] == "CalledByBucket"
-    (queue,) = ways[1]["QueueConfigurations"]
-    (function,) = ways[2]["Fn::If"][1]["LambdaConfigurations"]
+    queue = ways[1]["QueueConfigurations"]
+    function = ways[2]["Fn::If"][1]["LambdaConfigurations"]
     for way in (queue, function):
-        assert way["Event"] == "s3:ObjectCreated:*"
+        events = [configuration["Event"] for configuration in way]
+        assert events == ["s3:ObjectCreated:*", "s3:ObjectRestore:Completed"]
+    for way in (*queue, *function):
         assert {"Ref": "InputPrefix"} in list(walk(way["Filter"]))
     assert ways[2]["Fn::If"][2] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     rule = properties("UploadRule")
+    assert rule["EventPattern"]["detail-type"] == ["Object Created", "Object Restore Completed"]
     assert rule["EventPattern"]["detail"] == {
         "bucket": {"name": [{"Ref": "InputBucket"}]},
         "object": {"key": [{"prefix": {"Ref": "InputPrefix"}}]},

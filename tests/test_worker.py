@@ -103,11 +103,15 @@ def test_an_unknown_event_is_named_and_not_raised(s3, invoke, event):
     assert keys(s3, OUTPUT) == []
 
 
-def test_an_unreadable_message_does_not_come_again(s3, invoke):
-    event = sqs_event({"hello": "world"})
-    event["Records"][0]["body"] = "not JSON"
-    assert invoke(event) == {"batchItemFailures": []}
-    assert invoke(sqs_event({"hello": "world"})) == {"batchItemFailures": []}
+@pytest.mark.parametrize("body", ["not JSON", '{"hello": "world"}', "[" * 100_000, ""])
+def test_an_unreadable_message_is_left_for_the_dead_letters_and_named(s3, invoke, logged, body):
+    event = sqs_event({})
+    event["Records"][0]["body"] = body
+    assert invoke(event) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    (line,) = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert line["message"] == "unreadable"
+    assert line["error"]["code"] == "unknown_event"
+    assert line["correlation_id"] == "message-0"
 
 
 def test_a_bad_photo_among_good_ones(s3, invoke, photo):

@@ -25,6 +25,7 @@ const UPLOAD_SHARE = 0.4;
 const HOPELESS = new Set([
   "not_an_image",
   "truncated_image",
+  "unsupported_variant",
   "empty_input",
   "too_many_bytes",
   "too_many_pixels",
