@@ -78,7 +78,7 @@ def render(photo: NDArray[np.uint8], settings: CelSettings | None = None) -> NDA
         calm = np.asarray(cv2.bilateralFilter(calm, 0, 0.07, look.calm_px), np.float32)
     along, _ = flow(calm, look.flow_sigma_px)
     flat, fine = (
-        cv2.cvtColor(_smooth(areas, along, look.edge_length_px), cv2.COLOR_RGB2LAB)
+        cv2.cvtColor(smooth_lines(areas, along, look.edge_length_px), cv2.COLOR_RGB2LAB)
         for areas in (smooth_l0(calm, look.flatness), calm)
     )
     skin = skin_share(flat)
@@ -152,9 +152,9 @@ def contours(picture: Plane, look: CelSettings) -> Plane:
     spread = np.sqrt(np.maximum(square - mean * mean, 0))
     normalised = (lightness - mean) / (spread + 0.2)
     along, across = flow(picture, look.flow_sigma_px)
-    narrow = _smooth(normalised, across, look.line_sigma_px)
-    wide = _smooth(normalised, across, 1.6 * look.line_sigma_px)
-    difference = _smooth(wide - narrow, along, look.flow_length_px)
+    narrow = smooth_lines(normalised, across, look.line_sigma_px)
+    wide = smooth_lines(normalised, across, 1.6 * look.line_sigma_px)
+    difference = smooth_lines(wide - narrow, along, look.flow_length_px)
     more = look.line_threshold_on_skin - look.line_threshold
     threshold = look.line_threshold + more * skin_share(lab)
     ink = np.tanh(look.line_gain * np.maximum(difference - threshold, 0))
@@ -184,7 +184,7 @@ def flow(picture: Plane, sigma_px: float) -> tuple[Plane, Plane]:
     return along, across
 
 
-def _smooth(plane: Plane, direction: Plane, sigma_px: float) -> Plane:
+def smooth_lines(plane: Plane, direction: Plane, sigma_px: float) -> Plane:
     """Gaussian of ``sigma_px`` along the lines that follow ``direction`` to both sides.
 
     ``plane``: (H, W) or (H, W, C).
