@@ -31,6 +31,7 @@ from training.data import read_rgb, windows
 
 Picture = NDArray[np.uint8]
 Pair = tuple[Picture, Picture]  # a photograph and its drawing
+Job = tuple[str, Callable[[], Pair]]
 
 FLATNESS = 0.0012  # lambda of the L0 smoothing that removes grain
 FLOW_SIGMA_PX = 1.5
@@ -89,27 +90,27 @@ def large(photo: Picture) -> Pair:
 
 def drawn(
     targets: list[Path], data: Path, count: int, count_large: int, validation: bool
-) -> Iterator[tuple[str, Callable[[], Pair]]]:
+) -> Iterator[Job]:
     """Names, and what makes each pair; the kinds and the folders by turns, so that the first
     hundred are of all.
 
     ``count`` files of each folder of ``targets``, ``count_large`` windows of the photographs in
     ``data``. Raises FileNotFoundError for a folder without targets.
     """
-    turns: list[Iterator[tuple[str, Callable[[], Pair]]]] = []
-    for folder in targets:
-        files = sorted(folder.glob("?????-*.png"))[:count]
-        if not files:
-            raise FileNotFoundError(f"{folder}: no targets; run training.targets first")
-        look = folder.name.removesuffix("-validation")
-        turns.append(
-            (f"{look}-{kind.__name__}-{path.stem}", partial(kind, path))
-            for path, kind in zip(files, cycle((thin, wide)), strict=False)
-        )
+    turns = [_of_folder(folder, count) for folder in targets]
     chosen = windows(data, count_large, LARGE_PX, LARGE_SEED, validation)
     turns.append((f"cel-large-{w.name}", partial(large, w.pixels)) for w in chosen)
     for round_of_kinds in zip_longest(*turns):
         yield from (job for job in round_of_kinds if job is not None)
+
+
+def _of_folder(folder: Path, count: int) -> Iterator[Job]:
+    files = sorted(folder.glob("?????-*.png"))[:count]
+    if not files:
+        raise FileNotFoundError(f"{folder}: no targets; run training.targets first")
+    look = folder.name.removesuffix("-validation")
+    for path, kind in zip(files, cycle((thin, wide)), strict=False):
+        yield f"{look}-{kind.__name__}-{path.stem}", partial(kind, path)
 
 
 def _middle(picture: Picture) -> Picture:
