@@ -52,8 +52,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
 
     def usual(photo: Photo) -> None:
         small, _ = stylise(photo, style, picture, code, Options(), settings.tile_px)
-        size = (photo.width_px, photo.height_px)
-        enlarge(small, size, layer.upsampler, lambda: upsampler, settings.tile_px)
+        enlarge(small, photo.pixels, layer.upsampler, lambda: upsampler, settings.tile_px)
 
     rows = []
     for (width, height), count in rounds.items():

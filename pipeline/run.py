@@ -221,8 +221,7 @@ class Pipeline:
                 refined, style, picture_engine, code_engine, options, self.settings.tile_px
             )
         with timed(timings, "enlarge"):
-            size = (enhanced.width_px, enhanced.height_px)
-            full, enlarged = self._enlarge(drawn, size)
+            full, enlarged = self._enlarge(drawn, refined.pixels)
         with timed(timings, "redraw"):
 
             def take_brush() -> Brush:
@@ -230,7 +229,7 @@ class Pipeline:
                     part_by_part(
                         refined, style, picture_engine, code_engine, options, self.settings.tile_px
                     ),
-                    lambda part, size: self._enlarge(part, size)[0],
+                    lambda drawn, part: self._enlarge(drawn, part)[0],
                     drawing.working_width_px / enhanced.width_px,
                 )
 
@@ -256,6 +255,7 @@ class Pipeline:
             networks.append((self._layer.the("detector"), "faces"))
         if any(one.parsed for one in found):
             networks.append((self._layer.the("parser"), "regions"))
+        size = (enhanced.width_px, enhanced.height_px)
         wanted = working_size(*size, style.working_px, options.detail)
         used = (drawing.working_width_px, drawing.working_height_px)
         if used != wanted:
@@ -349,11 +349,11 @@ class Pipeline:
             threads=self.settings.threads,
         )
 
-    def _enlarge(self, drawn: Picture, size: tuple[int, int]) -> tuple[Picture, Decision]:
+    def _enlarge(self, drawn: Picture, photo: Picture) -> tuple[Picture, Decision]:
         upsampler = self._layer.upsampler
         return enlarge(
             drawn,
-            size,
+            photo,
             upsampler,
             lambda: self._engine(upsampler, "picture"),
             self.settings.tile_px,
