@@ -28,8 +28,8 @@ def engine() -> Engine:
 
 
 def page() -> tuple[Picture, Picture]:
-    """A drawing, two flat colours that meet along a slant and a dark line; and the photo of it, four
-    times as large, in other colours, without the line's black, with light from one side and grain.
+    """A drawing, two flat colours that meet along a slant and a dark line; and the photo of it,
+    four times as large, in other colours, its line not black, with light from one side and grain.
     """
     drawing = np.full((4 * 96, 4 * 144, 3), (230, 200, 170), np.uint8)
     photo = np.full_like(drawing, (170, 160, 150))
@@ -94,7 +94,7 @@ def test_a_slanted_line_is_straight(engine: Engine) -> None:
 def test_flat_areas_stay_flat_whatever_the_photo_has(engine: Engine, texture: int) -> None:
     flat = np.full((40, 60, 3), (230, 200, 170), np.uint8)
     noise = np.random.default_rng(1).normal(0, texture, (80, 120, 3))
-    photo = np.clip(noise + (180, 170, 150), 0, 255).astype(np.uint8)
+    photo = np.clip(noise + np.array([180, 170, 150]), 0, 255).astype(np.uint8)
     made = enlarged(engine, flat, photo)[16:-16, 16:-16].astype(int)
     assert np.abs(made - flat[0, 0]).max() <= 6 and made.std((0, 1)).max() < 1.5
 
