@@ -42,10 +42,7 @@ from training.upsampler_targets import Pair
 NAME = "upsampler"
 IN_FLOAT = ("/Conv", "/Add")  # the interpolation, and what is added to it
 CALIBRATION_DRAWINGS = 64
-LICENCE = (
-    "non-commercial: trained on drawings of AnimeGANv3 and CartoonGAN, whose terms say so; see "
-    "MODEL_CARD.md"
-)
+LICENCE = "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md"
 
 
 def inputs_of(small: list[Picture], pairs_of_them: list[Pair]) -> Iterator[Inputs]:

@@ -82,7 +82,7 @@ def pairs(folder: Path, reduced: float) -> list[Pair]:
     result = []
     for path in sorted(folder.glob("*-?????-*.png")):
         photo, drawing = np.split(read_rgb(path), 2, axis=1)
-        scales = (1.0, reduced) if "-thin-" in path.name else (1.0,)
+        scales = (1.0, reduced) if path.name.startswith("thin-") else (1.0,)
         result += [(_at(photo, scale), _at(drawing, scale)) for scale in scales]
     if not result:
         raise FileNotFoundError(f"{folder}: no pairs; run training.upsampler_targets first")

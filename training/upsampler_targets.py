@@ -1,25 +1,23 @@
 """Clean large drawings for the upsampler, made once: what enlarging is to give.
 
-    python -m training.upsampler_targets --data ../shared/data --output .cache/targets/upsampler \\
-        --targets .cache/targets/hayao .cache/targets/cel
-    python -m training.upsampler_targets --data ../shared/data --validation \\
-        --output .cache/targets/upsampler-validation --targets .cache/targets/hayao-validation
+    python -m training.upsampler_targets --data ../shared/data --output .cache/targets/upsampler
+    python -m training.upsampler_targets --data ../shared/data --validation --count 24 \\
+        --output .cache/targets/upsampler-validation
 
-Each PNG holds a photograph on the left and a drawing of the same size on the right. There are
-three kinds. ``thin``: a look's own drawing, with contours of a pixel or two. ``wide``: the same
-at twice the size, since a drawing that is enlarged has contours of three or four. ``large``: the
-cel renderer's drawing of a photograph at near its full size, with settings scaled by two, so that
-grain and texture of a photograph lie under wide contours and flat areas. What a drawing's grain
-or an interpolation leaves is removed from all three. A second run with the same options
-continues where the first stopped.
+Each PNG holds a photograph on the left and a drawing of the same size on the right. All drawings
+are the cel renderer's, so that the upsampler is free of others' terms; its settings vary from
+cel's to those of a film: thin pale contours, many steps of light. There are three kinds.
+``thin``: contours of a pixel or two. ``wide``: drawn at half the size and enlarged, since a
+drawing that is enlarged has contours of three or four. ``large``: drawn with settings scaled by
+two, so that they are wide and where the photograph has them. What a drawing's grain or an
+interpolation leaves is removed from all three. A second run with the same options continues
+where the first stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import cycle, zip_longest
+from itertools import cycle
 from pathlib import Path
 
 import cv2
@@ -27,16 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.cel import CelSettings, flow, render, smooth_l0, smooth_lines
-from training.data import read_rgb, windows
+from training.data import windows
 
 Picture = NDArray[np.uint8]
 Pair = tuple[Picture, Picture]  # a photograph and its drawing
-Job = tuple[str, Callable[[], Pair]]
 
 FLATNESS = 0.0012  # lambda of the L0 smoothing that removes grain
 FLOW_SIGMA_PX = 1.5
-LARGE_PX = 576  # side of what is drawn at twice the size
-LARGE_SEED = 5
+SIDE_PX = 512
+SEED = 5
+COUNT = 300
 
 
 def steepen(picture: Picture) -> Picture:
@@ -70,78 +68,64 @@ def clean(drawing: Picture, times: int = 1) -> Picture:
     return result
 
 
-def thin(path: Path) -> Pair:
-    """Photograph and drawing of a file that training.targets made, the drawing clean."""
-    photo, drawing = np.split(read_rgb(path), 2, axis=1)
-    return photo, clean(drawing)
+def thin(photo: Picture, look: CelSettings) -> Picture:
+    """The look's drawing of the photograph as it is."""
+    return clean(render(photo, look))
 
 
-def wide(path: Path) -> Pair:
-    """The middle of such a file at twice the size, LARGE_PX a side at most."""
-    photo, drawing = (_middle(half) for half in np.split(read_rgb(path), 2, axis=1))
-    photo = cv2.resize(photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return photo, clean(drawing, 2)
+def wide(photo: Picture, look: CelSettings) -> Picture:
+    """The look's drawing of the photograph at half the size, enlarged."""
+    half = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return clean(render(half, look), 2)
 
 
-def large(photo: Picture) -> Pair:
-    """A photograph and what cel makes of it with contours twice as wide."""
-    return photo, clean(render(photo, CelSettings().scaled(2)))
+def large(photo: Picture, look: CelSettings) -> Picture:
+    """The look's drawing of the photograph with all lengths doubled."""
+    return clean(render(photo, look.scaled(2)))
 
 
-def drawn(
-    targets: list[Path], data: Path, count: int, count_large: int, validation: bool
-) -> Iterator[Job]:
-    """Names, and what makes each pair; the kinds and the folders by turns, so that the first
-    hundred are of all.
-
-    ``count`` files of each folder of ``targets``, ``count_large`` windows of the photographs in
-    ``data``. Raises FileNotFoundError for a folder without targets.
-    """
-    turns = [_of_folder(folder, count) for folder in targets]
-    chosen = windows(data, count_large, LARGE_PX, LARGE_SEED, validation)
-    turns.append((f"cel-large-{w.name}", partial(large, w.pixels)) for w in chosen)
-    for round_of_kinds in zip_longest(*turns):
-        yield from (job for job in round_of_kinds if job is not None)
-
-
-def _of_folder(folder: Path, count: int) -> Iterator[Job]:
-    files = sorted(folder.glob("?????-*.png"))[:count]
-    if not files:
-        raise FileNotFoundError(f"{folder}: no targets; run training.targets first")
-    look = folder.name.removesuffix("-validation")
-    for path, kind in zip(files, cycle((thin, wide)), strict=False):
-        yield f"{look}-{kind.__name__}-{path.stem}", partial(kind, path)
-
-
-def _middle(picture: Picture) -> Picture:
-    rows, columns = (
-        slice(start, start + LARGE_PX // 2)
-        for start in (max(0, side - LARGE_PX // 2) // 2 for side in picture.shape[:2])
+def varied(random: np.random.Generator) -> CelSettings:
+    """A look between cel's and a film's."""
+    film = float(random.uniform())  # 0: cel
+    levels = np.linspace(0.1, 0.92, 5 + round(7 * film))
+    return CelSettings(
+        flatness=0.012 * 0.1**film,
+        levels=tuple(float(level) for level in levels),
+        level_contrast=1.25 - 0.25 * film,
+        line_sigma_px=1.1 - 0.3 * film,
+        line_opacity=float(random.uniform(0.4, 0.95)),
+        line_flatness=0.004 * 0.3**film,
+        stroke_px=13.0 - 8.0 * film,
+        lift=0.8 + 0.2 * film,
+        vividness=1.4 - 0.3 * film,
     )
-    return np.ascontiguousarray(picture[rows, columns])
+
+
+def draw(data: Path, count: int, output: Path, validation: bool) -> None:
+    """Writes ``count`` pairs into ``output``; those that are there already stay."""
+    output.mkdir(parents=True, exist_ok=True)
+    chosen = windows(data, count, SIDE_PX, SEED, validation)
+    for number, (window, kind) in enumerate(zip(chosen, cycle((thin, wide, large)), strict=False)):
+        path = output / f"{kind.__name__}-{window.name}.png"
+        if path.exists():
+            continue
+        drawing = kind(window.pixels, varied(np.random.default_rng((SEED, number))))
+        pair = cv2.cvtColor(np.concatenate([window.pixels, drawing], axis=1), cv2.COLOR_RGB2BGR)
+        temporary = output / "part.png"
+        cv2.imwrite(str(temporary), pair)
+        temporary.replace(path)
+        if number % 50 == 49:
+            print(f"{number + 1}/{count}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--targets", type=Path, nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=120, help="files of each folder of targets")
-    parser.add_argument("--large", type=int, default=60, help="photographs drawn large")
+    parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--validation", action="store_true", help="from the held-out photographs")
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    jobs = drawn(options.targets, options.data, options.count, options.large, options.validation)
-    for number, (name, draw) in enumerate(jobs, 1):
-        path = options.output / f"{name}.png"
-        if path.exists():
-            continue
-        pair = cv2.cvtColor(np.concatenate(draw(), axis=1), cv2.COLOR_RGB2BGR)
-        temporary = options.output / "part.png"
-        cv2.imwrite(str(temporary), pair)
-        temporary.replace(path)
-        if number % 50 == 0:
-            print(f"{number} drawings", flush=True)
+    draw(options.data, options.count, options.output, options.validation)
 
 
 if __name__ == "__main__":
