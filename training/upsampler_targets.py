@@ -1,7 +1,7 @@
 """Clean large drawings for the upsampler, made once: what enlarging is to give.
 
     python -m training.upsampler_targets --data ../shared/data --output .cache/targets/upsampler
-    python -m training.upsampler_targets --data ../shared/data --validation --count 24 \\
+    python -m training.upsampler_targets --data ../shared/data --validation \\
         --output .cache/targets/upsampler-validation
 
 Each PNG holds a photograph on the left and a drawing of the same size on the right. All drawings
@@ -35,6 +35,7 @@ FLOW_SIGMA_PX = 1.5
 SIDE_PX = 512
 SEED = 5
 COUNT = 300
+HELD_OUT = 24
 
 
 def steepen(picture: Picture) -> Picture:
@@ -101,7 +102,7 @@ def varied(random: np.random.Generator) -> CelSettings:
     )
 
 
-def draw(data: Path, count: int, output: Path, validation: bool) -> None:
+def draw(data: Path, count: int, output: Path, validation: bool = False) -> None:
     """Writes ``count`` pairs into ``output``; those that are there already stay."""
     output.mkdir(parents=True, exist_ok=True)
     chosen = windows(data, count, SIDE_PX, SEED, validation)
@@ -122,10 +123,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--count", type=int, help=f"by default {COUNT}, or {HELD_OUT} held out")
     parser.add_argument("--validation", action="store_true", help="from the held-out photographs")
     options = parser.parse_args()
-    draw(options.data, options.count, options.output, options.validation)
+    count = options.count or (HELD_OUT if options.validation else COUNT)
+    draw(options.data, count, options.output, options.validation)
 
 
 if __name__ == "__main__":
