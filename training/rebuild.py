@@ -94,9 +94,7 @@ PLANS = {
         "hayao-start.safetensors",
     ),
 }
-UPSAMPLER = (  # on drawings of its own
-    Stage("steps=3000"),
-)
+UPSAMPLER = (Stage("steps=6500"),)  # on drawings of its own
 
 RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=14000 decay_from=5000"),)

@@ -28,7 +28,7 @@ from training.data import read_rgb
 from training.distil import to_picture, to_tensor
 from training.errors import LossNotFinite
 from training.figures import edge_width_px, figures
-from training.losses import energy_loss, gradient_loss
+from training.losses import contour_weight, energy_loss, gradient_loss
 from training.recipe import changed
 from training.upsampler_targets import Pair, Picture
 
@@ -37,15 +37,16 @@ from training.upsampler_targets import Pair, Picture
 class Recipe:
     """The settings of a run, kept in its checkpoint."""
 
-    steps: int = 5000
+    steps: int = 6500
     batch: int = 12
     crop_px: int = 96  # of the large picture; a multiple of 4
     learning_rate: float = 2e-3
-    energy_weight: float = 0.5
+    line_emphasis: float = 2.0  # how much more dark thin lines count
+    energy_weight: float = 1.0
     gradient_weight: float = 0.5
     reduced: float = 0.6  # scale at which thin drawings are shown a second time
     blur_least: float = 0.3  # sigma in pixels of the small picture
-    blur_most: float = 0.9
+    blur_most: float = 0.7
     grain: float = 4.0  # sigma in grey levels, at most
     beads: float = 0.05  # sigma as a share of an edge's contrast, at most
     grid: float = 2.0  # sigma in grey levels, at most
@@ -201,7 +202,8 @@ def train(recipe: Recipe, run: Run) -> None:
             group["lr"] = recipe.learning_rate * min(falling, (step + 1) / 100)
         small, guides, large = batch(pictures, recipe, step)
         made = net(small, guides)
-        loss = (made - large).abs().mean()
+        weight = contour_weight(large, recipe.line_emphasis)
+        loss = (weight * (made - large).abs()).mean()
         loss = loss + recipe.gradient_weight * gradient_loss(made, large)
         loss = loss + recipe.energy_weight * energy_loss(made, large, 4)
         if not torch.isfinite(loss):
