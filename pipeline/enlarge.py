@@ -14,9 +14,13 @@ import numpy as np
 
 from pipeline.domain import Decision, Engine, Picture, WeightSpec
 from pipeline.networks import run_on_picture
+from pipeline.tiling import strips
 
 # What whole doublings leave over is interpolated before the last of them, up to this factor.
 INTERPOLATED = 1.25
+GAIN = 2.5  # of the unsharp mask, and how often it is applied
+PASSES = 2
+AROUND = np.ones((3, 3), np.uint8)
 
 
 def enlarge(
@@ -46,9 +50,30 @@ def enlarge(
             drawn = _resize(drawn, half)
         guide = _resize(even, (2 * drawn.shape[1], 2 * drawn.shape[0]))
         drawn, _ = run_on_picture(drawn, spec, open_engine(), tile_px, guide=guide)
+        drawn = steepen(drawn)
     full = _resize(drawn, even.shape[1::-1])
     full = np.ascontiguousarray(full[: size[1], : size[0]])
     return full, Decision("enlarge", True, "drawn at a smaller scale", ratio, 1.0)
+
+
+def steepen(drawing: Picture) -> Picture:
+    """uint8 (H, W, 3) to the same: edges as steep as they can be without rims.
+
+    An unsharp mask kept within the range of the 3x3 pixels around, applied twice. A network alone
+    does not draw steep edges: their place is uncertain, and the mean of steep edges is a soft one.
+    The upsampler was trained with this after it.
+    """
+    steep = np.empty_like(drawing)
+    height, width = drawing.shape[:2]
+    for rows, kept in strips(height, width, 2 * PASSES):
+        strip = drawing[rows]
+        for _ in range(PASSES):
+            soft = cv2.GaussianBlur(strip, (5, 5), 0)
+            sharp = cv2.addWeighted(strip, GAIN, soft, 1 - GAIN, 0)
+            sharp = cv2.max(sharp, cv2.erode(strip, AROUND))
+            strip = cv2.min(sharp, cv2.dilate(strip, AROUND))
+        steep[rows][kept] = strip[kept]
+    return steep
 
 
 def doublings(ratio: float) -> int:

@@ -94,7 +94,10 @@ PLANS = {
         "hayao-start.safetensors",
     ),
 }
-UPSAMPLER = (Stage("steps=6500"),)  # on drawings of its own
+UPSAMPLER = (  # on drawings of its own
+    Stage("steps=6500", 3750),
+    Stage("steps=7500 passes=2"),
+)
 
 RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=14000 decay_from=5000"),)
@@ -148,7 +151,7 @@ def make_upsampler(data: Path, folder: Path, place: Place) -> None:
     upsampler_targets.draw(data, upsampler_targets.HELD_OUT, validation, validation=True)
     for stage in UPSAMPLER:
         recipe = changed(upsampler.Recipe(), stage.settings.split())
-        upsampler.train(recipe, upsampler.Run(targets, validation, run))
+        upsampler.train(recipe, upsampler.Run(targets, validation, run, stage.until))
     export_upsampler.add_upsampler(run / "last.pt", targets, validation, place)
 
 

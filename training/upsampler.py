@@ -4,7 +4,8 @@
         --validation .cache/targets/upsampler-validation --output .cache/runs/upsampler
 
 Clean drawings that training.upsampler_targets made are the targets; the photographs beside them
-are the guides. The input is a drawing at half the size, blurred until its edges are as wide in
+are the guides. In the end what the network gives is compared after the steepening that follows
+it where it is used. The input is a drawing at half the size, blurred until its edges are as wide in
 pixels as a student's, with the grain, the beads and the grid that students leave.
 Run again with the same --output, it continues from the last checkpoint.
 """
@@ -20,8 +21,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.enlarge import GAIN, steepen
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.checkpoint import follow, resume, save, twin
 from training.data import read_rgb
@@ -51,6 +54,7 @@ class Recipe:
     beads: float = 0.05  # sigma as a share of an edge's contrast, at most
     grid: float = 2.0  # sigma in grey levels, at most
     photo_noise: float = 5.0  # sigma in grey levels, at most, of the guide
+    passes: int = 0  # of the steepening behind the network, while it learns
     average_decay: float = 0.998
     seed: int = 1
 
@@ -143,6 +147,18 @@ def batch(pictures: list[Pair], recipe: Recipe, step: int) -> tuple[Tensor, Tens
     return to_tensor(small), to_tensor(guides), to_tensor(large)
 
 
+def steepen_tensor(drawing: Tensor, passes: int) -> Tensor:
+    """pipeline.enlarge.steepen in ``passes``, differentiable: (N, 3, H, W) to the same."""
+    line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    kernel = torch.outer(line, line).expand(3, 1, 5, 5)
+    for _ in range(passes):
+        soft = F.conv2d(F.pad(drawing, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
+        sharp = GAIN * drawing + (1 - GAIN) * soft
+        lightest, darkest = F.max_pool2d(drawing, 3, 1, 1), -F.max_pool2d(-drawing, 3, 1, 1)
+        drawing = torch.minimum(torch.maximum(sharp, darkest), lightest)
+    return drawing
+
+
 def measure(small: list[Picture], made: list[Picture], wanted: list[Picture]) -> dict[str, float]:
     """Figures of predictions against targets, and mean edge widths of both and of the inputs, in
     pixels of each.
@@ -160,7 +176,7 @@ def validate(net: Upsampler, held_out: list[Pair], recipe: Recipe) -> dict[str, 
     small = [recipe.middling(drawing, number) for number, drawing in enumerate(large)]
     with torch.inference_mode():
         made = [
-            to_picture(net(to_tensor([picture]), to_tensor([photo])))
+            steepen(to_picture(net(to_tensor([picture]), to_tensor([photo]))))
             for picture, (photo, _) in zip(small, held_out, strict=True)
         ]
     return measure(small, made, large)
@@ -173,6 +189,7 @@ class Run:
     targets: Path
     validation: Path
     output: Path
+    until: int | None = None  # the step to stop at, where the recipe goes on
 
 
 def train(recipe: Recipe, run: Run) -> None:
@@ -196,12 +213,13 @@ def train(recipe: Recipe, run: Run) -> None:
     checkpoint = run.output / "last.pt"
     first, history = resume(checkpoint, parts, recipe)
     print(f"{len(pictures)} drawings, {len(held_out)} held out; from step {first}", flush=True)
-    for step in range(first, recipe.steps):
+    last = min(recipe.steps, run.until or recipe.steps)
+    for step in range(first, last):
         for group in optimiser.param_groups:
             falling = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
             group["lr"] = recipe.learning_rate * min(falling, (step + 1) / 100)
         small, guides, large = batch(pictures, recipe, step)
-        made = net(small, guides)
+        made = steepen_tensor(net(small, guides), recipe.passes)
         weight = contour_weight(large, recipe.line_emphasis)
         loss = (weight * (made - large).abs()).mean()
         loss = loss + recipe.gradient_weight * gradient_loss(made, large)
@@ -215,10 +233,10 @@ def train(recipe: Recipe, run: Run) -> None:
         done = step + 1
         if done % 100 == 0:
             print(f"step {done} | loss {loss.item():.4f}", flush=True)
-        if done % 250 == 0 or done == recipe.steps:
+        if done % 250 == 0 or done == last:
             states = {name: part.state_dict() for name, part in parts.items()}
             save(checkpoint, states | {"step": done, "history": history, "shape": shape.as_dict()})
-        if done % 1000 == 0 or done == recipe.steps:
+        if done % 1000 == 0 or done == last:
             row = validate(average, held_out, recipe)
             print(f"step {done} | held out: {row}", flush=True)
             with (run.output / "log.jsonl").open("a") as log:
