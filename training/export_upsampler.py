@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 
 from pipeline.domain import Picture
+from pipeline.enlarge import steepen
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.distil import to_picture, to_tensor
 from training.layer import (
@@ -55,8 +56,8 @@ def inputs_of(small: list[Picture], pairs_of_them: list[Pair]) -> Iterator[Input
 def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Place) -> list[Path]:
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
-    Calibrated on the drawings of ``targets``, measured on those of ``validation`` (folders that
-    training.upsampler_targets made). Raises StyleRefused, and writes nothing, when int8 strays
+    Calibrated on the drawings of ``targets``, measured, steepened, on those of ``validation``
+    (folders that training.upsampler_targets made). Raises StyleRefused, and writes nothing, when int8 strays
     too far from float.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
@@ -83,7 +84,9 @@ def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Plac
             to_picture(net(to_tensor([picture]), to_tensor([photo])))
             for picture, (photo, _) in zip(small, held_out, strict=True)
         ]
-    measured = parity(of_float, made) | measure(small, made, [drawing for _, drawing in held_out])
+    targets_of_them = [drawing for _, drawing in held_out]
+    steep = [steepen(drawing) for drawing in made]
+    measured = parity(of_float, made) | measure(small, steep, targets_of_them)
     refuse_unlike(checkpoint, measured)
     entry = {
         "name": NAME,
