@@ -18,8 +18,8 @@ from pipeline.tiling import strips
 
 # What whole doublings leave over is interpolated before the last of them, up to this factor.
 INTERPOLATED = 1.25
-GAIN = 2.5  # of the unsharp mask, and how often it is applied
-PASSES = 2
+GAIN = 2.5  # of the unsharp mask
+PASSES = 2  # of it behind the last doubling; one behind the others, or slanted edges get steps
 AROUND = np.ones((3, 3), np.uint8)
 
 
@@ -50,24 +50,24 @@ def enlarge(
             drawn = _resize(drawn, half)
         guide = _resize(even, (2 * drawn.shape[1], 2 * drawn.shape[0]))
         drawn, _ = run_on_picture(drawn, spec, open_engine(), tile_px, guide=guide)
-        drawn = steepen(drawn)
+        drawn = steepen(drawn, PASSES if last else 1)
     full = _resize(drawn, even.shape[1::-1])
     full = np.ascontiguousarray(full[: size[1], : size[0]])
     return full, Decision("enlarge", True, "drawn at a smaller scale", ratio, 1.0)
 
 
-def steepen(drawing: Picture) -> Picture:
+def steepen(drawing: Picture, passes: int = PASSES) -> Picture:
     """uint8 (H, W, 3) to the same: edges as steep as they can be without rims.
 
-    An unsharp mask kept within the range of the 3x3 pixels around, applied twice. A network alone
-    does not draw steep edges: their place is uncertain, and the mean of steep edges is a soft one.
-    The upsampler was trained with this after it.
+    An unsharp mask kept within the range of the 3x3 pixels around. A network alone does not draw
+    steep edges: their place is uncertain, and the mean of steep edges is a soft one. The
+    upsampler was trained with this behind it.
     """
     steep = np.empty_like(drawing)
     height, width = drawing.shape[:2]
-    for rows, kept in strips(height, width, 2 * PASSES):
+    for rows, kept in strips(height, width, 2 * passes):
         strip = drawing[rows]
-        for _ in range(PASSES):
+        for _ in range(passes):
             soft = cv2.GaussianBlur(strip, (5, 5), 0)
             sharp = cv2.addWeighted(strip, GAIN, soft, 1 - GAIN, 0)
             sharp = cv2.max(sharp, cv2.erode(strip, AROUND))

@@ -11,10 +11,20 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
+from pipeline.enlarge import PASSES, steepen  # noqa: E402
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape  # noqa: E402
 from training.cel import CelSettings  # noqa: E402
-from training.distil import to_tensor  # noqa: E402
-from training.upsampler import Faults, Recipe, Run, batch, degrade, pairs, train  # noqa: E402
+from training.distil import to_picture, to_tensor  # noqa: E402
+from training.upsampler import (  # noqa: E402
+    Faults,
+    Recipe,
+    Run,
+    batch,
+    degrade,
+    pairs,
+    steepen_tensor,
+    train,
+)
 from training.upsampler_targets import Pair, clean, draw, large, varied, wide  # noqa: E402
 
 SMALL = Recipe(steps=4, batch=2, crop_px=32)
@@ -51,6 +61,13 @@ def test_an_untrained_upsampler_interpolates_bilinearly() -> None:
     plain = torch.nn.functional.interpolate(picture, scale_factor=2.0, mode="bilinear")
     inside = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(net(picture, guide)[inside], plain[inside])
+
+
+def test_training_steepens_as_enlarging_does() -> None:
+    picture = np.ascontiguousarray(data.astronaut()[:128, 128:320])
+    tensor = steepen_tensor(to_tensor([picture]), PASSES)
+    assert np.abs(to_picture(tensor).astype(int) - steepen(picture)).max() <= 6
+    assert torch.equal(steepen_tensor(to_tensor([picture]), 0), to_tensor([picture]))
 
 
 def test_degraded_drawings_are_half_as_large_and_have_the_faults_asked_for() -> None:

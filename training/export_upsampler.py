@@ -57,8 +57,8 @@ def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Plac
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
     Calibrated on the drawings of ``targets``, measured, steepened, on those of ``validation``
-    (folders that training.upsampler_targets made). Raises StyleRefused, and writes nothing, when int8 strays
-    too far from float.
+    (folders that training.upsampler_targets made). Raises StyleRefused, and writes nothing, when
+    int8 strays too far from float.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = UpsamplerShape(**saved["shape"])
