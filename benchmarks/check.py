@@ -105,7 +105,7 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
     style = layer.style(Options.style)
     picture, code = (open_engine(layer, style, role, settings) for role in ("picture", "code"))
     upsampler = open_engine(layer, layer.upsampler, "picture", settings)
-    photo = Photo(with_one_face(512, 512))
+    photo, large = Photo(with_one_face(512, 512)), with_one_face(1024, 1024)
     pipeline = Pipeline(settings)
     number = iter(range(1, 10_000))
 
@@ -113,7 +113,7 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
         stylise(photo.pixels, (512, 512), style, picture, code, settings.tile_px)
 
     def enlarged() -> None:
-        enlarge(photo.pixels, (1024, 1024), layer.upsampler, lambda: upsampler, settings.tile_px)
+        enlarge(photo.pixels, large, layer.upsampler, lambda: upsampler, settings.tile_px)
 
     def whole(file: bytes) -> None:
         # another file each time, of the same pixels: no landmarks are remembered

@@ -77,9 +77,15 @@ def _psnr_db(layer: Layer, spec: WeightSpec, role: str) -> list[float]:
     code = open_engine(layer, spec, "code", Settings(threads=1)) if codes else None
     found = []
     for photo in photographs():
+        guide = None
+        if spec.kind == "upsampler":
+            photo, guide = (
+                cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+                photo,
+            )
+        told = dict(_told(photo, spec, code))
         made, wanted = (
-            run_on_picture(photo, spec, engine, max(SIDES), dict(_told(photo, spec, code)))[0]
-            for engine in engines
+            run_on_picture(photo, spec, engine, max(SIDES), told, guide)[0] for engine in engines
         )
         found.append(round(psnr_db(np.ascontiguousarray(made), np.ascontiguousarray(wanted)), 2))
     return found

@@ -217,6 +217,7 @@ def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
                 inputs["code"] = OnnxEngine(layer.read(spec, "code"), 1).run(thumbnail)
             found.append((f"{spec.name}, {STYLE_PX}x{STYLE_PX}", spec, "picture", inputs))
         elif spec.kind == "upsampler":
+            square["guide"] = picture(2 * ENLARGED_PX, 2 * ENLARGED_PX)
             found.append((f"upsampler, {ENLARGED_PX}x{ENLARGED_PX}", spec, "picture", square))
         elif spec.kind == "restorer":
             square["level"] = np.array([1.5, 5, 20], np.float32).reshape(1, 3, 1, 1)
@@ -244,8 +245,9 @@ def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
             found.append((f"quality, {count} patches of {patch}x{patch}", spec, "report", inputs))
     for _, spec, role, inputs in found:
         if OnnxEngine(layer.read(spec, role), 1).takes_pixels:
-            pixels = inputs["picture"].transpose(0, 2, 3, 1) * 127.5 + 127.5
-            inputs["picture"] = np.ascontiguousarray(pixels.astype(np.uint8))
+            for name in {"picture", "guide"} & inputs.keys():
+                pixels = inputs[name].transpose(0, 2, 3, 1) * 127.5 + 127.5
+                inputs[name] = np.ascontiguousarray(pixels.astype(np.uint8))
     return found
 
 

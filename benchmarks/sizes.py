@@ -58,7 +58,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
         size = (photo.width_px, photo.height_px)
         scale = choose_scale(size, style, Options(), settings.tile_px)
         small = drawn_at(scale.size(*size), photo)
-        enlarge(small, size, layer.upsampler, lambda: upsampler, settings.tile_px)
+        enlarge(small, photo.pixels, layer.upsampler, lambda: upsampler, settings.tile_px)
 
     rows = []
     for (width, height), count in rounds.items():

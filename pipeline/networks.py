@@ -18,44 +18,64 @@ def run_on_picture(
     engine: Engine,
     tile_px: int,
     more: Mapping[str, NDArray[np.float32]] | None = None,
+    guide: Picture | None = None,
 ) -> tuple[Picture, int]:
     """in: uint8 (H, W, 3) RGB and what else the network takes; out: uint8 (H, W, 3) times
-    ``spec.scale``, and the number of tiles it took.
+    ``spec.scale``, and the number of tiles it took. ``guide``, for a network that takes one, is a
+    picture of the output's size.
 
     The picture is padded to the sides that the network takes, by its last row and column, and
-    the padding is cut off again. The network's first input is named "picture".
+    the padding is cut off again; so is the guide. The network's first input is named "picture".
+    Raises ValueError for a guide of another size.
     """
     height, width = picture.shape[:2]
     multiple, scale = spec.multiple_of_px, spec.scale
+    if guide is not None and guide.shape[:2] != (height * scale, width * scale):
+        raise ValueError(
+            f"the guide is {guide.shape[1]}x{guide.shape[0]} px, not "
+            f"{width * scale}x{height * scale} px"
+        )
     # twice at least: padding by reflection takes two pixels at a network's smallest scale
     below = max(2 * multiple - height, -height % multiple)
     right = max(2 * multiple - width, -width % multiple)
-    padded = picture
-    if below or right:
-        padded = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    padded = _padded(picture, below, right)
+    guide = None if guide is None else _padded(guide, below * scale, right * scale)
     rows, columns = padded.shape[:2]
     tiles = list(plan(rows, columns, tile_px, spec.overlap_px, multiple))
     if len(tiles) == 1:
-        made = _run(padded, spec, engine, more or {})
+        made = _run(padded, guide, spec, engine, more or {})
     else:
         made = np.empty((rows * scale, columns * scale, 3), np.uint8)
         for tile in tiles:
-            part = _run(padded[tile.inputs], spec, engine, more or {})
+            part_of_guide = None if guide is None else guide[_times(tile.inputs, scale)]
+            part = _run(padded[tile.inputs], part_of_guide, spec, engine, more or {})
             made[_times(tile.core, scale)] = part[_times(tile.kept, scale)]
     return made[: height * scale, : width * scale], len(tiles)
 
 
+def _padded(picture: Picture, below: int, right: int) -> Picture:
+    if not below and not right:
+        return picture
+    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+
+
 def _run(
-    picture: Picture, spec: WeightSpec, engine: Engine, more: Mapping[str, NDArray[np.float32]]
+    picture: Picture,
+    guide: Picture | None,
+    spec: WeightSpec,
+    engine: Engine,
+    more: Mapping[str, NDArray[np.float32]],
 ) -> Picture:
     """A picture whose sides the network takes through it in one go."""
+    pictures = {"picture": picture} | ({} if guide is None else {"guide": guide})
     if not getattr(engine, "takes_pixels", False):
-        planes = to_planes(picture, spec.input_range)
-        return _to_picture(engine.run({"picture": planes, **more}), spec.input_range)
-    pixels: Picture = engine.run({"picture": np.ascontiguousarray(picture)[None], **more})[0]
-    if pixels.shape[2] == 4:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB), np.uint8)
-    return pixels
+        planes = {name: to_planes(pixels, spec.input_range) for name, pixels in pictures.items()}
+        return _to_picture(engine.run({**planes, **more}), spec.input_range)
+    whole = {name: np.ascontiguousarray(pixels)[None] for name, pixels in pictures.items()}
+    drawn: Picture = engine.run({**whole, **more})[0]
+    if drawn.shape[2] == 4:
+        return np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8)
+    return drawn
 
 
 def to_planes(picture: Picture, span: tuple[float, float]) -> NDArray[np.float32]:

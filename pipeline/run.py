@@ -219,14 +219,14 @@ class Pipeline:
         with timed(timings, "stylise"):
             drawn, tiles = stylise(*given)
         with timed(timings, "enlarge"):
-            drawn, enlarged = self._enlarge(drawn, size)
+            drawn, enlarged = self._enlarge(drawn, content.of(refined.pixels))
             full = extend(drawn, content, (enhanced.width_px, enhanced.height_px))
         with timed(timings, "redraw"):
 
             def take_brush() -> Brush:
                 return Brush(
                     part_by_part(*given),
-                    lambda part, size: self._enlarge(part, size)[0],
+                    lambda drawn, part: self._enlarge(drawn, part)[0],
                     scale.scale,
                 )
 
@@ -322,11 +322,11 @@ class Pipeline:
         opened = self._networks.is_open(style)
         return affordable(plan, budget, self._costs, opened)
 
-    def _enlarge(self, drawn: Picture, size: tuple[int, int]) -> tuple[Picture, Decision]:
+    def _enlarge(self, drawn: Picture, photo: Picture) -> tuple[Picture, Decision]:
         upsampler = self._layer.upsampler
         return enlarge(
             drawn,
-            size,
+            photo,
             upsampler,
             lambda: self._networks.engine(upsampler, "picture"),
             self.settings.tile_px,

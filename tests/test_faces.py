@@ -131,8 +131,8 @@ def test_the_order_of_the_faces_makes_no_difference_to_the_refinement() -> None:
 def redrawn(
     picture: Picture, drawing: Picture, faces: list[Face], draw: Callable[[Picture], Picture]
 ) -> tuple[Picture, list[Face]]:
-    def enlarge(part: Picture, size: tuple[int, int]) -> Picture:
-        return cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)
+    def enlarge(drawn: Picture, photo: Picture) -> Picture:
+        return cv2.resize(drawn, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC)
 
     found, kept = found_in(picture, faces), (picture.copy(), drawing.copy())
     patches, told, decision = redraw_faces(

@@ -51,7 +51,8 @@ def test_the_manifest_tells_of_the_upsamplers_settings() -> None:
     told = ENTRIES["upsampler"]["recipe"]["history"]
     planned = [changed(upsampler.Recipe(), stage.settings.split()) for stage in UPSAMPLER]
     assert [upsampler.Recipe(**entry["recipe"]) for entry in told] == planned
-    assert [entry["from_step"] for entry in told] == [0, *(recipe.steps for recipe in planned[:-1])]
+    ends = [s.until or recipe.steps for s, recipe in zip(UPSAMPLER, planned, strict=True)]
+    assert [entry["from_step"] for entry in told] == [0, *ends[:-1]]
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,6 @@ import safetensors.torch  # noqa: E402
 from pipeline.measure import psnr_db  # noqa: E402
 from pipeline.nets.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
-from training.cel import (  # noqa: E402
-    CelSettings,
-    contours,
-    render,
-    smooth_l0,
-)
 from training.data import split, windows  # noqa: E402
 from training.distil import Recipe, learning_rate, to_picture, to_tensor  # noqa: E402
 from training.figures import dark_lines, edge_width_px, figures, line_f1  # noqa: E402
@@ -186,31 +180,6 @@ def test_the_energy_of_a_line_counts_and_its_place_hardly() -> None:
     assert losses["moved"][0] < 0.7 * losses["soft"][0]
     assert losses["moved"][1] > 1.2 * losses["soft"][1]
     assert float(energy_loss(target, target)) == 0
-
-
-def test_l0_smoothing_keeps_edges_and_removes_texture() -> None:
-    random = np.random.default_rng(1)
-    wall = np.full((48, 96, 3), 0.3, np.float32)
-    wall[:, 48:] = 0.7
-    smooth = smooth_l0(wall + random.normal(0, 0.02, wall.shape).astype(np.float32), 0.01)
-    assert smooth[:, :46].std() < 0.006 and smooth[:, 50:].std() < 0.006
-    assert (smooth[:, 50] - smooth[:, 45]).mean() == pytest.approx(0.4, abs=0.03)
-
-
-def test_cel_pictures_are_flat_with_ink_on_edges() -> None:
-    photo = np.ascontiguousarray(data.astronaut()[:256, 64:384])
-    drawn = render(photo)
-    assert drawn.shape == photo.shape and drawn.dtype == np.uint8
-
-    def in_flat_areas(picture: np.ndarray) -> float:
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(int)
-        return float((np.abs(np.diff(grey, axis=1)) <= 1).mean())
-
-    assert in_flat_areas(drawn) > 1.3 * in_flat_areas(photo)
-    ink = contours(photo.astype(np.float32) / 255, CelSettings())
-    assert ink.min() >= 0 and ink.max() <= 1 and 0.005 < (ink > 0.5).mean() < 0.2
-    dark = contours(np.full((64, 64, 3), 0.02, np.float32), CelSettings())
-    assert dark.max() == 0  # dark areas do not fill with ink
 
 
 def test_pictures_survive_the_way_through_tensors() -> None:

@@ -1,18 +1,20 @@
 """The cel renderer: the teacher of the style ``cel``, made of classical filters alone.
 
-Photographs become flat areas of clean bright colour, shaded in few soft steps, with contours
-that follow the forms. It takes seconds a megapixel and belongs to training only; a student
-learns to draw in one pass what this does in many.
+A photograph becomes what a painted cel of a television anime is: few flat areas of clean, bright
+colour, light in a handful of steps with crisp borders between them, and bold dark contours. It
+takes seconds a megapixel and belongs to training only; a student learns to draw in one pass what
+this does in many.
 
 Sources: L. Xu et al., "Image smoothing via L0 gradient minimization", SIGGRAPH Asia 2011;
 H. Kang et al., "Coherent line drawing", NPAR 2007 (flow and flow-based differences of
 Gaussians); H. Winnemöller et al., "XDoG", Computers & Graphics 36, 2012, section 2 (soft
-threshold) and "Real-time video abstraction", SIGGRAPH 2006 (soft steps of lightness).
+threshold) and "Real-time video abstraction", SIGGRAPH 2006 (lightness in steps).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -21,59 +23,120 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
 BETA_MOST = 1e5  # where the auxiliary gradients count as equal to the picture's
+SKIN_HUE_DEGREES = 44.0  # in CIELAB, of dark skin as of light
+STROKE_INK = 0.03  # a pixel with more ink is part of a stroke
 
 
 @dataclass(frozen=True)
 class CelSettings:
-    """What the look is made of. Lengths in px, lightness in 0..1 where not said otherwise."""
+    """What the look is made of: lengths in px of a picture drawn at 448 to 1024 px, lightness in
+    0..1.
+    """
 
-    flatness: float = 0.008  # lambda of the L0 smoothing
-    steps: int = 9  # of lightness, from black to white
-    step_softness: float = 0.45  # 0: hard steps, 1: none
-    line_sigma_px: float = 0.9
-    line_gain: float = 16.0  # slope of the soft threshold
-    line_threshold: float = 0.045
-    line_share: float = 0.85  # opacity of a contour at its darkest
-    flow_sigma_px: float = 2.5
-    flow_length_px: int = 5  # to each side along the flow
-    edge_length_px: float = 3.0  # smoothing along the edges of areas
-    lift: float = 0.86  # exponent on lightness: under 1 brightens
-    vividness: float = 1.15
+    calm_px: float = 3.0  # sigma of the bilateral filter in front of all else
+    flatness: float = 0.012  # lambda of the L0 smoothing of areas
+    levels: tuple[float, ...] = (0.16, 0.34, 0.53, 0.72, 0.88)  # lightness where a step lies
+    level_smooth_px: float = 1.6  # sigma: how round the borders of light and shadow are
+    level_spread_px: float = 20.0  # sigma: over how much of an area its lightness is one
+    level_contrast: float = 1.25  # between the steps within an area
+    least_slope: float = 0.001  # lightness a px: slower changes have soft borders
+    line_flatness: float = 0.004  # lambda of the L0 smoothing under the contours
+    line_sigma_px: float = 1.1
+    line_gain: float = 14.0  # slope of the soft threshold
+    line_threshold: float = 0.012
+    line_threshold_on_skin: float = 0.032
+    line_opacity: float = 0.92  # of a contour at its darkest
+    stroke_px: float = 13.0  # a shorter stroke is left out
+    flow_sigma_px: float = 2.0
+    flow_length_px: float = 2.0  # sigma to each side along a contour
+    edge_length_px: float = 2.0  # sigma of the smoothing along the borders of areas
+    lift: float = 0.80  # exponent on lightness: under 1 brightens
+    vividness: float = 1.4
+
+    def scaled(self, factor: float) -> CelSettings:
+        """The same drawing for a photo ``factor`` times as large, above 0.
+
+        The L0 smoothing weighs the pixels of edges, which grow with the factor, against those of
+        areas, which grow with its square.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        lengths = {name: factor * v for name, v in values.items() if name.endswith("_px")}
+        return replace(
+            self,
+            **lengths,
+            flatness=factor * self.flatness,
+            line_flatness=factor * self.line_flatness,
+            least_slope=self.least_slope / factor,
+        )
 
 
 def render(photo: NDArray[np.uint8], settings: CelSettings | None = None) -> NDArray[np.uint8]:
     """in, out: uint8 (H, W, 3) RGB."""
     look = settings or CelSettings()
-    picture = photo.astype(np.float32) / 255
-    calm = cv2.bilateralFilter(picture, 7, 0.08, 3.0)
-    flat = smooth_l0(calm, look.flatness)
-    lab = cv2.cvtColor(flat, cv2.COLOR_RGB2LAB)
-    lightness = grade(step_lightness(lab[..., 0] / 100, look), look)
-    ink = contours(calm, look)
-    chroma = lab[..., 1:] * look.vividness
+    calm = np.asarray(photo, np.float32) / np.float32(255)
+    for _ in range(2):
+        calm = np.asarray(cv2.bilateralFilter(calm, 0, 0.07, look.calm_px), np.float32)
+    along, _ = flow(calm, look.flow_sigma_px)
+    flat, fine = (
+        cv2.cvtColor(smooth_lines(areas, along, look.edge_length_px), cv2.COLOR_RGB2LAB)
+        for areas in (smooth_l0(calm, look.flatness), calm)
+    )
+    skin = skin_share(flat)
+    stepped = np.dstack([100 * step_lightness(flat[..., 0] / 100, look), flat[..., 1:]])
+    # eyes and lips lie amid skin, but have other colours: faces stay clear where they are kept
+    amid_skin = 1.6 * cv2.GaussianBlur(skin, (0, 0), look.level_spread_px / 3) - 0.2
+    kept = np.clip(amid_skin, 0, 1) * (0.85 - 0.5 * skin)
+    colours = grade(stepped + kept[..., None] * (fine - stepped), skin, look)
+    ink = contours(smooth_l0(calm, look.line_flatness), look)[..., None]
     # ink takes the colour of what it bounds: nearly black, never dead black
-    lightness = lightness * (1 - look.line_share * ink)
-    chroma = chroma * (1 - 0.4 * ink)[..., None]
-    lab = np.dstack([100 * lightness, chroma]).astype(np.float32)
-    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
-    along, _ = flow(calm, 1.5)
-    rgb = _smooth(rgb, along, look.edge_length_px / 2)
+    opacity = np.array([look.line_opacity, 0.6, 0.6], np.float32)  # of lightness, a, b
+    opacity = opacity * (1 - 0.5 * kept[..., None])
+    rgb = cv2.cvtColor(colours * (1 - ink * opacity), cv2.COLOR_LAB2RGB)
     return np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
+def skin_share(lab: Plane) -> Plane:
+    """float32 (H, W, 3) CIELAB to (H, W) in 0..1: how like skin, dark or light, a colour is: hue
+    within 30 to 44 degrees of SKIN_HUE_DEGREES, chroma from 5 to 11 up to 38 to 50.
+    """
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    in_hue = np.clip((44 - np.abs(hue - SKIN_HUE_DEGREES)) / 14, 0, 1)
+    in_chroma = np.clip((chroma - 5) / 6, 0, 1) * np.clip((50 - chroma) / 12, 0, 1)
+    return np.asarray(in_hue * in_chroma, np.float32)
+
+
 def step_lightness(lightness: Plane, look: CelSettings) -> Plane:
-    """Soft stairs: flat treads, risers whose steepness ``step_softness`` sets."""
-    scaled = lightness * look.steps
-    tread = np.floor(scaled)
-    inside = scaled - tread - 0.5
-    slope = 1 / max(1e-3, look.step_softness)
-    riser = 0.5 * np.tanh(2 * slope * inside) / np.tanh(slope)
-    return np.asarray((tread + 0.5 + riser) / look.steps, np.float32)
+    """Lightness in 0..1, (H, W), to areas of one lightness with crisp borders.
+
+    A border runs where the lightness passes one of the levels, and is a pixel wide however slow
+    the change that it replaces. Between two borders the lightness is the mean of what lies
+    around between them, so that no tone moves; the steps are then set a little apart.
+    """
+    smooth = cv2.GaussianBlur(lightness, (0, 0), look.level_smooth_px)
+    dx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125)
+    dy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125)
+    slope = np.maximum(np.hypot(dx, dy), np.float32(look.least_slope))
+    above = [np.clip((smooth - level) / slope + 0.5, 0, 1) for level in look.levels]
+    above = [np.ones_like(smooth), *above, np.zeros_like(smooth)]
+    sigma = look.level_spread_px
+    around = cv2.GaussianBlur(lightness, (0, 0), sigma)
+    stepped = np.zeros_like(lightness)
+    for share in (low - high for low, high in pairwise(above)):
+        weight = np.maximum(cv2.GaussianBlur(share, (0, 0), sigma), 1e-4)
+        mean = cv2.GaussianBlur(share * lightness, (0, 0), sigma) / weight
+        stepped += share * (around + look.level_contrast * (mean - around))
+    return np.clip(stepped, 0, 1)
 
 
-def grade(lightness: Plane, look: CelSettings) -> Plane:
-    """Clean and bright: shadows lifted, whites kept."""
-    return np.clip(lightness, 0, 1) ** np.float32(look.lift)
+def grade(lab: Plane, skin: Plane, look: CelSettings) -> Plane:
+    """CIELAB to CIELAB: clean and bright, shadows lifted, whites kept, skin nearly as it was."""
+    lightness = np.clip(lab[..., 0], 0, 100)
+    lifted = 100 * (lightness / 100) ** np.float32(look.lift)
+    vividness = 1 + (look.vividness - 1) * (1 - 0.7 * skin)
+    return np.dstack(
+        [lifted + 0.5 * skin * (lightness - lifted), lab[..., 1:] * vividness[..., None]]
+    )
 
 
 def contours(picture: Plane, look: CelSettings) -> Plane:
@@ -82,16 +145,29 @@ def contours(picture: Plane, look: CelSettings) -> Plane:
     The differences of Gaussians act on lightness normalised by the local contrast, else dark
     areas would fill with ink and pale ones would have no lines.
     """
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    mean = cv2.GaussianBlur(grey, (0, 0), 8)
-    spread = np.sqrt(np.maximum(cv2.GaussianBlur(grey * grey, (0, 0), 8) - mean * mean, 0))
-    normalised = (grey - mean) / (spread + 0.12)
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+    lightness, window_px = lab[..., 0] / 100, 9 * look.line_sigma_px
+    mean = cv2.GaussianBlur(lightness, (0, 0), window_px)
+    square = cv2.GaussianBlur(lightness * lightness, (0, 0), window_px)
+    spread = np.sqrt(np.maximum(square - mean * mean, 0))
+    normalised = (lightness - mean) / (spread + 0.2)
     along, across = flow(picture, look.flow_sigma_px)
-    narrow = _smooth(normalised, across, look.line_sigma_px)
-    wide = _smooth(normalised, across, 1.6 * look.line_sigma_px)
-    difference = _smooth(0.98 * wide - 0.98 * narrow, along, look.flow_length_px / 2)
-    ink = np.tanh(look.line_gain * np.maximum(difference - look.line_threshold, 0))
-    return np.asarray(ink, np.float32)
+    narrow = smooth_lines(normalised, across, look.line_sigma_px)
+    wide = smooth_lines(normalised, across, 1.6 * look.line_sigma_px)
+    difference = smooth_lines(wide - narrow, along, look.flow_length_px)
+    more = look.line_threshold_on_skin - look.line_threshold
+    threshold = look.line_threshold + more * skin_share(lab)
+    ink = np.tanh(look.line_gain * np.maximum(difference - threshold, 0))
+    return np.asarray(ink * in_strokes(ink, look.stroke_px), np.float32)
+
+
+def in_strokes(ink: Plane, length_px: float) -> Plane:
+    """(H, W) to 1 on strokes whose bounding box has a diagonal of ``length_px``, else 0."""
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats((ink > STROKE_INK).astype(np.uint8))
+    diagonals = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
+    kept = (diagonals >= length_px).astype(np.float32)
+    kept[0] = 0  # what is no stroke at all
+    return kept[labels]
 
 
 def flow(picture: Plane, sigma_px: float) -> tuple[Plane, Plane]:
@@ -108,7 +184,7 @@ def flow(picture: Plane, sigma_px: float) -> tuple[Plane, Plane]:
     return along, across
 
 
-def _smooth(plane: Plane, direction: Plane, sigma_px: float) -> Plane:
+def smooth_lines(plane: Plane, direction: Plane, sigma_px: float) -> Plane:
     """Gaussian of ``sigma_px`` along the lines that follow ``direction`` to both sides.
 
     ``plane``: (H, W) or (H, W, C).

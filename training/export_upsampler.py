@@ -1,10 +1,10 @@
 """Turns an upsampler's checkpoint into files of the layer.
 
     python -m training.export_upsampler --checkpoint .cache/runs/upsampler/last.pt \\
-        --targets .cache/targets/cel --validation .cache/targets/cel-validation
+        --targets .cache/targets/upsampler --validation .cache/targets/upsampler-validation
 
-The convolutions are int8; the picture they add to stays in float, so that flat areas come
-through unchanged.
+The convolutions are int8. What they add to is the drawing, interpolated in whole sixteenths, so
+that flat areas come through unchanged.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 
 from pipeline.domain import Picture
+from pipeline.enlarge import steepen
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.distil import to_picture, to_tensor
 from training.layer import (
@@ -36,47 +37,56 @@ from training.layer import (
     run_graph,
 )
 from training.served import upsampler_graph
-from training.upsampler import Recipe, drawings, measure
+from training.upsampler import Recipe, measure, pairs
+from training.upsampler_targets import Pair
 
 NAME = "upsampler"
-IN_FLOAT = ("/Add",)
+IN_FLOAT = ("/Conv", "/Add")  # the interpolation, and what is added to it
 CALIBRATION_DRAWINGS = 64
 LICENCE = "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md"
 
 
-def inputs_of(small: list[Picture]) -> Iterator[Inputs]:
-    """What the graph takes for each picture."""
-    for picture in small:
-        yield {"picture": to_tensor([picture]).contiguous().numpy()}
+def inputs_of(small: list[Picture], pairs_of_them: list[Pair]) -> Iterator[Inputs]:
+    """What the graph takes for each small drawing and its photograph."""
+    for picture, (photo, _) in zip(small, pairs_of_them, strict=True):
+        tensors = {"picture": to_tensor([picture]), "guide": to_tensor([photo])}
+        yield {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
 
 
 def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Place) -> list[Path]:
     """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
 
-    Calibrated on the drawings of ``targets``, measured on those of ``validation`` (folders that
-    training.targets made). Raises StyleRefused, and writes nothing, when int8 strays too far
-    from float.
+    Calibrated on the drawings of ``targets``, measured, steepened, on those of ``validation``
+    (folders that training.upsampler_targets made). Raises StyleRefused, and writes nothing, when
+    int8 strays too far from float.
     """
     saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     shape = UpsamplerShape(**saved["shape"])
     net = Upsampler(shape).eval()
     net.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
     recipe = Recipe(**saved["history"][-1]["recipe"])
-    pictures, held_out = (drawings(folder, recipe.crisp) for folder in (targets, validation))
-    calibration = pictures[:: max(1, len(pictures) // CALIBRATION_DRAWINGS)]
-    small = [recipe.middling(drawing, n) for n, drawing in enumerate(held_out)]
-    to_calibrate = [recipe.middling(drawing, n) for n, drawing in enumerate(calibration)]
+    known, held_out = (pairs(folder, recipe.reduced) for folder in (targets, validation))
+    calibration = known[:: max(1, len(known) // CALIBRATION_DRAWINGS)]
+    small, to_calibrate = (
+        [recipe.middling(drawing, number) for number, (_, drawing) in enumerate(some)]
+        for some in (held_out, calibration)
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        example = {"picture": torch.zeros(1, 3, 64, 96)}
+        example = {"picture": torch.zeros(1, 3, 64, 96), "guide": torch.zeros(1, 3, 128, 192)}
         graph = export_onnx(net, example, "drawing", folder / "upsampler.onnx", True)
-        quantised = quantise(graph, folder, inputs_of(to_calibrate), IN_FLOAT)
+        quantised = quantise(graph, folder, inputs_of(to_calibrate, calibration), IN_FLOAT)
         content = upsampler_graph(graph_bytes(quantised), shape)
         quantised.write_bytes(content)
-        made = run_graph(quantised, inputs_of(small))
+        made = run_graph(quantised, inputs_of(small, held_out))
     with torch.inference_mode():
-        wanted = [to_picture(net(to_tensor([picture]))) for picture in small]
-    measured = parity(wanted, made) | measure(small, made, held_out)
+        of_float = [
+            to_picture(net(to_tensor([picture]), to_tensor([photo])))
+            for picture, (photo, _) in zip(small, held_out, strict=True)
+        ]
+    targets_of_them = [drawing for _, drawing in held_out]
+    steep = [steepen(drawing) for drawing in made]
+    measured = parity(of_float, made) | measure(small, steep, targets_of_them)
     refuse_unlike(checkpoint, measured)
     entry = {
         "name": NAME,
@@ -94,7 +104,7 @@ def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Plac
         "thumbnail_px": 0,
         "licence": LICENCE,
         "shape": shape.as_dict(),
-        "recipe": made_by(saved, {"windows": len(pictures)}),
+        "recipe": made_by(saved, {"windows": len(known)}),
         "figures": {name: round(value, 4) for name, value in measured.items()},
     }
     tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}

@@ -26,6 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 CONTRIBUTED = "com.microsoft"  # QLinearConv with the channels last, QLinearAdd
 LEVEL = 1 / 127.5  # of a pixel, where they span [-1, 1]
+PICTURES = ("picture", "guide")  # the inputs that are pixels
 MIDDLE = 128  # what stands for zero: half a level above it
 
 Shape = list[int | str]
@@ -185,8 +186,12 @@ class Writer:
         self._constants.append(numpy_helper.from_array(np.asarray(values, kind), name))
         return name
 
-    def convolve(self, picture: str, layer: Convolution, gain: str | None = None) -> str:
-        """``gain``, float32 (O,): what comes out is multiplied by it."""
+    def convolve(
+        self, picture: str, layer: Convolution, gain: str | None = None, padded: bool = True
+    ) -> str:
+        """Of the same size where ``padded`` with zeros, else smaller by what a kernel reaches over.
+        ``gain``, float32 (O,): what comes out is multiplied by it.
+        """
         steps = self.constant(layer.steps, np.float32)
         if gain:
             steps = self.add("Mul", steps, gain)
@@ -202,7 +207,7 @@ class Writer:
             self.constant(layer.biases, np.int32),
             domain=CONTRIBUTED,
             kernel_shape=size,
-            pads=[layer.dilation * (side // 2) for side in size] * 2,
+            pads=[layer.dilation * (side // 2) * padded for side in size] * 2,
             dilations=[layer.dilation] * 2,
             strides=[layer.stride] * 2,
             channels_last=1,
@@ -221,6 +226,11 @@ class Writer:
         zero = self.constant(MIDDLE, np.uint8)
         inputs = (picture, *self._scale(scale), whole, step, zero, *self._scale(after))
         return self.add("QLinearAdd", *inputs, domain=CONTRIBUTED)
+
+    def bordered(self, picture: str, by: int) -> str:
+        """With its outermost rows and columns ``by`` times more."""
+        pads = self.constant([0, by, by, 0] * 2, np.int64)
+        return self.add("Pad", picture, pads, mode="edge")
 
     def sum(self, one: str, scale: Scale, other: str, other_scale: Scale, after: Scale) -> str:
         """Rounded and clipped to what ``after`` can stand for."""
@@ -244,9 +254,11 @@ class Writer:
         return self._reshaped(flat, [0, 0, -1, channels])
 
     def model(self, inputs: dict[str, Shape], drawing: str, channels: int) -> bytes:
-        """The file. ``inputs`` are shapes by name: "picture", of uint8, and others, of float32."""
+        """The file. ``inputs`` are shapes by name: "picture" and "guide", of uint8, and others, of
+        float32.
+        """
         self._nodes.append(helper.make_node("Identity", [drawing], ["drawing"], name="drawing"))
-        kinds = {"picture": TensorProto.UINT8}
+        kinds = dict.fromkeys(PICTURES, TensorProto.UINT8)
         graph = helper.make_graph(
             self._nodes,
             "integer",
@@ -282,23 +294,3 @@ def colours_last(by: int, channels: int) -> list[int]:
     """
     order = np.arange(by * by * channels).reshape(channels, by, by)
     return [int(one) for one in order.transpose(1, 2, 0).ravel()]
-
-
-def repeating(by: int, times: int) -> Convolution:
-    """Pixels of a picture ``to_depth`` by ``by``, each repeated ``times`` in both directions."""
-    side = by * times
-    weights = np.zeros((side, side, 3, by, by, 3), np.int8)
-    for y in range(side):
-        for x in range(side):
-            for colour in range(3):
-                weights[y, x, colour, y // times, x // times, colour] = 1
-    count = 3 * side * side
-    return Convolution(
-        weights.reshape(count, -1, 1, 1),
-        np.ones(count, np.float32),
-        np.zeros(count, np.int32),
-        1,
-        1,
-        PIXELS,
-        PIXELS,
-    )

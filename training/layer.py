@@ -36,6 +36,7 @@ from pipeline.measure import psnr_db
 from pipeline.weights import MANIFEST_VERSION
 from training.distil import to_picture
 from training.errors import StyleRefused
+from training.integer import PICTURES
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYER = ROOT / "layers" / "weights"
@@ -62,10 +63,11 @@ def export_onnx(
 ) -> Path:
     """A float32 ONNX graph of ``net`` at ``path``; ``inputs`` are examples by name, in order.
 
-    With ``free_sides`` the first input takes any height and width; ``free_in_output`` are the
-    axes of the output that then differ.
+    With ``free_sides`` the inputs that are pictures take any height and width;
+    ``free_in_output`` are the axes of the output that then differ.
     """
-    first = next(iter(inputs))
+    free = {name: dict(SIDES) for name in inputs if name in PICTURES}
+    free[output] = dict(free_in_output)
     with warnings.catch_warnings():
         # of constants that stay unfolded, and the like: whether the graph is right, parity tells
         warnings.simplefilter("ignore")
@@ -75,7 +77,7 @@ def export_onnx(
             path,
             input_names=list(inputs),
             output_names=[output],
-            dynamic_axes={first: dict(SIDES), output: dict(free_in_output)} if free_sides else {},
+            dynamic_axes=free if free_sides else {},
             opset_version=17,
             dynamo=False,
         )
@@ -149,8 +151,10 @@ def run_graph(graph: Path, inputs: Iterable[Inputs]) -> list[Picture]:
         return [to_picture(torch.from_numpy(session.run(None, one)[0])) for one in inputs]
     made = []
     for one in inputs:
-        picture = to_picture(torch.from_numpy(one["picture"]))
-        drawn = session.run(None, {**one, "picture": picture[None]})[0][0]
+        pixels = {
+            name: to_picture(torch.from_numpy(one[name]))[None] for name in PICTURES if name in one
+        }
+        drawn = session.run(None, {**one, **pixels})[0][0]
         made.append(np.ascontiguousarray(drawn[..., :3]))
     return made
 

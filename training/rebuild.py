@@ -26,6 +26,7 @@ from training import (
     quality,
     restore,
     upsampler,
+    upsampler_targets,
 )
 from training.layer import CHECKPOINTS, Place
 from training.recipe import changed
@@ -68,13 +69,10 @@ PLANS = {
     # from cel, so that its terms are CartoonGAN's alone
     "paprika": Plan(500, 11, (Stage(f"{FINE} steps=2800 decay_from=1600"),), "cel.safetensors"),
 }
-UPSAMPLER = (  # on the drawings of cel
-    Stage("steps=5000"),
-    Stage("steps=7000 crisp=0.55"),
-    Stage("steps=8500 crisp=0.55 energy_weight=4 learning_rate=0.006"),
-    Stage("steps=10500 crisp=0.4 energy_weight=2 learning_rate=0.006"),
-    Stage("steps=13000 crisp=0.5 energy_weight=2 learning_rate=0.008 steepened=2"),
-    Stage("steps=14200 crisp=0.5 energy_weight=1 learning_rate=0.03 steepened=1"),
+UPSAMPLER = (  # on drawings of its own
+    Stage("steps=6500", 3750),
+    Stage("steps=7500 passes=2", 6000),
+    Stage("steps=7500 passes=2 learning_rate=0.003 gradient_weight=2 energy_weight=0.5 grain=6"),
 )
 
 RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
@@ -122,14 +120,14 @@ def make_style(name: str, data: Path, teachers: Path | None, folder: Path, place
 
 
 def make_upsampler(data: Path, folder: Path, place: Place) -> None:
-    """Training and export of the upsampler, on the drawings that cel learns from."""
-    plan, run = PLANS["cel"], folder / "runs" / "upsampler"
-    targets = folder / "targets" / "cel"
-    draw_targets(Targets("cel", plan.windows, plan.seed), data, None, targets)
-    validation = held_out("cel", data, None, folder)
+    """Targets, training and export of the upsampler."""
+    targets, run = folder / "targets" / "upsampler", folder / "runs" / "upsampler"
+    validation = folder / "targets" / "upsampler-validation"
+    upsampler_targets.draw(data, upsampler_targets.COUNT, targets)
+    upsampler_targets.draw(data, upsampler_targets.HELD_OUT, validation, validation=True)
     for stage in UPSAMPLER:
         recipe = changed(upsampler.Recipe(), stage.settings.split())
-        upsampler.train(recipe, upsampler.Run(targets, validation, run))
+        upsampler.train(recipe, upsampler.Run(targets, validation, run, stage.until))
     export_upsampler.add_upsampler(run / "last.pt", targets, validation, place)
 
 

@@ -10,11 +10,20 @@ import numpy as np
 
 from pipeline.nets.restorer import LEVELS, RestorerShape
 from pipeline.nets.student import StudentShape
-from pipeline.nets.upsampler import UpsamplerShape
-from training.integer import PIXELS, Quantised, Scale, Shape, Writer, colours_last, repeating
+from pipeline.nets.upsampler import UpsamplerShape, bilinear_kernel
+from training.integer import (
+    PIXELS,
+    Convolution,
+    Quantised,
+    Scale,
+    Shape,
+    Writer,
+    colours_last,
+)
 
 LEAST_GAIN = 1e-3  # a channel's gain is kept this far from zero, or its shift would be infinite
 SIDES: Shape = [1, "height", "width", 3]
+GUIDE: Shape = [1, "guide_height", "guide_width", 3]
 
 
 def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
@@ -48,18 +57,20 @@ def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
 
 
 def upsampler_graph(quantised: bytes, shape: UpsamplerShape) -> bytes:
-    """An upsampler: "picture" to uint8 (1, 2H, 2W, 3)."""
+    """An upsampler: "picture" and "guide", uint8 (1, 2H, 2W, 3), to uint8 (1, 2H, 2W, 3)."""
     graph, made = Quantised(quantised), Writer()
-    y = deep = made.to_depth("picture", 2, 3)
+    deep, guide = made.to_depth("picture", 2, 3), made.to_depth("guide", 4, 3)
+    y = made.add("Concat", deep, guide, axis=3)
+    order = [*colours_last(2, 3), *(12 + channel for channel in colours_last(4, 3))]
     for number in range(shape.middle + 1):
         layer = graph.convolution(f"/body.{number}/Conv")
         if number == 0:
-            layer = layer.of_inputs(colours_last(2, 3)).of_pixels()
+            layer = layer.of_inputs(order).of_pixels()
         y = made.convolve(y, layer)
     head = graph.convolution("/head/Conv").of_outputs(colours_last(4, 3)).to_change()
-    repeated = made.convolve(deep, repeating(2, 2))
-    made_of_both = made.sum(repeated, PIXELS, made.convolve(y, head), PIXELS, PIXELS)
-    return made.model({"picture": SIDES}, made.to_space(made_of_both, 4, 3), 3)
+    interpolated = made.convolve(made.bordered(deep, 1), interpolating(), padded=False)
+    drawing = made.sum(interpolated, PIXELS, made.convolve(y, head), PIXELS, PIXELS)
+    return made.model({"picture": SIDES, "guide": GUIDE}, made.to_space(drawing, 4, 3), 3)
 
 
 def restorer_graph(quantised: bytes, shape: RestorerShape) -> bytes:
@@ -110,6 +121,17 @@ def _block(
     after = graph.after(f"/blocks.{number}/Add" + ("_1" if shift else ""))
     total = made.sum(given, scale, made.convolve(inner, second), second.after, after)
     return total, after
+
+
+def interpolating() -> Convolution:
+    """Pixels of a picture ``to_depth`` by 2 to the blocks of 4x4 that bilinear interpolation
+    makes of them. The middle that PIXELS takes away comes back: the weights of an output sum to 1.
+    """
+    rows, columns = colours_last(4, 3), colours_last(2, 3)
+    weights = bilinear_kernel().numpy().astype(np.int8)[rows][:, columns]
+    count = len(weights)
+    steps, biases = np.full(count, 1 / 16, np.float32), np.zeros(count, np.int32)
+    return Convolution(weights, steps, biases, 1, 1, PIXELS, PIXELS)
 
 
 def _away_from_zero(made: Writer, gain: str) -> str:

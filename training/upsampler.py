@@ -1,11 +1,12 @@
 """Trains the upsampler on drawn pictures.
 
-    python -m training.upsampler --targets .cache/targets/cel \\
-        --validation .cache/targets/cel-validation --output .cache/runs/upsampler
+    python -m training.upsampler --targets .cache/targets/upsampler \\
+        --validation .cache/targets/upsampler-validation --output .cache/runs/upsampler
 
-Drawings reduced by a third, so that their edges are crisp to the pixel, are what is wanted;
-reduced by half again and blurred until their edges are as wide in pixels as a drawing's,
-they are what is given. Grain and 8-bit rounding are added, since students have both.
+Clean drawings that training.upsampler_targets made are the targets; the photographs beside them
+are the guides. In the end what the network gives is compared after the steepening that follows
+it where it is used. The input is a drawing at half the size, blurred until its edges are as wide in
+pixels as a student's, with the grain, the beads and the grid that students leave.
 Run again with the same --output, it continues from the last checkpoint.
 """
 
@@ -20,114 +21,146 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.enlarge import GAIN, steepen
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.checkpoint import follow, resume, save, twin
 from training.data import read_rgb
 from training.distil import to_picture, to_tensor
 from training.errors import LossNotFinite
 from training.figures import edge_width_px, figures
-from training.losses import energy_loss, gradient_loss
+from training.losses import contour_weight, energy_loss, gradient_loss
 from training.recipe import changed
-
-Picture = NDArray[np.uint8]
+from training.upsampler_targets import Pair, Picture
 
 
 @dataclass(frozen=True)
 class Recipe:
     """The settings of a run, kept in its checkpoint."""
 
-    steps: int = 5000
-    crisp: float = 0.667  # scale at which a drawing's edges are as narrow as wanted
-    steepened: int = 0  # how often the wanted drawing's edges are made steeper
+    steps: int = 6500
     batch: int = 12
     crop_px: int = 96  # of the large picture; a multiple of 4
     learning_rate: float = 2e-3
+    line_emphasis: float = 2.0  # how much more dark thin lines count
     energy_weight: float = 1.0
     gradient_weight: float = 0.5
+    reduced: float = 0.6  # scale at which thin drawings are shown a second time
     blur_least: float = 0.3  # sigma in pixels of the small picture
-    blur_most: float = 0.9
-    grain: float = 3.0  # sigma in grey levels, at most
+    blur_most: float = 0.7
+    grain: float = 4.0  # sigma in grey levels, at most
     beads: float = 0.05  # sigma as a share of an edge's contrast, at most
+    grid: float = 2.0  # sigma in grey levels, at most
+    photo_noise: float = 5.0  # sigma in grey levels, at most, of the guide
+    passes: int = 0  # of the steepening behind the network, while it learns
     average_decay: float = 0.998
     seed: int = 1
 
     def middling(self, drawing: Picture, number: int) -> Picture:
         """``drawing`` degraded halfway, the same for the same number."""
         sigma = (self.blur_least + self.blur_most) / 2
-        return degrade(drawing, sigma, self.grain / 2, self.beads / 2, (self.seed, number))
+        faults = Faults(sigma, self.grain / 2, self.beads / 2, self.grid / 2)
+        return degrade(drawing, faults, (self.seed, number))
 
 
-def steepen(picture: Picture) -> Picture:
-    """Steeper edges without halos: an unsharp mask that keeps within the range of the 3x3 pixels
-    around. Nothing trained on soft edges alone draws steep ones, for their place is uncertain
-    and the mean of steep edges is a soft one.
+@dataclass(frozen=True)
+class Faults:
+    """What a student's drawing has: ``blur_px``, a sigma in its own pixels; ``grain``: sigma of
+    smooth noise in grey levels; ``beads``: sigma of noise along edges, as a share of their
+    contrast, since lines of one or two pixels come out uneven; ``grid``: sigma in grey levels
+    of a pattern of 4x4 pixels repeated, which pixel-shuffles leave.
     """
-    around = np.ones((3, 3), np.uint8)
-    soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
-    sharp = cv2.addWeighted(picture, 2.5, soft, -1.5, 0)
-    return np.clip(sharp, cv2.erode(picture, around), cv2.dilate(picture, around))
+
+    blur_px: float
+    grain: float
+    beads: float
+    grid: float
 
 
-def drawings(folder: Path, crisp: float) -> list[Picture]:
-    """The drawings of a folder of targets, the right half of each file, reduced by ``crisp``."""
-    found = []
-    for path in sorted(folder.glob("?????-*.png")):
-        target = np.split(read_rgb(path), 2, axis=1)[1]
-        size = [round(side * crisp) // 4 * 4 for side in target.shape[1::-1]]
-        small = cv2.resize(target, size, interpolation=cv2.INTER_AREA)
-        found.append(small)
-    if not found:
-        raise FileNotFoundError(f"{folder}: no targets; run training.targets first")
-    return found
+def pairs(folder: Path, reduced: float) -> list[Pair]:
+    """The photographs and drawings of a folder; those with thin contours ``reduced``, too.
 
-
-def degrade(
-    drawing: Picture, sigma_px: float, grain: float, beads: float, seed: tuple[int, ...]
-) -> Picture:
-    """(2h, 2w, 3) to (h, w, 3): half the size, blurred, with the faults of a student.
-
-    ``grain``: sigma of smooth noise in grey levels. ``beads``: sigma of noise along edges, as a
-    share of their contrast: lines of one or two pixels come out of a student uneven.
+    Raises FileNotFoundError when there are none.
     """
+    result = []
+    for path in sorted(folder.glob("*-?????-*.png")):
+        photo, drawing = np.split(read_rgb(path), 2, axis=1)
+        scales = (1.0, reduced) if path.name.startswith("thin-") else (1.0,)
+        result += [(_at(photo, scale), _at(drawing, scale)) for scale in scales]
+    if not result:
+        raise FileNotFoundError(f"{folder}: no pairs; run training.upsampler_targets first")
+    return result
+
+
+def _at(picture: Picture, scale: float) -> Picture:
+    """At that scale, with sides that are multiples of 4."""
+    width, height = (round(side * scale) // 4 * 4 for side in picture.shape[1::-1])
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def degrade(drawing: Picture, faults: Faults, seed: tuple[int, ...]) -> Picture:
+    """(2h, 2w, 3) to (h, w, 3): half the size, with the faults of a student."""
     height, width = drawing.shape[0] // 2, drawing.shape[1] // 2
     small = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-    small = cv2.GaussianBlur(small, (0, 0), sigma_px)
+    small = cv2.GaussianBlur(small, (0, 0), faults.blur_px)
     around = np.ones((3, 3), np.uint8)
     contrast = (cv2.dilate(small, around) - cv2.erode(small, around)).max(2, keepdims=True)
     random = np.random.default_rng(seed)
-    smooth = cv2.GaussianBlur(random.normal(0, 1, (height, width)).astype(np.float32), (0, 0), 0.7)
-    smooth /= max(1e-6, float(smooth.std()))
-    uneven = random.normal(0, beads, (height, width, 1)).astype(np.float32)
-    noisy = small + grain * smooth[..., None] + contrast * uneven
+    grain = cv2.GaussianBlur(random.normal(0, 1, (height, width)).astype(np.float32), (0, 0), 0.7)
+    grain *= faults.grain / max(1e-6, float(grain.std()))
+    beads = random.normal(0, faults.beads, (height, width, 1)).astype(np.float32)
+    tile = random.normal(0, faults.grid, (4, 4, 3)).astype(np.float32)
+    grid = np.tile(tile, (height // 4 + 1, width // 4 + 1, 1))[:height, :width]
+    noisy = small + grain[..., None] + contrast * beads + grid
     return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
 
 
-def batch(pictures: list[Picture], recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
-    """Small and large crops of one step, the same for the same seed and step."""
+def batch(pictures: list[Pair], recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Small drawings, photographs and large drawings of one step, the same for the same seed and
+    step. The colours are exchanged at random: a look has a palette, an upsampler has none.
+    """
     random = np.random.default_rng((recipe.seed, step))
-    large, small = [], []
+    small, guides, large = [], [], []
     for number in range(recipe.batch):
-        picture = pictures[random.integers(len(pictures))]
+        pair = pictures[random.integers(len(pictures))]
         side = recipe.crop_px
-        y, x = (int(random.integers(size - side + 1)) for size in picture.shape[:2])
-        crop = np.rot90(picture[y : y + side, x : x + side], int(random.integers(4)))
-        crop = np.ascontiguousarray(crop[:, :: 1 if random.random() < 0.5 else -1])
+        y, x = (int(random.integers(size - side + 1)) for size in pair[0].shape[:2])
+        turns, mirrored, colours = int(random.integers(4)), random.random() < 0.5, np.arange(3)
+        if random.random() < 0.5:
+            colours = random.permutation(3)
+        photo, drawing = (
+            np.ascontiguousarray(
+                np.rot90(p[y : y + side, x : x + side], turns)[:, :: -1 if mirrored else 1, colours]
+            )
+            for p in pair
+        )
+        most = (recipe.grain, recipe.beads, recipe.grid, recipe.photo_noise)
+        grain, beads, grid, noise = (float(random.uniform(0, limit)) for limit in most)
         sigma = float(random.uniform(recipe.blur_least, recipe.blur_most))
-        grain = float(random.uniform(0, recipe.grain))
-        wanted = crop
-        for _ in range(recipe.steepened):
-            wanted = steepen(wanted)
-        large.append(wanted)
-        beads = float(random.uniform(0, recipe.beads))
-        small.append(degrade(crop, sigma, grain, beads, (recipe.seed, step, number)))
-    return to_tensor(small), to_tensor(large)
+        seed = (recipe.seed, step, number)
+        small.append(degrade(drawing, Faults(sigma, grain, beads, grid), seed))
+        noisy = photo + random.normal(0, noise, photo.shape)
+        guides.append(np.clip(noisy + 0.5, 0, 255).astype(np.uint8))
+        large.append(drawing)
+    return to_tensor(small), to_tensor(guides), to_tensor(large)
+
+
+def steepen_tensor(drawing: Tensor, passes: int) -> Tensor:
+    """pipeline.enlarge.steepen in ``passes``, differentiable: (N, 3, H, W) to the same."""
+    line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    kernel = torch.outer(line, line).expand(3, 1, 5, 5)
+    for _ in range(passes):
+        soft = F.conv2d(F.pad(drawing, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
+        sharp = GAIN * drawing + (1 - GAIN) * soft
+        lightest, darkest = F.max_pool2d(drawing, 3, 1, 1), -F.max_pool2d(-drawing, 3, 1, 1)
+        drawing = torch.minimum(torch.maximum(sharp, darkest), lightest)
+    return drawing
 
 
 def measure(small: list[Picture], made: list[Picture], wanted: list[Picture]) -> dict[str, float]:
-    """Figures of what was made against what was wanted, and mean edge widths of all three, in
+    """Figures of predictions against targets, and mean edge widths of both and of the inputs, in
     pixels of each.
     """
     result = figures(list(zip(made, wanted, strict=True)))
@@ -137,21 +170,26 @@ def measure(small: list[Picture], made: list[Picture], wanted: list[Picture]) ->
     return result
 
 
-def validate(net: Upsampler, pictures: list[Picture], recipe: Recipe) -> dict[str, float]:
+def validate(net: Upsampler, held_out: list[Pair], recipe: Recipe) -> dict[str, float]:
     """Figures on held-out drawings."""
-    small = [recipe.middling(picture, number) for number, picture in enumerate(pictures)]
+    large = [drawing for _, drawing in held_out]
+    small = [recipe.middling(drawing, number) for number, drawing in enumerate(large)]
     with torch.inference_mode():
-        made = [to_picture(net(to_tensor([picture]))) for picture in small]
-    return measure(small, made, pictures)
+        made = [
+            steepen(to_picture(net(to_tensor([picture]), to_tensor([photo]))))
+            for picture, (photo, _) in zip(small, held_out, strict=True)
+        ]
+    return measure(small, made, large)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run reads (folders that training.targets made) and writes."""
+    """What a run reads (folders that training.upsampler_targets made) and writes."""
 
     targets: Path
     validation: Path
     output: Path
+    until: int | None = None  # the step to stop at, where the recipe goes on
 
 
 def train(recipe: Recipe, run: Run) -> None:
@@ -169,19 +207,21 @@ def train(recipe: Recipe, run: Run) -> None:
         "average": average,
         "optimiser": optimiser,
     }
-    pictures, held_out = (drawings(f, recipe.crisp) for f in (run.targets, run.validation))
-    pictures = [p for p in pictures if min(p.shape[:2]) >= recipe.crop_px]
+    pictures, held_out = (pairs(f, recipe.reduced) for f in (run.targets, run.validation))
+    pictures = [pair for pair in pictures if min(pair[0].shape[:2]) >= recipe.crop_px]
     run.output.mkdir(parents=True, exist_ok=True)
     checkpoint = run.output / "last.pt"
     first, history = resume(checkpoint, parts, recipe)
     print(f"{len(pictures)} drawings, {len(held_out)} held out; from step {first}", flush=True)
-    for step in range(first, recipe.steps):
+    last = min(recipe.steps, run.until or recipe.steps)
+    for step in range(first, last):
         for group in optimiser.param_groups:
             falling = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
             group["lr"] = recipe.learning_rate * min(falling, (step + 1) / 100)
-        small, large = batch(pictures, recipe, step)
-        made = net(small)
-        loss = (made - large).abs().mean()
+        small, guides, large = batch(pictures, recipe, step)
+        made = steepen_tensor(net(small, guides), recipe.passes)
+        weight = contour_weight(large, recipe.line_emphasis)
+        loss = (weight * (made - large).abs()).mean()
         loss = loss + recipe.gradient_weight * gradient_loss(made, large)
         loss = loss + recipe.energy_weight * energy_loss(made, large, 4)
         if not torch.isfinite(loss):
@@ -193,9 +233,10 @@ def train(recipe: Recipe, run: Run) -> None:
         done = step + 1
         if done % 100 == 0:
             print(f"step {done} | loss {loss.item():.4f}", flush=True)
-        if done % 500 == 0 or done == recipe.steps:
+        if done % 250 == 0 or done == last:
             states = {name: part.state_dict() for name, part in parts.items()}
             save(checkpoint, states | {"step": done, "history": history, "shape": shape.as_dict()})
+        if done % 1000 == 0 or done == last:
             row = validate(average, held_out, recipe)
             print(f"step {done} | held out: {row}", flush=True)
             with (run.output / "log.jsonl").open("a") as log:

@@ -34,12 +34,12 @@ GENTLER = 0.5  # of the photo, in the features that no drawing keeps
 @dataclass(frozen=True)
 class Brush:
     """``draw``: a part of the photo, in the style, size and tones of the whole; ``enlarge``: a
-    drawing to a width and height no smaller than its own; ``scale``: drawing over photo, of the
-    whole.
+    drawing to the size of the photo that it is of, no smaller; ``scale``: drawing over photo, of
+    the whole.
     """
 
     draw: Callable[[Picture], Picture]
-    enlarge: Callable[[Picture, tuple[int, int]], Picture]
+    enlarge: Callable[[Picture, Picture], Picture]
     scale: float
 
 
@@ -141,7 +141,7 @@ def _drawn(
     if place.scale > 1:
         drawn = cv2.resize(drawn, place.size, interpolation=cv2.INTER_AREA)
     elif drawn.shape[1::-1] != place.size:
-        drawn = brush.enlarge(drawn, place.size)
+        drawn = brush.enlarge(drawn, photo[place.area])
     return matched(drawn, drawing[place.area], mask_in(one, place, "features"))
 
 
