@@ -16,7 +16,8 @@ from adapters.api_errors import InternalError
 from adapters.api_uploads import FOLDER, Uploads
 from adapters.events import Job
 from adapters.folder import FolderStore
-from adapters.worker import FAILED, STYLISED, AdapterSettings, Worker
+from adapters.settings import AdapterSettings
+from adapters.worker import FAILED, STYLISED, Worker
 from pipeline import MAX_SECONDS, ObjectNotFound, OutOfDescriptors, StoreUnavailable, TransientError
 
 BUCKET = "local"  # what stands in sidecars

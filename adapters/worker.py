@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 # by its module, for a name of it that brings in numpy or more is loaded when it is first used,
 # which a cold start can do without
@@ -23,6 +22,7 @@ from adapters import clock, journal, logger
 from adapters.api_errors import InternalError, faults_named
 from adapters.events import Ignored, Job
 from adapters.records import read_sidecar
+from adapters.settings import AdapterSettings
 from adapters.store import FINGERPRINT, MARK, OWNER, Found, Head, Store, owner_of
 from pipeline import (
     InvalidOption,
@@ -45,36 +45,6 @@ LONGEST_ENDING = len(".json")
 # Objects that are there and cannot be read: S3 tells nothing of them to compare with
 UNREADABLE = (ObjectArchived, ObjectEncrypted, ObjectForbidden)
 MOST_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
-
-
-@dataclass(frozen=True)
-class AdapterSettings:
-    """Where things lie in S3: OUTPUT_BUCKET, INPUT_PREFIX and URL_LIFETIME_S of the environment;
-    and MAX_RECEIVES, after how many tries a queue gives a message up.
-    """
-
-    output_bucket: str | None
-    input_prefix: str
-    url_lifetime_s: int
-    max_receives: int = 5
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Raises Misconfigured."""
-        return cls(
-            output_bucket=environment.get("OUTPUT_BUCKET") or None,
-            input_prefix=environment.get("INPUT_PREFIX", "uploads/"),
-            url_lifetime_s=_whole_number(environment, "URL_LIFETIME_S", 3600, 604_800),
-            max_receives=_whole_number(environment, "MAX_RECEIVES", cls.max_receives, 1000),
-        )
-
-
-def _whole_number(environment: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """From 1 on. Raises Misconfigured."""
-    text = environment.get(name, str(default))
-    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise Misconfigured(f"{name} is {text!r}; it lies between 1 and {most}")
-    return int(text)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ from adapters.events import Job
 from adapters.folder import FolderStore
 from adapters.local import LocalWorker
 from adapters.serve import LOCAL_NAMES, LocalApi
-from adapters.worker import AdapterSettings, Worker
+from adapters.settings import AdapterSettings
+from adapters.worker import Worker
 from pipeline import (
     KireiError,
     Options,

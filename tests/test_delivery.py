@@ -18,8 +18,9 @@ import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 
 from adapters.events import Job
+from adapters.settings import AdapterSettings
 from adapters.store import FINGERPRINT, OWNER, Store, owner_of
-from adapters.worker import AdapterSettings, Worker, worker
+from adapters.worker import Worker, worker
 from pipeline import Pipeline, Settings, StoreUnavailable
 
 ROOT = Path(__file__).resolve().parent.parent

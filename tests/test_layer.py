@@ -219,4 +219,4 @@ def test_a_float_student_of_another_shape_is_refused() -> None:
     whole = layer(SHIPPED.weights_dir)
     checkpoint = whole.read(whole.style("hayao"), "float")
     with pytest.raises(WeightsInvalid, match="size mismatch"):
-        TorchEngine(checkpoint, "student", "picture", {"quarter_channels": 64}, 1)
+        TorchEngine(checkpoint, "student", "picture", {"quarter_channels": 48}, 1)

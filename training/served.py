@@ -110,8 +110,7 @@ def _block(
         graph.convolution(f"/blocks.{number}/{name}/Conv") for name in ("first", "second")
     )
     if shift:
-        # the addition is what the rectifier follows, so its scale is the one after the rectifier:
-        # what is negative is clipped at zero
+        # what is added up has the scale that follows the rectifier: negative sums clip at zero
         told = graph.after(f"/blocks.{number}/{'Mul' if gain else 'first/Conv'}")
         inner = made.convolve(given, first.changed(after=told), gain)
         inner = made.shifted(inner, told, shift, second.before)
