@@ -118,6 +118,13 @@ def test_failures_of_every_kind_are_listed_and_stay(s3, stack, run, invoke):
     assert "the log has message" in text
 
 
+def test_a_dead_letter_that_nobody_can_read_is_named(stack, run):
+    put_message(stack["DeadLettersUrl"], {"hello": "world"})
+    done = run("failures", "--json")
+    (told,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (told["kind"], told["key"], told["code"]) == ("dead_letter", None, "unknown_event")
+
+
 def test_nothing_failed(stack, run):
     done = run("failures")
     assert (done.exit_code, done.stdout) == (0, "")
