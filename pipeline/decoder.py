@@ -16,7 +16,6 @@ import os
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -45,6 +44,7 @@ from pipeline.errors import (
     TruncatedImage,
     UnsupportedVariant,
 )
+from pipeline.messages import receive, receive_array, send
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ MAX_REMARKS = 8  # on one photo
 STARTING_S = 60.0  # a child that has not said it is there by then will not
 ENDING_S = 10.0  # from hanging up to being gone, on a machine that is busy
 MOST_THREADS = 4
-MAX_MESSAGE_BYTES = 65_536  # of JSON, from the child or to it
 TRIES = 2  # of a photo whose child somebody else ended
 OWN_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
@@ -209,11 +208,11 @@ class _Child:
         """Raises a refusal, TimeoutError, and OSError when the process is not there any more."""
         if not self._ready:
             self._socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
-            _receive(self._socket)
+            receive(self._socket)
             self._ready = True
         self._socket.settimeout(timeout_s)
         asked = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}
-        _send(self._socket, asked)
+        send(self._socket, asked)
         self._socket.sendall(data)
         return _answer(self._socket, max_side_px)
 
@@ -245,7 +244,7 @@ def _answer(child: socket.socket, max_side_px: int) -> Decoded:
     """What a child tells of a photo no larger than that. Whoever broke a codec may tell anything:
     what is no answer counts as none, and costs no more than one. Raises the refusal, OSError.
     """
-    told = _receive(child)
+    told = receive(child)
     try:
         if "code" in told:
             refusal: PermanentError = REFUSALS[told.pop("code")](**told)
@@ -256,43 +255,13 @@ def _answer(child: socket.socket, max_side_px: int) -> Decoded:
             if told["reduced_by"] not in REDUCTIONS:
                 raise ValueError(f"reduced by {told['reduced_by']}")
             source = Source(**told["source"])
-            pixels = _receive_array(child, shape)
-            alpha = _receive_array(child, shape[:2]) if told["alpha"] else None
+            pixels = receive_array(child, shape)
+            alpha = receive_array(child, shape[:2]) if told["alpha"] else None
             remarks = tuple(str(remark) for remark in told["remarks"])
             return Decoded(Photo(pixels, alpha), source, told["reduced_by"], remarks)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConnectionAbortedError(f"the decoding process talks nonsense: {error!r}") from error
     raise refusal
-
-
-def _send(to: socket.socket, document: dict[str, Any]) -> None:
-    text = json.dumps(document).encode()
-    to.sendall(struct.pack(">I", len(text)) + text)
-
-
-def _receive(origin: socket.socket) -> dict[str, Any]:
-    (length,) = struct.unpack(">I", _receive_array(origin, (4,)).tobytes())
-    if length > MAX_MESSAGE_BYTES:
-        raise ConnectionAbortedError(f"a message of {length} bytes")
-    try:
-        document = json.loads(_receive_array(origin, (length,)).tobytes())
-    except (ValueError, RecursionError) as error:
-        raise ConnectionAbortedError("a message that is no JSON") from error
-    if not isinstance(document, dict):
-        raise ConnectionAbortedError("a message that is no object")
-    return document
-
-
-def _receive_array(origin: socket.socket, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Bytes straight into an array. Raises ConnectionResetError when they end early."""
-    array = np.empty(shape, np.uint8)
-    view = array.data.cast("B") if array.size else memoryview(b"")
-    while view.nbytes:
-        count = origin.recv_into(view)
-        if not count:
-            raise ConnectionResetError("the other end is closed")
-        view = view[count:]
-    return array
 
 
 # --- the child --------------------------------------------------------------------------------
@@ -310,10 +279,10 @@ def serve(settings: Settings, parent: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the parent says when it ends
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is ever written
-    _send(parent, {"ready": True})
+    send(parent, {"ready": True})
     while True:
-        asked = _receive(parent)
-        data = _receive_array(parent, (asked["bytes"],)).tobytes()
+        asked = receive(parent)
+        data = receive_array(parent, (asked["bytes"],)).tobytes()
         width, height = webp_size(data)
         opening_pixels = min(width * height, settings.max_input_pixels)
         reserve = _Reserve(settings, asked["free_bytes"], opening_pixels * WEBP_BYTES)
@@ -337,7 +306,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
                 "remarks": remarks[:MAX_REMARKS],
             }
         _limit_memory(None)
-        _send(parent, told)
+        send(parent, told)
         for plane in planes:
             parent.sendall(np.ascontiguousarray(plane).data)
         photo = plane = data = None  # type: ignore[assignment]  # while it waits for the next
