@@ -86,6 +86,7 @@ STYLES = {
     "paprika": Style(
         title="Paprika",
         description="Streets and food: bold black lines, cream light, strong reds and teals",
+        scene_px=720,
         file="cartoongan_paprika_int8.npz",
         open=open_cartoongan,
         grade=Grade(
@@ -112,6 +113,7 @@ STYLES = {
     "cel": Style(
         title="Cel",
         description="Business, too: flat areas in few shades, bold ink",
+        scene_px=640,  # bold: larger, a photo's texture comes through
         faces_default="off",  # so that its pictures are free of the face networks' terms
         licence="Apache-2.0: distilled from this repository's own renderer; see MODEL_CARD.md",
     ),
