@@ -87,10 +87,12 @@ def test_every_door_gives_a_fault_its_name(s3, broken, invoke, load_event, photo
     assert (result["resultCode"], result["resultString"]) == ("TemporaryFailure", "internal_error")
 
 
-def test_a_message_nested_without_end_is_let_go(s3, invoke):
+def test_a_message_nested_without_end_goes_to_the_dead_letters(s3, invoke):
     event = sqs_event({})
     event["Records"][0]["body"] = "[" * 100_000
-    assert invoke(event) == {"batchItemFailures": []}
+    message_id = event["Records"][0]["messageId"]
+    assert invoke(event) == {"batchItemFailures": [{"itemIdentifier": message_id}]}
+    assert not keys(s3, OUTPUT)
 
 
 def test_a_call_with_what_no_json_holds_leaves_a_record(s3, invoke, photo):

@@ -54,11 +54,7 @@ class StudentShape:
         return cls(**fields)
 
 
-class Residual(nn.Module):
-    """float32 (N, C, H, W) to the same shape; what the first convolution gives has a gain and a
-    shift for each channel, (N, C, 1, 1), where they are given.
-    """
-
+class _Residual(nn.Module):
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
@@ -112,7 +108,7 @@ class StudentGenerator(nn.Module):
         half, quarter = shape.half_channels, shape.quarter_channels
         self.stem = nn.Conv2d(12, half, 3, padding=1)
         self.down = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(Residual(quarter, dilation) for dilation in shape.dilations)
+        self.blocks = nn.ModuleList(_Residual(quarter, dilation) for dilation in shape.dilations)
         self.up = nn.Conv2d(quarter, 4 * half, 3, padding=1)
         self.merge = nn.Conv2d(half, half, 3, padding=1)
         self.head = nn.Conv2d(half, 12, 3, padding=1)
