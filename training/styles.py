@@ -27,7 +27,7 @@ class Style:
     licence: str
     scene_px: int = 896  # the longer side of a picture without a face
     face_px: int = 230  # how wide the largest face is drawn
-    largest_px: int = 1024  # the longer side that this may lead to
+    largest_px: int = 896  # the longer side that this may lead to
     faces_default: str = "on"  # whether faces are cared for where the caller leaves it open
     file: str | None = None
     open: Callable[[Path], Draw] | None = None
