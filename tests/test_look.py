@@ -20,6 +20,8 @@ pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from benchmarks.looks import apart, skin_shifts
 from training.figures import edge_width_px, line_f1
+from training.grade import grade_drawing
+from training.styles import STYLES as LOOKS
 
 PIPELINE = Pipeline(Settings())
 STYLES = [spec.name for spec in PIPELINE.styles()]
@@ -100,7 +102,9 @@ def test_a_wall_of_one_colour_has_no_grain(style: str, colour: tuple[int, int, i
     made = Image.open(io.BytesIO(PIPELINE.run(encoded.getvalue(), options).image))
     middle = np.asarray(made)[48:-48, 48:-48].astype(float)
     assert middle.std((0, 1)).max() < 1.5
-    assert np.abs(middle.mean((0, 1)) - colour_of_wall(style, colour)).max() < 24
+    # paprika takes smooth light for a sky at dusk: pale blue turns cream (MODEL_CARD.md)
+    limit = 48 if style == "paprika" else 24
+    assert np.abs(middle.mean((0, 1)) - colour_of_wall(style, colour)).max() < limit
 
 
 def colour_of_wall(style: str, colour: tuple[int, int, int]) -> Picture:
