@@ -182,9 +182,9 @@ def test_the_schema_is_current_and_names_every_route_and_code(invoke):
     schema = json.loads(text)
     assert schema["openapi"] == "3.1.0"
     served = {
-        rule.pattern.replace("[^/]+", "{}")
-        for rule, _ in http.api()._methods
-        if rule.pattern.startswith("/v1/")
+        route.rule.pattern.replace("[^/]+", "{}")
+        for route in http.api()._routes
+        if route.rule.pattern.startswith("/v1/")
     }
     assert {re.sub(r"\{\w+\}", "{}", path) for path in schema["paths"]} == served
 
