@@ -213,3 +213,15 @@ def test_the_workflow_runs_what_the_other_ci_runs_and_trusts_no_tag() -> None:
         if "uses" in step:
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
     assert document["permissions"] == {"contents": "read"}
+
+
+def test_the_weekly_workflow_fuzzes_for_half_an_hour_and_trusts_no_tag() -> None:
+    document = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text())
+    steps = [step for job in document["jobs"].values() for step in job["steps"]]
+    assert {step["run"] for step in steps if "run" in step} == {
+        "make fuzz SECONDS=1800",
+        "make test-heavy",
+    }
+    for step in steps:
+        assert "uses" not in step or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
+    assert document["permissions"] == {"contents": "read"}
