@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.enlarge import GAIN, PASSES, steepen
+from pipeline.enlarge import GAIN, GRAIN, PASSES, steepen
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.checkpoint import follow, resume, save, twin
 from training.data import read_rgb
@@ -155,7 +155,9 @@ def steepen_tensor(drawing: Tensor, passes: int) -> Tensor:
         soft = F.conv2d(F.pad(drawing, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
         sharp = GAIN * drawing + (1 - GAIN) * soft
         lightest, darkest = F.max_pool2d(drawing, 3, 1, 1), -F.max_pool2d(-drawing, 3, 1, 1)
-        drawing = torch.minimum(torch.maximum(sharp, darkest), lightest)
+        sharp = torch.minimum(torch.maximum(sharp, darkest), lightest)
+        is_edge = lightest - darkest > (GRAIN + 0.5) / 127.5
+        drawing = torch.where(is_edge, sharp, drawing)
     return drawing
 
 
