@@ -20,6 +20,7 @@ from pipeline.tiling import strips
 INTERPOLATED = 1.25
 GAIN = 2.5  # of the unsharp mask
 PASSES = 2  # of it behind the last doubling; one behind the others, or slanted edges get steps
+GRAIN = 12.0  # grey levels within 3x3 pixels up to which there is no edge to steepen
 AROUND = np.ones((3, 3), np.uint8)
 
 
@@ -59,7 +60,8 @@ def enlarge(
 def steepen(drawing: Picture, passes: int = PASSES) -> Picture:
     """uint8 (H, W, 3) to the same: edges as steep as they can be without rims.
 
-    An unsharp mask kept within the range of the 3x3 pixels around. A network alone does not draw
+    An unsharp mask kept within the range of the 3x3 pixels around, but where that range is no
+    more than grain. A network alone does not draw
     steep edges: their place is uncertain, and the mean of steep edges is a soft one. The
     upsampler was trained with this behind it.
     """
@@ -70,8 +72,10 @@ def steepen(drawing: Picture, passes: int = PASSES) -> Picture:
         for _ in range(passes):
             soft = cv2.GaussianBlur(strip, (5, 5), 0)
             sharp = cv2.addWeighted(strip, GAIN, soft, 1 - GAIN, 0)
-            sharp = cv2.max(sharp, cv2.erode(strip, AROUND))
-            strip = cv2.min(sharp, cv2.dilate(strip, AROUND))
+            darkest, lightest = cv2.erode(strip, AROUND), cv2.dilate(strip, AROUND)
+            is_edge = cv2.compare(cv2.subtract(lightest, darkest), (GRAIN,) * 3, cv2.CMP_GT)
+            sharp = cv2.min(cv2.max(sharp, darkest), lightest)
+            strip = cv2.copyTo(sharp, is_edge, strip.copy())
         steep[rows][kept] = strip[kept]
     return steep
 

@@ -69,11 +69,7 @@ PLANS = {
     # from cel, so that its terms are CartoonGAN's alone
     "paprika": Plan(500, 11, (Stage(f"{FINE} steps=2800 decay_from=1600"),), "cel.safetensors"),
 }
-UPSAMPLER = (  # on drawings of its own
-    Stage("steps=6500", 3750),
-    Stage("steps=7500 passes=2", 6000),
-    Stage("steps=7500 passes=2 learning_rate=0.003 gradient_weight=2 energy_weight=0.5 grain=6"),
-)
+UPSAMPLER = (Stage("steps=2000"),)  # on drawings of its own
 
 RESTORER = (Stage("steps=14000 decay_from=5000"),)  # on the photographs, spoilt as they are drawn
 QUALITY = (Stage("steps=14000 decay_from=5000"),)

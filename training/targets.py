@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from training.data import windows
 from training.styles import STYLES, open_teacher
@@ -45,12 +46,17 @@ def draw_targets(targets: Targets, data: Path, teachers: Path | None, out: Path)
         path = out / f"{window.name}.png"
         if path.exists():
             continue
-        pair = np.concatenate([window.pixels, teacher(window.pixels)], axis=1)
-        temporary = path.with_name("part.png")
-        cv2.imwrite(str(temporary), cv2.cvtColor(pair, cv2.COLOR_RGB2BGR))
-        temporary.replace(path)
+        write_pair(path, window.pixels, teacher(window.pixels))
         if number % 50 == 0:
             print(f"{number}/{targets.count}, {time.monotonic() - start:.0f} s", flush=True)
+
+
+def write_pair(path: Path, photo: NDArray[np.uint8], drawing: NDArray[np.uint8]) -> None:
+    """A PNG with the photo on the left and its drawing on the right, whole or not at all."""
+    pair = np.concatenate([photo, drawing], axis=1)
+    temporary = path.with_name("part.png")
+    cv2.imwrite(str(temporary), cv2.cvtColor(pair, cv2.COLOR_RGB2BGR))
+    temporary.replace(path)
 
 
 def main() -> None:

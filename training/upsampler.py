@@ -4,8 +4,8 @@
         --validation .cache/targets/upsampler-validation --output .cache/runs/upsampler
 
 Clean drawings that training.upsampler_targets made are the targets; the photographs beside them
-are the guides. In the end what the network gives is compared after the steepening that follows
-it where it is used. The input is a drawing at half the size, blurred until its edges are as wide in
+are the guides. What the network gives is compared after the steepening that follows it where it
+is used. The input is a drawing at half the size, blurred until its edges are as wide in
 pixels as a student's, with the grain, the beads and the grid that students leave.
 Run again with the same --output, it continues from the last checkpoint.
 """
@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.enlarge import GAIN, steepen
+from pipeline.enlarge import GAIN, GRAIN, PASSES, steepen
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.checkpoint import follow, resume, save, twin
 from training.data import read_rgb
@@ -40,22 +40,22 @@ from training.upsampler_targets import Pair, Picture
 class Recipe:
     """The settings of a run, kept in its checkpoint."""
 
-    steps: int = 6500
+    steps: int = 2000
     batch: int = 12
     crop_px: int = 96  # of the large picture; a multiple of 4
     learning_rate: float = 2e-3
     line_emphasis: float = 2.0  # how much more dark thin lines count
-    energy_weight: float = 1.0
-    gradient_weight: float = 0.5
+    energy_weight: float = 0.5
+    gradient_weight: float = 1.0
     reduced: float = 0.6  # scale at which thin drawings are shown a second time
     blur_least: float = 0.3  # sigma in pixels of the small picture
     blur_most: float = 0.7
-    grain: float = 4.0  # sigma in grey levels, at most
+    grain: float = 5.0  # sigma in grey levels, at most
     beads: float = 0.05  # sigma as a share of an edge's contrast, at most
     grid: float = 2.0  # sigma in grey levels, at most
     photo_noise: float = 5.0  # sigma in grey levels, at most, of the guide
-    passes: int = 0  # of the steepening behind the network, while it learns
-    average_decay: float = 0.998
+    passes: int = PASSES  # of the steepening behind the network, while it learns
+    average_decay: float = 0.995
     seed: int = 1
 
     def middling(self, drawing: Picture, number: int) -> Picture:
@@ -155,7 +155,9 @@ def steepen_tensor(drawing: Tensor, passes: int) -> Tensor:
         soft = F.conv2d(F.pad(drawing, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
         sharp = GAIN * drawing + (1 - GAIN) * soft
         lightest, darkest = F.max_pool2d(drawing, 3, 1, 1), -F.max_pool2d(-drawing, 3, 1, 1)
-        drawing = torch.minimum(torch.maximum(sharp, darkest), lightest)
+        sharp = torch.minimum(torch.maximum(sharp, darkest), lightest)
+        is_edge = lightest - darkest > (GRAIN + 0.5) / 127.5
+        drawing = torch.where(is_edge, sharp, drawing)
     return drawing
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from training.cel import CelSettings, flow, render, smooth_l0, smooth_lines
 from training.data import windows
+from training.targets import write_pair
 
 Picture = NDArray[np.uint8]
 Pair = tuple[Picture, Picture]  # a photograph and its drawing
@@ -110,11 +111,8 @@ def draw(data: Path, count: int, output: Path, validation: bool = False) -> None
         path = output / f"{kind.__name__}-{window.name}.png"
         if path.exists():
             continue
-        drawing = kind(window.pixels, varied(np.random.default_rng((SEED, number))))
-        pair = cv2.cvtColor(np.concatenate([window.pixels, drawing], axis=1), cv2.COLOR_RGB2BGR)
-        temporary = output / "part.png"
-        cv2.imwrite(str(temporary), pair)
-        temporary.replace(path)
+        look = varied(np.random.default_rng((SEED, number)))
+        write_pair(path, window.pixels, kind(window.pixels, look))
         if number % 50 == 49:
             print(f"{number + 1}/{count}", flush=True)
 

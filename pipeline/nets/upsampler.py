@@ -53,6 +53,10 @@ class Upsampler(nn.Module):
             nn.Conv2d(inputs, outputs, 3, padding=1) for inputs, outputs in pairwise(sides)
         )
         self.head = nn.Conv2d(shape.channels, 48, 3, padding=1)
+        # it begins as an interpolation: detail at random is best removed by features that are
+        # always zero, and those learn no more
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
         self.register_buffer("bilinear", bilinear_kernel() / 16, persistent=False)
 
     def forward(self, picture: Tensor, guide: Tensor) -> Tensor:
