@@ -57,8 +57,7 @@ print(json.dumps({
 def measure() -> dict[str, Any]:
     """``sizes``: for each of SIZES and for two threads and one, the stages in milliseconds, warm
     and cold, and the peak memory in MB; ``full size``: the same drawn as large as they are, on
-    two threads; ``chain``: seconds of a blurred selfie, ours and the
-    published way.
+    two threads; ``chain``: seconds of a blurred selfie, ours and the published way.
     """
     rows, full = [], []
     with tempfile.TemporaryDirectory() as folder:

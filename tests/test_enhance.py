@@ -27,7 +27,8 @@ from pipeline.light import brighten, headroom_stops  # noqa: E402
 from pipeline.nets.quality import QualityModel, QualityShape, in_units, normalise  # noqa: E402
 from pipeline.nets.restorer import Restorer, RestorerShape  # noqa: E402
 from pipeline.quality import LIGHTS, assess, light_levels, look  # noqa: E402
-from training.degradations import KINDS, Blur, Jpeg, Noise, degrade  # noqa: E402
+from training.data import read_rgb  # noqa: E402
+from training.degradations import KINDS, Blur, Darken, Jpeg, Noise, degrade  # noqa: E402
 from training.export_quality import add_quality  # noqa: E402
 from training.export_restorer import add_restorer  # noqa: E402
 from training.layer import Place  # noqa: E402
@@ -204,6 +205,21 @@ def test_light_is_told_in_stops_below_white() -> None:
     lamp[200:260, 500:560] = 255, 200, 90  # under a hundredth of the picture
     light = look(lamp, 48, 64, 8)[2]
     assert light[LIGHTS // 3 - 1] == 0 and light[0] < -6
+
+
+@pytest.mark.parametrize("sample", ["astronaut", "chelsea", "coffee", "rocket"])
+def test_the_shipped_model_tells_darkness_from_night(sample: str) -> None:
+    file = Path(__file__).parent.parent / "samples" / f"{sample}.jpg"
+    clean, pipeline = read_rgb(file), Pipeline(SHIPPED)
+    tools = pipeline.tools(Options(enhance="auto"))
+
+    def darkness(pixels: np.ndarray) -> float:
+        return faults(tools.estimate(pixels))["darkness"]
+
+    limit = tools.thresholds["darkness"]
+    assert darkness(clean) < limit  # the rocket's is a night scene
+    dark, _ = degrade(clean, [Darken(2.0), Noise(3.0)], 1)
+    assert darkness(dark) > limit and darkness(dark) == pytest.approx(2, abs=0.6)
 
 
 def test_measures_go_to_the_losses_scale_and_back() -> None:
