@@ -11,6 +11,7 @@ import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -98,6 +99,7 @@ class _Checked:
         return cls(**values)
 
     @classmethod
+    @cache
     def kinds(cls) -> dict[str, type]:
         """What each field is: int, float, str or Path. One that may be a word beside a number is
         the number's.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import typing
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +147,8 @@ def _spec(entry: dict[str, Any]) -> WeightSpec:
     files = {role: _file(WeightFile(**file)) for role, file in entry["files"].items()}
     low, high = entry["input_range"]
     spec = WeightSpec(**entry | {"files": files, "input_range": (float(low), float(high))})
-    kinds = typing.get_type_hints(WeightSpec)
-    for name, kind in kinds.items():
-        _check(name, getattr(spec, name), typing.get_origin(kind) or kind)
+    for name, kind in _kinds(WeightSpec).items():
+        _check(name, getattr(spec, name), kind)
     if not NAME.fullmatch(spec.name):
         raise ValueError(f"{spec.name!r} is no name")
     if min(spec.scale, spec.multiple_of_px) < 1 or (spec.kind == "style" and not spec.working_px):
@@ -164,11 +163,18 @@ def _spec(entry: dict[str, Any]) -> WeightSpec:
 
 
 def _file(file: WeightFile) -> WeightFile:
-    for name, kind in typing.get_type_hints(WeightFile).items():
+    for name, kind in _kinds(WeightFile).items():
         _check(name, getattr(file, name), kind)
     if not FILE_NAME.fullmatch(file.file) or not SHA256.fullmatch(file.sha256):
         raise ValueError(f"{file.file!r} is no file of this folder, or has no SHA-256")
     return file
+
+
+@cache
+def _kinds(of: type) -> dict[str, Any]:
+    """The class of each field, that of a generic without its parameters."""
+    hints = typing.get_type_hints(of)
+    return {name: typing.get_origin(hint) or hint for name, hint in hints.items()}
 
 
 def _check(name: str, value: Any, kind: Any) -> None:
