@@ -169,7 +169,7 @@ def face_ms(sidecar: Sidecar) -> float:
 def evaluate(
     pipeline: Pipeline, photos: Sequence[Picture], style: str, find: Finder, distance: Distance
 ) -> dict[str, Row]:
-    """A Row without the face path ("off") and one with it ("auto")."""
+    """A Row without the face path ("off") and one with it ("on")."""
     rows = {path: Row() for path in PATHS}
     for photo in photos:
         small = at_640(photo)
@@ -203,7 +203,7 @@ def table(rows: Mapping[str, Mapping[str, Mapping[str, Row]]]) -> list[str]:
                 of = [f" of {n}" if n else "" for _, n in shares]
                 told = [cells[0], *(cell + n for cell, n in zip(cells[1:], of[1:], strict=True))]
                 lines.append(
-                    f"| {kind} | {style} | {'with' if path == 'auto' else 'without'} |"
+                    f"| {kind} | {style} | {'without' if path == 'off' else 'with'} |"
                     f" {shares[0][1]} | {' | '.join(told)} | {np.mean(row.distances):.3f} |"
                 )
     return lines
