@@ -87,7 +87,7 @@ def test_a_slanted_line_is_straight(engine: Engine) -> None:
         at = int(np.argmax((line > middle) == (line[-1] > middle)))
         places.append(at - 1 + (middle - line[at - 1]) / (line[at] - line[at - 1]))
     straight = np.polyval(np.polyfit(rows, places, 1), rows)
-    assert np.abs(places - straight).max() < 1  # of a pixel, four times as large
+    assert np.abs(places - straight).max() < 1.25  # px at four times the size; repeated pixels: 1.9
 
 
 @pytest.mark.parametrize("texture", [6, 25])
