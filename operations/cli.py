@@ -17,7 +17,7 @@ from pipeline import KireiError, Options, Pipeline, Settings
 
 # said when a command is looked up, so that it costs no import of these
 if find_spec("boto3") is None or find_spec("aws_lambda_powertools") is None:
-    raise ImportError("it needs the extra aws: pip install 'kirei[aws]'")
+    raise ImportError("it needs the extra aws: pip install '.[aws]'")
 
 from operations.estimate import PRICES_OF, Estimate, Prices
 from operations.stack import OperationsError, Stack, default_stack, named_errors

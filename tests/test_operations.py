@@ -370,7 +370,7 @@ def test_without_the_extra_one_line_says_so(without):
         cwd=ROOT,
     )
     assert done.returncode == 1 and done.stdout == ""
-    assert "pip install 'kirei[aws]'" in done.stderr and done.stderr.count("\n") == 1
+    assert "pip install '.[aws]'" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_the_group_knows_them():
