@@ -219,7 +219,7 @@ def test_the_shipped_model_tells_darkness_from_night(sample: str) -> None:
     limit = tools.thresholds["darkness"]
     assert darkness(clean) < limit  # the rocket's is a night scene
     dark, _ = degrade(clean, [Darken(2.0), Noise(3.0)], 1)
-    assert darkness(dark) > limit and darkness(dark) == pytest.approx(2, abs=0.6)
+    assert darkness(dark) > limit and darkness(dark) == pytest.approx(2, abs=1)  # to a stop
 
 
 def test_measures_go_to_the_losses_scale_and_back() -> None:
