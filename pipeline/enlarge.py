@@ -60,10 +60,10 @@ def enlarge(
 def steepen(drawing: Picture) -> Picture:
     """uint8 (H, W, 3) to the same: edges as steep as they can be without rims.
 
-    An unsharp mask kept within the range of the 3x3 pixels around, but where that range is no
-    more than grain. A network alone does not draw
-    steep edges: their place is uncertain, and the mean of steep edges is a soft one. The
-    upsampler was trained with this behind it.
+    An unsharp mask, kept within the range of the 3x3 pixels around; where that range is no more
+    than grain, nothing is changed. A network alone does not draw steep edges: their place is
+    uncertain, and the mean of steep edges is a soft one. The upsampler was trained with this
+    behind it.
     """
     steep = np.empty_like(drawing)
     height, width = drawing.shape[:2]

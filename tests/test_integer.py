@@ -94,7 +94,13 @@ def test_the_restorer_in_integers_is_that_in_float(
 
 
 # those of photographs lie between -0.2 and 1.2
-@pytest.mark.parametrize("gain", [-1.0, 0.0, 1e-5, 1.0, 4.0])
+@pytest.mark.parametrize(
+    "gain",
+    [
+        pytest.param(-1.5, marks=pytest.mark.xfail(strict=True, reason="36 dB: ranges are passed")),
+        *(-1.0, 0.0, 1e-5, 1.0, 4.0),
+    ],
+)
 def test_gains_and_shifts_of_any_size_come_out_as_in_float(gain: float) -> None:
     """A gain near zero, or below it, has no say in how exact the shift is."""
     pytest.importorskip("torch")
