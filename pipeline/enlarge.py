@@ -21,6 +21,7 @@ INTERPOLATED = 1.25
 GAIN = 2.5  # of the unsharp mask
 PASSES = 2  # of it behind each doubling: with one, a 2048 px picture of 512 is half as soft again
 GRAIN = 12.0  # grey levels within 3x3 pixels up to which there is no edge to steepen
+MEDIAN_PX = 5  # of the square whose median is taken
 AROUND = np.ones((3, 3), np.uint8)
 
 
@@ -51,6 +52,10 @@ def enlarge(
             drawn = _resize(drawn, half)
         guide = _resize(even, (2 * drawn.shape[1], 2 * drawn.shape[0]))
         drawn, _ = run_on_picture(drawn, spec, open_engine(), tile_px, guide=guide)
+        if last and number > 0:
+            # the doublings before left steps on slanted lines, which are wide enough by now for a
+            # median to round them off
+            drawn = cv2.medianBlur(drawn, MEDIAN_PX)
         drawn = steepen(drawn)
     full = _resize(drawn, even.shape[1::-1])
     full = np.ascontiguousarray(full[: size[1], : size[0]])
