@@ -36,11 +36,11 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.machine import ROOT, THREADS, processor
 from benchmarks.photographs import blurred_selfie, with_one_face
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Photo, Picture
+from pipeline.domain import Photo, RgbImage
 from pipeline.engines import OnnxEngine, open_engine
 from pipeline.enlarge import enlarge
 from pipeline.stylise import stylise
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 ROUNDS = 9
@@ -54,7 +54,7 @@ import pickle, sys
 from pathlib import Path
 from pipeline import Options, Settings, fingerprint, sidecar_json
 from pipeline.tiling import plan
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 settings = Settings()
 sidecar = pickle.loads(Path(sys.argv[2]).read_bytes())
 def repeated():
@@ -65,7 +65,7 @@ for _ in range(int(sys.argv[1])):
 PYTHON: Mapping[str, str] = {
     "options": 'Options.from_mapping({"style": "cel", "strength": "0.5", "faces": "off"})',
     "fingerprint": 'fingerprint("1", Options(), bucket="b", key="k", version_id="v", etag="e")',
-    "manifest": "Layer(settings.weights_dir, settings.checkpoints_dir).specs",
+    "manifest": "WeightStore(settings.weights_dir, settings.checkpoints_dir).specs",
     "plan of 24 megapixels": "list(plan(4000, 6000, 1024, 112, 4))",
     "sidecar": "sidecar_json(sidecar)",
 }
@@ -101,7 +101,7 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
     does only ever adds to a time.
     """
     settings = Settings(threads=THREADS)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     style = layer.style(Options.style)
     picture, code = (open_engine(layer, style, role, settings) for role in ("picture", "code"))
     upsampler = open_engine(layer, layer.upsampler, "picture", settings)
@@ -138,7 +138,7 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
     return {what: taken / against for what, taken in seconds.items()}
 
 
-def _jpeg(pixels: Picture) -> bytes:
+def _jpeg(pixels: RgbImage) -> bytes:
     return cv2.imencode(".jpg", pixels[..., ::-1])[1].tobytes()
 
 

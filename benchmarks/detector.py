@@ -17,10 +17,10 @@ import onnxruntime
 
 from pipeline import Settings
 from pipeline.decode import decode
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.engines import open_engine
 from pipeline.faces.detect import PADDING, detect
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 from training.detector import TEACHER, Teacher
 from training.detector_figures import Figures, figures, found_in, held_out_pictures
 
@@ -41,7 +41,7 @@ def by_turns(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def moved(picture: Picture) -> Picture:
+def moved(picture: RgbImage) -> RgbImage:
     """The picture moved by MOVED px to the right and down."""
     right, down = MOVED
     made = np.empty_like(picture)
@@ -70,8 +70,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     settings = Settings(threads=options.threads)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    spec = layer.the("detector")
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
+    spec = layer.require("detector")
     engine = open_engine(layer, spec, "faces", settings)
     session = onnxruntime.SessionOptions()
     session.intra_op_num_threads = options.threads

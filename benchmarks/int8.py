@@ -13,11 +13,11 @@ from onnx import numpy_helper
 
 from benchmarks.photographs import montage
 from pipeline import Settings, WeightSpec
-from pipeline.domain import Engine, Picture
+from pipeline.domain import Engine, RgbImage
 from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
-from pipeline.networks import run_on_picture, to_planes
-from pipeline.weights import Layer
+from pipeline.model import run_on_picture, to_planes
+from pipeline.weights import WeightStore
 
 SIDES = (384, 288)
 LEVELS = (1.5, 12.0, 30.0)  # what a restorer is told: blur, noise, artefacts
@@ -27,7 +27,7 @@ PAIR = 255 * 2  # of uint8 with the largest weight there is, in the 16 bits of V
 ROOM = 2**15 - 1
 
 
-def photographs() -> list[Picture]:
+def photographs() -> list[RgbImage]:
     """Parts of the sample photographs at the scale that is drawn at."""
     field = cv2.resize(montage(1920, 1080), (960, 540), interpolation=cv2.INTER_AREA)
     places = [(0, 0), (0, 320), (0, 576), (252, 0), (252, 320), (252, 576)]
@@ -40,7 +40,7 @@ def measure() -> dict[str, Any]:
     leave the integers or come back, and the most that two products may add up to.
     """
     settings = Settings(threads=1)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     found: dict[str, Any] = {}
     for spec in sorted(layer.specs.values(), key=lambda one: one.name):
         for role, file in spec.files.items():
@@ -67,7 +67,7 @@ def _graph(content: bytes) -> dict[str, Any]:
     }
 
 
-def _psnr_db(layer: Layer, spec: WeightSpec, role: str) -> list[float]:
+def _psnr_db(layer: WeightStore, spec: WeightSpec, role: str) -> list[float]:
     """Of each photograph, as the integers make it and as float does."""
     engines = [
         open_engine(layer, spec, role, Settings(engine=engine, threads=1))
@@ -92,7 +92,7 @@ def _psnr_db(layer: Layer, spec: WeightSpec, role: str) -> list[float]:
 
 
 def _told(
-    photo: Picture, spec: WeightSpec, code: Engine | None
+    photo: RgbImage, spec: WeightSpec, code: Engine | None
 ) -> Iterator[tuple[str, np.ndarray]]:
     if code is not None:
         side = (spec.thumbnail_px, spec.thumbnail_px)

@@ -26,7 +26,7 @@ from pipeline import Settings
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
 from pipeline.quality import LIGHTS
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 THREADS = (1, 2)
 MATRIX_SIDES = (1024, 2048, 3072)
@@ -200,7 +200,7 @@ def _limits(threads: int) -> dict[str, Any]:
     return dict(zip(RATES, found, strict=True)) | {"int8 operations/s by graph": int8}
 
 
-def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
+def _networks(layer: WeightStore) -> list[tuple[str, WeightSpec, str, Arrays]]:
     """Name, network, role and inputs: a picture of noise at the size at which it is asked."""
     noise = np.random.default_rng(2)
 
@@ -284,7 +284,7 @@ def measure() -> dict[str, Any]:
     machine's int8 rate, and where its time goes.
     """
     settings = Settings()
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     found: dict[str, Any] = {"limits": {}, "networks": {}}
     networks = _networks(layer)
     for name, spec, role, inputs in networks:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.faces.align import ALIGNED_PX, alignment, crop
 from pipeline.faces.parse import REGIONS
 from pipeline.measure import ciede2000, colour_shift
@@ -48,7 +48,7 @@ def held_out(data: Path | None, kinds: Sequence[str], count: int) -> list[Path]:
     return turns[:count]
 
 
-def draw(pipeline: Pipeline, photo: Path, style: str) -> Picture:
+def draw(pipeline: Pipeline, photo: Path, style: str) -> RgbImage:
     """The picture of a photo in a style, with the pipeline's defaults."""
     options = Options(style=style, format="png", max_side_px=PICTURE_PX)
     image = pipeline.run(photo.read_bytes(), options).image
@@ -56,14 +56,14 @@ def draw(pipeline: Pipeline, photo: Path, style: str) -> Picture:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def line_density(picture: Picture) -> float:
+def line_density(picture: RgbImage) -> float:
     """The share of pixels on a dark line, at one size for all."""
     scale = LINES_PX / max(picture.shape[:2])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return float(dark_lines(small).mean())
 
 
-def apart(pictures: Sequence[dict[str, Picture]]) -> Iterator[tuple[str, str, float, float, float]]:
+def apart(pictures: Sequence[dict[str, RgbImage]]) -> Iterator[tuple[str, str, float, float, float]]:
     """For each pair of looks, the photo among them: the median and the least of their mean
     CIEDE2000, and the ratio of their line densities, at least 1.
     """
@@ -98,7 +98,7 @@ def skin_shifts(pipeline: Pipeline, photos: Sequence[Path], style: str) -> NDArr
     return np.array(rows, np.float64)
 
 
-def _lab(picture: Picture) -> NDArray[np.float64]:
+def _lab(picture: RgbImage) -> NDArray[np.float64]:
     lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     return np.asarray(lab, np.float64)
 

@@ -14,13 +14,13 @@ import torch
 from benchmarks.machine import THREADS, interleaved
 from benchmarks.photographs import montage
 from pipeline import Options, Settings
-from pipeline.domain import Photo, Picture
+from pipeline.domain import Photo, RgbImage
 from pipeline.engines import OnnxEngine, open_engine
 from pipeline.enlarge import enlarge
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
 from pipeline.scale import choose_scale
 from pipeline.stylise import stylise
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 from training.layer import export_onnx
 
 STYLE = "hayao"
@@ -34,7 +34,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
     torch.set_num_threads(THREADS)
     published = AnimeGANv2Generator().eval()
     settings = Settings(threads=THREADS)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     style = layer.style(STYLE)
     picture, code = (open_engine(layer, style, role, settings) for role in ("picture", "code"))
     upsampler = open_engine(layer, layer.upsampler, "picture", settings)
@@ -48,7 +48,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
         with torch.inference_mode():
             published(torch.from_numpy(planes))
 
-    def drawn_at(size: tuple[int, int], photo: Photo) -> Picture:
+    def drawn_at(size: tuple[int, int], photo: Photo) -> RgbImage:
         return stylise(photo.pixels, size, style, picture, code, settings.tile_px)[0]
 
     def drawn(photo: Photo) -> None:

@@ -26,7 +26,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST = 10**9  # of whole numbers: bytes, pixels
 
 
-class Layer:
+class WeightStore:
     """A folder with manifest.json and the files it lists.
 
     ``checkpoints_dir`` holds the float students, which only the torch engine reads. Reading
@@ -73,7 +73,7 @@ class Layer:
         return styles[name]
 
     @property
-    def has_face_nets(self) -> bool:
+    def has_face_models(self) -> bool:
         """Whether faces can be found and parsed."""
         return bool(self.find("detector") and self.find("parser"))
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Face, Photo, Picture
+from pipeline.domain import Face, Photo, RgbImage
 from pipeline.faces import FaceTools, Found, Landmarks, find_faces
 from pipeline.faces.align import TEMPLATE
 from pipeline.faces.parse import REGIONS
@@ -69,7 +69,7 @@ def face_at(x: float, y: float, side: float, turn: float = 0.0, score: float = 0
     )
 
 
-def scene(height: int, width: int, faces: Sequence[Face], seed: int = 1) -> Picture:
+def scene(height: int, width: int, faces: Sequence[Face], seed: int = 1) -> RgbImage:
     """A textured background with the faces drawn where they are said to be."""
     from pipeline.faces.align import alignment, by_middles, inverse
 
@@ -94,24 +94,24 @@ def tools_for(faces: Sequence[Face], **given: object) -> FaceTools:
     square, in which a face is looked for again, that it is where the template has it.
     """
 
-    def detect(pixels: Picture) -> tuple[Face, ...]:
+    def detect(pixels: RgbImage) -> tuple[Face, ...]:
         if pixels.shape[0] == pixels.shape[1] == 192:
             return (face_at(96, 96, 192, score=min(face.score for face in faces)),)
         return tuple(faces)
 
-    def parse(crop: Picture) -> NDArray[np.float32]:
+    def parse(crop: RgbImage) -> NDArray[np.float32]:
         return probabilities(crop.shape[0], **given)
 
     return FaceTools(detect, detect, parse, Landmarks(), "key")
 
 
 def found_in(
-    picture: Picture, faces: Sequence[Face], options: Options | None = None, **given: object
+    picture: RgbImage, faces: Sequence[Face], options: Options | None = None, **given: object
 ) -> tuple[Found, ...]:
     return find_faces(Photo(picture), options or Options(), tools_for(faces, **given))[0]
 
 
-def weights(picture: Picture, face: Face, *groups: str, **given: object) -> np.ndarray:
+def weights(picture: RgbImage, face: Face, *groups: str, **given: object) -> np.ndarray:
     """Where the groups lie in the picture, bool."""
     (one,) = found_in(picture, [face], **given)
     place = place_of(one, picture.shape, 1e9, 1.0)

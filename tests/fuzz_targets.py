@@ -61,7 +61,7 @@ from pipeline import (
     WeightsInvalid,
 )
 from pipeline.decoder import _answer
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 MAX_S = 10.0
 BUCKET = "kirei-input"
@@ -245,7 +245,7 @@ def read_manifest(document: Any) -> None:
         place = Path(name)
         (place / "manifest.json").write_text(json.dumps(document))
         try:
-            specs = Layer(place, place).specs
+            specs = WeightStore(place, place).specs
         except WeightsInvalid:
             return
         assert all(

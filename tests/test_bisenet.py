@@ -15,9 +15,9 @@ from checkpoints import Bench, State, make_bench  # noqa: E402
 
 from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.parse import labels, parse  # noqa: E402
-from pipeline.nets import build  # noqa: E402
-from pipeline.nets.bisenet import BiSeNet, renamed  # noqa: E402
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.architectures import build  # noqa: E402
+from pipeline.architectures.bisenet import BiSeNet, renamed  # noqa: E402
+from pipeline.weights import WeightStore  # noqa: E402
 from training.errors import WeightsMismatch  # noqa: E402
 from training.importers import fill  # noqa: E402
 
@@ -140,8 +140,8 @@ def test_colours_are_normalised_as_imagenets() -> None:
 
 
 def test_an_imported_parser_answers_alike_in_both_engines(imported: Bench) -> None:
-    layer = Layer(imported.layer, imported.checkpoints)
-    spec = layer.the("parser")
+    layer = WeightStore(imported.layer, imported.checkpoints)
+    spec = layer.require("parser")
     assert spec.name == "parser" and spec.architecture == "bisenet"
     assert spec.shape == {"side_px": 512} and set(spec.files) == {"regions", "float"}
     assert spec.recipe["imported"] == "79999_iter.pth"

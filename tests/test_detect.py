@@ -29,7 +29,7 @@ from pipeline.faces.detect import (
     priors,
     suppress,
 )
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 ROOT = Path(__file__).parent.parent
 POINTS = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
@@ -281,8 +281,8 @@ def test_nothing_is_written_into_the_picture_and_twice_is_the_same() -> None:
 
 @pytest.fixture(scope="module")
 def shipped() -> tuple[WeightSpec, Engine]:
-    layer = Layer(Settings().weights_dir, Settings().checkpoints_dir)
-    spec = layer.the("detector")
+    layer = WeightStore(Settings().weights_dir, Settings().checkpoints_dir)
+    spec = layer.require("detector")
     return spec, OnnxEngine(layer.read(spec, "faces"), threads=1)
 
 

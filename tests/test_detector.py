@@ -17,10 +17,10 @@ from test_retinaface import random_state  # noqa: E402
 from pipeline import Settings  # noqa: E402
 from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import Candidates, priors  # noqa: E402
-from pipeline.nets.detector import Detector, DetectorShape, folded  # noqa: E402
-from pipeline.nets.retinaface import RetinaFace  # noqa: E402
-from pipeline.networks import to_planes  # noqa: E402
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.architectures.detector import Detector, DetectorShape, folded  # noqa: E402
+from pipeline.architectures.retinaface import RetinaFace  # noqa: E402
+from pipeline.model import to_planes  # noqa: E402
+from pipeline.weights import WeightStore  # noqa: E402
 from training.detector import (  # noqa: E402
     TEACHER,
     Recipe,
@@ -283,8 +283,8 @@ def test_a_checkpoint_becomes_the_layers_detector(
     wanted = {kind: [found()] * len(ones) for kind, ones in held_out.items()}
     checkpoint = trained / "whole" / "last.pt"
     add_detector(checkpoint, calibration, held_out, wanted, {"photographs": 3}, place)
-    layer = Layer(place.layer, place.checkpoints)
-    spec = layer.the("detector")
+    layer = WeightStore(place.layer, place.checkpoints)
+    spec = layer.require("detector")
     assert spec.architecture == "detector" and spec.recipe["photographs"] == 3
     assert "WIDER FACE" in spec.licence and spec.files["faces"].bytes < 1_000_000
     planes = to_planes(calibration[0], spec.input_range)

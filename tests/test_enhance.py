@@ -24,8 +24,8 @@ from pipeline.enhance import Tools, enhance  # noqa: E402
 from pipeline.enhance.gate import by_estimate, faults  # noqa: E402
 from pipeline.enhance.learned import LEAST, level  # noqa: E402
 from pipeline.light import brighten, headroom_stops  # noqa: E402
-from pipeline.nets.quality import QualityModel, QualityShape, in_units, normalise  # noqa: E402
-from pipeline.nets.restorer import Restorer, RestorerShape  # noqa: E402
+from pipeline.architectures.quality import QualityModel, QualityShape, in_units, normalise  # noqa: E402
+from pipeline.architectures.restorer import Restorer, RestorerShape  # noqa: E402
 from pipeline.quality import LIGHTS, assess, light_levels, look  # noqa: E402
 from training.data import read_rgb  # noqa: E402
 from training.degradations import KINDS, Blur, Darken, Jpeg, Noise, degrade  # noqa: E402

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain import Engine, Picture
+from pipeline.domain import Engine, RgbImage
 from pipeline.engines import open_engine
 from pipeline.enlarge import doublings, enlarge, steepen
 from pipeline.measure import psnr_db
-from pipeline.networks import run_on_picture
+from pipeline.model import run_on_picture
 from pipeline.settings import Settings
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
-LAYER = Layer(Settings().weights_dir, Settings().checkpoints_dir)
+LAYER = WeightStore(Settings().weights_dir, Settings().checkpoints_dir)
 SPEC = LAYER.upsampler
 
 
@@ -27,7 +27,7 @@ def engine() -> Engine:
     return open_engine(LAYER, SPEC, "picture", Settings())
 
 
-def page() -> tuple[Picture, Picture]:
+def page() -> tuple[RgbImage, RgbImage]:
     """A drawing, two flat colours that meet along a slant and a dark line; and the photo of it,
     four times as large, in other colours, its line not black, with light from one side and grain.
     """
@@ -46,11 +46,11 @@ def page() -> tuple[Picture, Picture]:
     return cv2.GaussianBlur(small, (0, 0), 0.6), lit
 
 
-def enlarged(engine: Engine, picture: Picture, photo: Picture, tile_px: int = 1024) -> Picture:
+def enlarged(engine: Engine, picture: RgbImage, photo: RgbImage, tile_px: int = 1024) -> RgbImage:
     return enlarge(picture, photo, SPEC, lambda: engine, tile_px)[0]
 
 
-def steepest(picture: Picture) -> float:
+def steepest(picture: RgbImage) -> float:
     """The steepest step along the middle row, in grey levels."""
     row = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[picture.shape[0] // 2].astype(int)
     return float(np.abs(np.diff(row)).max())
@@ -109,7 +109,7 @@ def test_grain_of_a_drawing_becomes_no_texture(engine: Engine) -> None:
     assert _grain(made) < 0.85 * _grain(plain)
 
 
-def _grain(picture: Picture) -> float:
+def _grain(picture: RgbImage) -> float:
     """What is finer than 3 px, in grey levels."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float((grey - cv2.GaussianBlur(grey, (0, 0), 1.5)).std())

@@ -21,7 +21,7 @@ from PIL import Image
 from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
-from pipeline.domain import Face, Photo, Picture
+from pipeline.domain import Face, Photo, RgbImage
 from pipeline.faces import Found, find_faces, refine_faces
 from pipeline.faces.place import mask_in, place_of
 
@@ -58,18 +58,18 @@ def content(name: str) -> bytes:
 FOLDERS = ("portraits", "faces", "photos")
 
 
-def pixels(data: bytes) -> Picture:
+def pixels(data: bytes) -> RgbImage:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 @cache
-def drawn(name: str, options: Options = PLAIN) -> tuple[Picture, Sidecar]:
+def drawn(name: str, options: Options = PLAIN) -> tuple[RgbImage, Sidecar]:
     result = PIPELINE.run(content(name), options)
     return pixels(result.image), result.sidecar
 
 
 @cache
-def refined(name: str) -> tuple[Picture, Picture, Found]:
+def refined(name: str) -> tuple[RgbImage, RgbImage, Found]:
     """A photo, the same refined, and its largest face."""
     photo = Photo(pixels(content(name)))
     found, _ = find_faces(photo, PLAIN, PIPELINE.face_tools(PLAIN, name))
@@ -86,7 +86,7 @@ def region(one: Found, shape: tuple[int, ...], group: str, least: float = 0.9) -
     return there
 
 
-def lightness(picture: Picture) -> np.ndarray:
+def lightness(picture: RgbImage) -> np.ndarray:
     return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
 
 

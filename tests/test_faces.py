@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from face_world import face_at, found_in, scene, tools_for, weights
 
-from pipeline.domain import Face, Photo, Picture
+from pipeline.domain import Face, Photo, RgbImage
 from pipeline.faces import Brush, redraw_faces, refine_faces
 from pipeline.faces.check import looked_at_again, shift_of
 from pipeline.repair import repair
@@ -22,14 +22,14 @@ ONE = face_at(210, 160, 260, 0.2)
 CROWD = [face_at(130, 120, 200), face_at(230, 130, 190, -0.3), face_at(330, 260, 240, 0.5)]
 
 
-def luma(pixels: Picture) -> np.ndarray:
+def luma(pixels: RgbImage) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(float)
 
 
 # refinement
 
 
-def refined(picture: Picture, face: Face = ONE, **given: object) -> Picture:
+def refined(picture: RgbImage, face: Face = ONE, **given: object) -> RgbImage:
     options = Options(**{name: given.pop(name) for name in list(given) if hasattr(PLAIN, name)})
     before = picture.copy()
     photo, told = refine_faces(Photo(picture), found_in(picture, [face], options, **given), options)
@@ -66,7 +66,7 @@ def test_skin_is_smoothed_by_the_factor_and_keeps_some_grain() -> None:
     picture = scene(320, 420, [ONE])
     skin = cv2.erode(weights(picture, ONE, "skin").astype(np.uint8), np.ones((9, 9))) > 0
 
-    def grain(pixels: Picture) -> float:
+    def grain(pixels: RgbImage) -> float:
         grey = luma(pixels)
         return float((grey - cv2.GaussianBlur(grey, (0, 0), 2))[skin].std())
 
@@ -129,9 +129,9 @@ def test_the_order_of_the_faces_makes_no_difference_to_the_refinement() -> None:
 
 
 def redrawn(
-    picture: Picture, drawing: Picture, faces: list[Face], draw: Callable[[Picture], Picture]
-) -> tuple[Picture, list[Face]]:
-    def enlarge(drawn: Picture, photo: Picture) -> Picture:
+    picture: RgbImage, drawing: RgbImage, faces: list[Face], draw: Callable[[RgbImage], RgbImage]
+) -> tuple[RgbImage, list[Face]]:
+    def enlarge(drawn: RgbImage, photo: RgbImage) -> RgbImage:
         return cv2.resize(drawn, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC)
 
     found, kept = found_in(picture, faces), (picture.copy(), drawing.copy())
@@ -228,11 +228,11 @@ def test_the_way_that_keeps_the_landmarks_is_taken() -> None:
     tools = tools_for([ONE])
     drawn: list[tuple[int, ...]] = []
 
-    def moving(moved: tuple[float, ...]) -> Callable[[Picture], tuple[Face, ...]]:
+    def moving(moved: tuple[float, ...]) -> Callable[[RgbImage], tuple[Face, ...]]:
         answers = iter(moved)
         return lambda pixels: (face_at(96 + 192 * next(answers), 96, 192),)
 
-    def draw(part: Picture) -> Picture:
+    def draw(part: RgbImage) -> RgbImage:
         drawn.append(part.shape)
         return part
 

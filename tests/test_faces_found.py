@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from face_world import COLOURS, face_at, scene, tools_for, weights
 
-from pipeline.domain import Face, Photo, Picture
+from pipeline.domain import Face, Photo, RgbImage
 from pipeline.faces import find_faces, photo_key, refine_faces
 from pipeline.faces.align import alignment, moved
 from pipeline.faces.find import MOST_FACES
@@ -114,7 +114,7 @@ def test_landmarks_are_looked_for_once_in_the_same_photo() -> None:
     asked = []
     tools = tools_for([ONE])
 
-    def detect(pixels: Picture) -> tuple[Face, ...]:
+    def detect(pixels: RgbImage) -> tuple[Face, ...]:
         asked.append(pixels)
         return (ONE,)
 

@@ -19,12 +19,12 @@ from skimage import data
 from pipeline.domain import Engine
 from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
-from pipeline.networks import run_on_picture, to_planes
+from pipeline.model import run_on_picture, to_planes
 from pipeline.settings import Settings
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 SETTINGS = Settings()
-LAYER = Layer(SETTINGS.weights_dir, SETTINGS.checkpoints_dir)
+LAYER = WeightStore(SETTINGS.weights_dir, SETTINGS.checkpoints_dir)
 GRAPHS = sorted(SETTINGS.weights_dir.glob("*.int8.onnx"))
 OF_INTEGERS = (*shipped_styles(), "restorer.picture", "upsampler")
 MOST_OF_16_BITS = 2**15 - 1
@@ -80,7 +80,7 @@ def test_the_restorer_in_integers_is_that_in_float(
 ) -> None:
     """Told far more than there is, it changes by tens of levels, and so do the differences."""
     pytest.importorskip("torch")
-    spec = LAYER.the("restorer")
+    spec = LAYER.require("restorer")
     told = {"level": np.array(level, np.float32).reshape(1, 3, 1, 1)}
     made, wanted = (
         run_on_picture(
@@ -131,7 +131,7 @@ def test_gains_and_shifts_of_any_size_come_out_as_in_float(gain: float) -> None:
 def test_the_restorer_by_tiles_gives_the_same_bytes(
     height: int, width: int, tile_px: int, role: str
 ) -> None:
-    spec = replace(LAYER.the("restorer"), scale=2 if role == "double" else 1)
+    spec = replace(LAYER.require("restorer"), scale=2 if role == "double" else 1)
     told = {"level": np.array([2, 20, 30], np.float32).reshape(1, 3, 1, 1)}
     picture, engine = PHOTO[:height, :width], opened(role)
     whole, _ = run_on_picture(picture, spec, engine, 1024, told)
@@ -142,4 +142,4 @@ def test_the_restorer_by_tiles_gives_the_same_bytes(
 @cache
 def opened(role: str) -> Engine:
     """The restorer's engine of that role."""
-    return open_engine(LAYER, LAYER.the("restorer"), role, SETTINGS)
+    return open_engine(LAYER, LAYER.require("restorer"), role, SETTINGS)

@@ -13,7 +13,7 @@ from shipped import another_style
 
 from pipeline import InvalidOption, Options, Pipeline, Settings, UnknownStyle, WeightsInvalid
 from pipeline.engines import OnnxEngine, open_engine
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "chelsea.jpg"
 SHIPPED = Settings()
@@ -24,8 +24,8 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED.weights_dir, tmp_path / "weights"))
 
 
-def layer(folder: Path) -> Layer:
-    return Layer(folder, SHIPPED.checkpoints_dir)
+def layer(folder: Path) -> WeightStore:
+    return WeightStore(folder, SHIPPED.checkpoints_dir)
 
 
 def test_every_file_of_the_layer_is_as_listed() -> None:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import Settings, WeightsInvalid
-from pipeline.domain import Picture, WeightFile, WeightSpec
+from pipeline.domain import RgbImage, WeightFile, WeightSpec
 from pipeline.engines import open_engine
 from pipeline.faces.align import alignment, crop, moved
 from pipeline.faces.parse import REGIONS, labels, mask, parse
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 ROOT = Path(__file__).parent.parent
 SPEC = WeightSpec(
@@ -94,7 +94,7 @@ def test_the_crop_is_not_written_to() -> None:
         (np.zeros((64, 64, 3), np.float32), "float32"),
     ],
 )
-def test_what_is_no_square_crop_is_refused(picture: Picture, named: str) -> None:
+def test_what_is_no_square_crop_is_refused(picture: RgbImage, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         parse(picture, SPEC, Halves())
 
@@ -154,12 +154,12 @@ def test_the_regions_are_bisenets() -> None:
 @cache
 def shipped() -> tuple[WeightSpec, object]:
     settings = Settings(threads=1)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    spec = layer.the("parser")
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
+    spec = layer.require("parser")
     return spec, open_engine(layer, spec, "regions", settings)
 
 
-def astronaut(side: int) -> Picture:
+def astronaut(side: int) -> RgbImage:
     photo = np.asarray(Image.open(ROOT / "samples" / "astronaut.jpg").convert("RGB"))
     return crop(photo, alignment(ASTRONAUT, side), side)
 

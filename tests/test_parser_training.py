@@ -17,8 +17,8 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 
 from pipeline.faces.align import alignment, crop  # noqa: E402
 from pipeline.faces.parse import REGIONS  # noqa: E402
-from pipeline.nets import build  # noqa: E402
-from pipeline.nets.parser import Parser, ParserShape  # noqa: E402
+from pipeline.architectures import build  # noqa: E402
+from pipeline.architectures.parser import Parser, ParserShape  # noqa: E402
 from training.errors import StyleRefused  # noqa: E402
 from training.export_parser import add_parser, calibration_of  # noqa: E402
 from training.layer import Place, install  # noqa: E402

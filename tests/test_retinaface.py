@@ -17,8 +17,8 @@ from skimage import data  # noqa: E402
 from pipeline.domain import Engine, WeightSpec  # noqa: E402
 from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import detect, priors  # noqa: E402
-from pipeline.nets.retinaface import RetinaFace, is_retinaface  # noqa: E402
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.architectures.retinaface import RetinaFace, is_retinaface  # noqa: E402
+from pipeline.weights import WeightStore  # noqa: E402
 from training.teachers import load_retinaface_onnx  # noqa: E402
 
 TEACHER = Path(__file__).parent.parent.parent / "shared/teachers/retinaface_mobilenet025.onnx"
@@ -99,8 +99,8 @@ def test_what_is_none_of_it_is_left_alone() -> None:
 
 
 def opened(bench: Bench, engine: str = "onnx") -> tuple[WeightSpec, Engine]:
-    layer = Layer(bench.layer, bench.checkpoints)
-    spec = layer.the("detector")
+    layer = WeightStore(bench.layer, bench.checkpoints)
+    spec = layer.require("detector")
     return spec, open_engine(layer, spec, "faces", bench.pipeline(engine).settings)
 
 
@@ -132,7 +132,7 @@ def test_a_second_detector_takes_the_place_of_the_first_on_demand(bench: Bench) 
     run = bench.weights("import", file, "--licence", "MIT")
     assert run.exit_code == 1 and "--replace" in run.output and bench.files() == before
     run = bench.weights("import", file, "--licence", "MIT", "--name", "hayao")
-    assert run.exit_code == 0 and len(Layer(bench.layer, bench.checkpoints).specs) == 2
+    assert run.exit_code == 0 and len(WeightStore(bench.layer, bench.checkpoints).specs) == 2
 
 
 @pytest.mark.parametrize(

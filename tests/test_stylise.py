@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from pipeline.domain import Engine, Picture
+from pipeline.domain import Engine, RgbImage
 from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
 from pipeline.repair import GRAIN, repair
 from pipeline.scale import WorkingScale, working_scale
 from pipeline.settings import Options, Settings
 from pipeline.stylise import stylise
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
-LAYER = Layer(Settings().weights_dir, Settings().checkpoints_dir)
+LAYER = WeightStore(Settings().weights_dir, Settings().checkpoints_dir)
 STYLE = LAYER.style(Options().style)
 PHOTO = data.chelsea()  # 300x451
 
@@ -34,7 +34,7 @@ def engines() -> tuple[Engine, Engine]:
 
 def draw(
     engines: tuple[Engine, Engine], picture: np.ndarray, tile_px: int = 1024
-) -> tuple[Picture, int]:
+) -> tuple[RgbImage, int]:
     """Drawn at the photo's own size."""
     return stylise(picture, picture.shape[1::-1], STYLE, *engines, tile_px)
 

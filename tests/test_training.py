@@ -19,8 +19,8 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 import safetensors.torch  # noqa: E402
 
 from pipeline.measure import psnr_db  # noqa: E402
-from pipeline.nets.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
-from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
+from pipeline.architectures.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
+from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
 from training.data import split, windows  # noqa: E402
 from training.distil import Recipe, learning_rate, to_picture, to_tensor  # noqa: E402
 from training.figures import dark_lines, edge_width_px, figures, line_f1  # noqa: E402

@@ -12,7 +12,7 @@ from skimage import data
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from pipeline.enlarge import PASSES, steepen  # noqa: E402
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape  # noqa: E402
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape  # noqa: E402
 from training.cel import CelSettings  # noqa: E402
 from training.distil import to_picture, to_tensor  # noqa: E402
 from training.upsampler import (  # noqa: E402

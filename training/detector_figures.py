@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.faces.detect import (
     CAP_PX,
     LEAST_SCORE,
@@ -31,7 +31,7 @@ SAME_FACE = 0.5  # intersection over union
 DRAWN_SIZE = (480, 640)
 
 
-def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[Picture]]:
+def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[RgbImage]]:
     """Pictures that are never trained on, always the same, as the pipeline shows them:
     "photographs", portraits and face crops as they are, and so many "scenes" with pasted faces.
     """
@@ -43,7 +43,7 @@ def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[Picture]]:
     }
 
 
-def shown(photo: Picture) -> Picture:
+def shown(photo: RgbImage) -> RgbImage:
     """The photo with at most CAP_PX a side, its sides filled up to multiples of 32."""
     scale = min(1.0, CAP_PX / max(photo.shape[:2]))
     size = [max(1, round(side * scale)) for side in photo.shape[1::-1]]
@@ -52,7 +52,7 @@ def shown(photo: Picture) -> Picture:
     return cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_CONSTANT, value=PADDING)
 
 
-def found_in(values: NDArray[np.float32], picture: Picture) -> Found:
+def found_in(values: NDArray[np.float32], picture: RgbImage) -> Found:
     """What a network's answers (P, 15) to a picture hold, surely or hardly faces."""
     height, width = picture.shape[:2]
     return suppress(decode(values, height, width, UNSURE_SCORE))

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
+from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder
 from training.checkpoint import follow, resume, save, twin
 from training.errors import LossNotFinite
 from training.figures import figures

@@ -18,8 +18,8 @@ import onnx
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape, folded
+from pipeline.domain import RgbImage
+from pipeline.architectures.detector import Detector, DetectorShape, folded
 from training.detector import TEACHER, Pictures, Recipe, Teacher, batch, found_by, found_by_teacher
 from training.detector_data import face_photographs
 from training.detector_figures import Found, agreement, count_faces, found_in, held_out_pictures
@@ -56,7 +56,7 @@ LICENCE = (
 LABEL = Label(DETECTOR, "Detector of faces", LICENCE)
 
 
-def calibration_pictures(data: Path) -> list[Picture]:
+def calibration_pictures(data: Path) -> list[RgbImage]:
     """Training pictures, as the student saw them."""
     lists, recipe = face_photographs(data, validation=False), Recipe(batch=8, seed=3)
     return [
@@ -66,7 +66,7 @@ def calibration_pictures(data: Path) -> list[Picture]:
     ]
 
 
-def graph_of(net: Detector, folder: Path, calibration: Sequence[Picture]) -> Path:
+def graph_of(net: Detector, folder: Path, calibration: Sequence[RgbImage]) -> Path:
     """The int8 graph in ``folder``; the first and the last layers stay in float."""
     graph = detector_graph(net, folder / "detector.onnx")
     nodes = onnx.load(graph).graph.node
@@ -88,7 +88,7 @@ def found_by_graph(graph: bytes, pictures: Pictures) -> dict[str, list[Found]]:
 
 def add_detector(
     checkpoint: Path,
-    calibration: Sequence[Picture],
+    calibration: Sequence[RgbImage],
     held_out: Pictures,
     wanted: Mapping[str, list[Found]],
     recipe: dict[str, Any],

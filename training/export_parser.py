@@ -22,10 +22,10 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from pipeline.domain import Engine, Picture, WeightFile, WeightSpec
+from pipeline.domain import Engine, RgbImage, WeightFile, WeightSpec
 from pipeline.engines import OnnxEngine
 from pipeline.faces.parse import labels, parse
-from pipeline.nets.parser import Parser, ParserShape
+from pipeline.architectures.parser import Parser, ParserShape
 from training.errors import StyleRefused
 from training.export_bisenet import check_alone
 from training.layer import (
@@ -80,7 +80,7 @@ class InTorch:
 
 
 def labelled(
-    engine: Engine, shape: ParserShape, pictures: Sequence[Picture]
+    engine: Engine, shape: ParserShape, pictures: Sequence[RgbImage]
 ) -> list[NDArray[np.uint8]]:
     """Labels (256, 256) of aligned faces, as the pipeline makes them."""
     spec = spec_of(shape)

@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 
 from pipeline import Options, Pipeline, Settings
 from pipeline.decode import decode, fit
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.enhance import enhance
 from pipeline.faces.align import alignment, crop, inverse, moved
 from pipeline.faces.detect import CAP_PX, Candidates, suppress
 from pipeline.faces.detect import decode as decode_answers
-from pipeline.nets.retinaface import MEAN
+from pipeline.architectures.retinaface import MEAN
 from training.data import read_rgb, split
 from training.detector_figures import shown
 from training.parser_teacher import SIDE_PX, STEP_PX, ParserTeacher
@@ -57,7 +57,7 @@ class Detector:
     def __init__(self, path: Path) -> None:
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
-    def find(self, photo: Picture) -> Candidates:
+    def find(self, photo: RgbImage) -> Candidates:
         """The faces of a photo of any size, the surest first, in its pixels."""
         border = round(BORDER_SHARE * min(photo.shape[:2]))
         around = cv2.copyMakeBorder(photo, border, border, border, border, cv2.BORDER_CONSTANT)
@@ -80,7 +80,7 @@ class Case:
     """
 
     name: str
-    wide: Picture
+    wide: RgbImage
     logits: NDArray[np.int8]
     inside: NDArray[np.bool_]
 
@@ -91,7 +91,7 @@ class Repair:
     def __init__(self) -> None:
         self._pipeline, self._options = Pipeline(Settings(threads=1)), Options()
 
-    def read(self, path: Path) -> Picture:
+    def read(self, path: Path) -> RgbImage:
         """The photo of a file, decoded and repaired by the layer's own networks."""
         photo, _ = decode(path.read_bytes(), self._pipeline.settings)
         photo = fit(photo, self._options.max_side_px)
@@ -101,7 +101,7 @@ class Repair:
 
 
 def cases_of(
-    photo: Picture, name: str, detector: Detector, teacher: ParserTeacher
+    photo: RgbImage, name: str, detector: Detector, teacher: ParserTeacher
 ) -> Iterator[Case]:
     """Every face of a photograph that is large enough, named by it and numbered."""
     faces = detector.find(photo)

@@ -1,6 +1,6 @@
 """The discriminators of AnimeGAN and AnimeGANv2: one net, two ways to normalise.
 
-Source: as of ``pipeline.nets.animegan``; spectral normalisation is T. Miyato et al., "Spectral
+Source: as of ``pipeline.architectures.animegan``; spectral normalisation is T. Miyato et al., "Spectral
 normalization for generative adversarial networks", ICLR 2018, one power iteration a pass.
 """
 
