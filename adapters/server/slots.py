@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 
-from adapters.api_errors import TooManyRequests
+from adapters.errors import TooManyRequests
 
 MAX_WAITING = 64  # photos that are here whole, and are drawn or wait for it
 MAX_HELD_BYTES = 256 * 1024 * 1024  # of bodies, all requests together

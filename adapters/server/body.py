@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-from adapters.api_errors import RequestTimeout
-from adapters.api_slots import Slots
+from adapters.errors import RequestTimeout
+from adapters.server.slots import Slots
 from pipeline import TooManyBytes
 
 Message = MutableMapping[str, Any]

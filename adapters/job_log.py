@@ -19,7 +19,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from adapters import logger, metrics
-from adapters.api_errors import RequestTimeout, TooManyRequests
+from adapters.errors import RequestTimeout, TooManyRequests
 from pipeline import PermanentError
 
 # A URL up to its query or fragment, and what is cut off.

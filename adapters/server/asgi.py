@@ -15,12 +15,12 @@ from urllib.parse import parse_qsl, urlsplit
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters.api_body import Body, ClientGone, Message, Receive
-from adapters.api_errors import Forbidden, TooManyRequests
-from adapters.api_request import JSON, MARGIN_BYTES
-from adapters.api_slots import Slots
-from adapters.http import Api
-from adapters.local import LocalWorker
+from adapters.errors import Forbidden, TooManyRequests
+from adapters.http.api import Api
+from adapters.http.request import JSON, MARGIN_BYTES
+from adapters.server.body import Body, ClientGone, Message, Receive
+from adapters.server.local_worker import LocalWorker
+from adapters.server.slots import Slots
 from pipeline import InvalidRequest, KireiError
 
 Send = Callable[[Message], Awaitable[None]]

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.records import read_failure, read_sidecar
+from adapters.storage.records import read_failure, read_sidecar
 from adapters.worker import FAILED, STYLISED, Worker, metadata_options
 from pipeline import InvalidRequest, ObjectNotFound, Options, TooManyBytes
 

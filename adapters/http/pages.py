@@ -13,10 +13,10 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from adapters.api_errors import UnknownRoute
-from adapters.api_request import JSON, Request
+from adapters.errors import UnknownRoute
+from adapters.http.request import JSON, Request
 
-WEB = Path(__file__).resolve().parent.parent / "web"
+WEB = Path(__file__).resolve().parents[2] / "web"
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import journal, logger
+from adapters import job_log, logger
 from adapters.events import Ignored, Job, message_jobs, notified_jobs
 from adapters.worker import worker
 from pipeline import InvalidRequest
@@ -56,7 +56,7 @@ def _message(record: SQSRecord) -> None:
     try:
         jobs = message_jobs(record.body)
     except InvalidRequest as error:
-        with journal.entry(correlation_id=record.message_id) as entry:
+        with job_log.entry(correlation_id=record.message_id) as entry:
             entry.unreadable(error)
         raise
     _all_done([_of_message(job, record) for job in jobs])

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.api_multipart import MAX_FIELD_BYTES, form_parts
 from adapters.events import decode_base64, photo_from_base64
+from adapters.http.multipart import MAX_FIELD_BYTES, form_parts
 from pipeline import InvalidRequest, Options, TooManyBytes
 
 JSON = "application/json"

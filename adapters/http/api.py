@@ -18,9 +18,9 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import pipeline
-from adapters import journal
-from adapters.api_access import Access, docs_are_open, of_environment, to_all, warn_if_open
-from adapters.api_errors import (
+from adapters import job_log
+from adapters.direct import fits_answer
+from adapters.errors import (
     STATUSES,
     InternalError,
     MethodNotAllowed,
@@ -28,7 +28,8 @@ from adapters.api_errors import (
     error_document,
     error_headers,
 )
-from adapters.api_pages import (
+from adapters.http.access import Access, docs_are_open, of_environment, to_all, warn_if_open
+from adapters.http.pages import (
     A_DAY,
     A_WHILE,
     REVALIDATED,
@@ -39,10 +40,9 @@ from adapters.api_pages import (
     page_headers,
     swagger,
 )
-from adapters.api_request import JSON, Request, checked_id
-from adapters.api_resolver import ThreadedResolver
-from adapters.api_uploads import Uploads, result_url
-from adapters.direct import fits_answer
+from adapters.http.request import JSON, Request, checked_id
+from adapters.http.resolver import ThreadedResolver
+from adapters.http.uploads import Uploads, result_url
 from adapters.worker import Worker, worker
 from pipeline import KireiError, Misconfigured, Options
 
@@ -147,7 +147,7 @@ class Api:
 
     def _stylise(self, request: Request) -> Response[Any]:
         """The picture; or, asked for JSON, its sidecar with the picture's location."""
-        with journal.entry():  # whatever is wrong with it: somebody who may sent a photo
+        with job_log.entry():  # whatever is wrong with it: somebody who may sent a photo
             return self._stylised(request)
 
     def _stylised(self, request: Request) -> Response[Any]:
@@ -249,7 +249,7 @@ class Api:
     def _schema(self, request: Request) -> Response[Any]:
         if not docs_are_open():
             raise UnknownRoute("the documentation is switched off here (API_DOCS)")
-        from adapters.api_schema import schema_text
+        from adapters.http.openapi import schema_text
 
         return cached(request, Page(schema_text().encode(), JSON, True), A_WHILE)
 
@@ -259,7 +259,7 @@ class Api:
         self, error: KireiError, request_id: str, cause: Exception | None = None
     ) -> Response[Any]:
         """The answer that tells of an error, which is logged and counted; or its ``cause`` is."""
-        with journal.entry(is_job=False, request_id=request_id) as entry:
+        with job_log.entry(is_job=False, request_id=request_id) as entry:
             entry.failed(cause or error)
         document = error_document(error, request_id)
         return _json(STATUSES[error.code], document, **error_headers(error))
@@ -308,5 +308,5 @@ def api() -> Api:
 
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
-    with journal.entry(is_job=False, correlation_id=event["requestContext"].get("requestId")):
+    with job_log.entry(is_job=False, correlation_id=event["requestContext"].get("requestId")):
         return api().answer(event, context)

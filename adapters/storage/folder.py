@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from adapters.api_errors import Forbidden
-from adapters.store import OWNER, Found, Head, Store
+from adapters.errors import Forbidden
+from adapters.storage.s3 import OWNER, Found, Head, Store
 from pipeline import (
     InvalidRequest,
     ObjectNotFound,

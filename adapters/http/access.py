@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable
 
 from adapters import logger
-from adapters.api_errors import Unauthorized
-from adapters.api_request import Request
+from adapters.errors import Unauthorized
+from adapters.http.request import Request
 from pipeline import Misconfigured, StoreUnavailable
 
 MODES = ("token", "jwt", "iam", "none")

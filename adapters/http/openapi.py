@@ -1,7 +1,7 @@
 """The HTTP API in OpenAPI 3.1, made from the table of options, the statuses and the sidecar's own
 schema; openapi.json in the repository is its text.
 
-python -m adapters.api_schema > openapi.json
+python -m adapters.http.openapi > openapi.json
 
 Not made by Powertools, whose generator takes no body that is an image, and needs pydantic.
 """
@@ -16,9 +16,9 @@ from importlib.resources import files
 from typing import Any
 
 import pipeline
-from adapters.api_errors import STATUSES
-from adapters.api_request import FORM, JSON, UPLOAD_ID
-from adapters.api_uploads import CONTENT_TYPE
+from adapters.errors import STATUSES
+from adapters.http.request import FORM, JSON, UPLOAD_ID
+from adapters.http.uploads import CONTENT_TYPE
 from pipeline import Options
 
 Schema = dict[str, Any]

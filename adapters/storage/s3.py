@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from adapters.unpack import unpacked
+from adapters.storage.content_encoding import unpacked
 from pipeline import (
     InvalidRequest,
     ObjectArchived,

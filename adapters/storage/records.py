@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Any
 
-from adapters.store import Store
+from adapters.storage.s3 import Store
 
 Shape = type | UnionType | dict[str, "Shape"] | list["Shape"]
 

@@ -15,9 +15,9 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from adapters.api_asgi import MAX_HEADERS_BYTES, Server
-from adapters.api_errors import STATUSES, TooManyRequests, error_document
-from adapters.api_slots import SHARE_OF_ONE, is_loopback
+from adapters.errors import STATUSES, TooManyRequests, error_document
+from adapters.server.asgi import MAX_HEADERS_BYTES, Server
+from adapters.server.slots import SHARE_OF_ONE, is_loopback
 from pipeline import InvalidRequest, KireiError
 
 HEADERS_S = 10.0  # from the first moment of a request to the end of its headers

@@ -12,11 +12,11 @@ from typing import Any
 
 import pipeline
 from adapters import logger
-from adapters.api_errors import InternalError
-from adapters.api_uploads import FOLDER, Uploads
+from adapters.errors import InternalError
 from adapters.events import Job
-from adapters.folder import FolderStore
+from adapters.http.uploads import FOLDER, Uploads
 from adapters.settings import AdapterSettings
+from adapters.storage.folder import FolderStore
 from adapters.worker import FAILED, STYLISED, Worker
 from pipeline import MAX_SECONDS, ObjectNotFound, OutOfDescriptors, StoreUnavailable, TransientError
 
