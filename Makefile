@@ -222,7 +222,7 @@ schema: $(VENV)/.development
 
 ## make openapi          writes openapi.json from the routes' tables
 openapi: $(VENV)/.development
-	$(BIN)/python -m adapters.api_schema > openapi.json.part
+	$(BIN)/python -m adapters.http.openapi > openapi.json.part
 	mv openapi.json.part openapi.json
 
 ## make clean            removes what the targets above made

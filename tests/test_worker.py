@@ -14,7 +14,7 @@ import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 from PIL import Image
 
-from adapters.store import OWNER, owner_of
+from adapters.storage.s3 import OWNER, owner_of
 from adapters.worker import worker
 from pipeline import VERSION
 
