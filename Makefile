@@ -227,4 +227,4 @@ openapi: $(VENV)/.development
 
 ## make clean            removes what the targets above made
 clean:
-	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build dist

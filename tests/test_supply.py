@@ -162,7 +162,7 @@ def test_nothing_is_unpickled_at_run_time() -> None:
                     assert isinstance(only, ast.Constant) and only.value is True, path
                 if node.func.attr in ("load", "read_pickle") and owner in ("np", "numpy"):
                     assert "allow_pickle" not in given, path
-    training = [ast.parse(path.read_text()) for path in (ROOT / "training").glob("*.py")]
+    training = [ast.parse(path.read_text()) for path in (ROOT / "training").rglob("*.py")]
     calls = [
         node
         for tree in training
@@ -229,7 +229,7 @@ def test_a_workflow_runs_targets_that_exist_and_trusts_no_tag(path: Path) -> Non
     for job in document["jobs"].values():
         for step in job["steps"]:
             assert "uses" not in step or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
-            # a name of a branch or a tag is text of somebody else's: it reaches a shell as a variable
+            # a branch's or tag's name is text from outside: it reaches a shell as a variable
             assert "${{" not in step.get("run", "")
     assert document["permissions"] == {"contents": "read"}
 
