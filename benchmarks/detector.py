@@ -20,9 +20,9 @@ from pipeline.decode import decode
 from pipeline.domain import RgbImage
 from pipeline.engines import open_engine
 from pipeline.faces.detect import PADDING, detect
-from pipeline.weights import WeightStore
-from training.detector import TEACHER, Teacher
-from training.detector_figures import Figures, figures, found_in, held_out_pictures
+from pipeline.weights import Layer
+from training.metrics.detection import Figures, figures, found_in, held_out_pictures
+from training.tasks.detector import TEACHER, Teacher
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = (480, 640)

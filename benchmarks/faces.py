@@ -32,12 +32,12 @@ from pipeline.decode import decode
 from pipeline.domain import Face, RgbImage, Sidecar
 from pipeline.faces.align import alignment, crop
 from pipeline.faces.detect import CAP_PX, detect
-from pipeline.architectures import build
-from pipeline.weights import WeightStore
-from training.data import read_rgb
-from training.detectors import PUBLISHED_RANGE
-from training.distil import to_tensor
-from training.teachers import load_retinaface_onnx
+from pipeline.nets import build
+from pipeline.weights import Layer
+from training.data.photographs import read_rgb
+from training.data.tensors import to_tensor
+from training.export.detectors import PUBLISHED_RANGE
+from training.published.readers import load_retinaface_onnx
 
 Finder = Callable[[RgbImage], tuple[Face, ...]]
 Distance = Callable[[RgbImage, RgbImage], float]

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.domain import RgbImage
-from training.animegan_features import FEATURE_STUDENT, load_student_features
-from training.distil import to_tensor
+from pipeline.domain import Picture
+from training.data.tensors import to_tensor
+from training.losses.features import FEATURE_STUDENT, load_student_features
 
 Features = Callable[[RgbImage], NDArray[np.float64]]
 CELL = 16  # of the feature map: one sample of the student's features, 64 px a side

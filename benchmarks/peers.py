@@ -28,13 +28,13 @@ from benchmarks.machine import ROOT, THREADS, interleaved
 from pipeline import Settings
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.architectures import build
-from pipeline.architectures.animegan import AnimeGANGenerator
-from pipeline.architectures.animeganv2 import AnimeGANv2Generator
-from training.architectures.cartoongan import CartoonGANGenerator
-from training.architectures.whitebox import WhiteBoxCartoonGenerator
-from pipeline.weights import WeightStore
-from training.layer import export_onnx
+from pipeline.nets import build
+from pipeline.nets.animegan import AnimeGANGenerator
+from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.nets.cartoongan import CartoonGANGenerator
+from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
+from pipeline.weights import Layer
+from training.export.layer import export_onnx
 
 FLOP_PX = 256
 TIME_PX = 512

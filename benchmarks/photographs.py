@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import ROOT
-from pipeline.domain import RgbImage
-from training.data import read_rgb
+from pipeline.domain import Picture
+from training.data.photographs import read_rgb
 
 
 def montage(width: int, height: int) -> RgbImage:

@@ -20,8 +20,8 @@ from pipeline.enlarge import enlarge
 from pipeline.architectures.animeganv2 import AnimeGANv2Generator
 from pipeline.scale import choose_scale
 from pipeline.stylise import stylise
-from pipeline.weights import WeightStore
-from training.layer import export_onnx
+from pipeline.weights import Layer
+from training.export.layer import export_onnx
 
 STYLE = "hayao"
 ROUNDS = {(512, 512): 7, (1024, 1024): 3, (1920, 1080): 2}

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Options, Settings
     from pipeline.sidecar import failure_record, fingerprint, sidecar_json
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 MAX_SECONDS = 120.0  # for one photo, where nobody says otherwise
 
 __all__ = [

@@ -26,7 +26,7 @@ from pipeline import (
     sidecar_json,
 )
 from pipeline.sidecar import schema
-from training.figures import dark_lines
+from training.metrics.drawing import dark_lines
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = (ROOT / "samples" / "astronaut.jpg").read_bytes()
