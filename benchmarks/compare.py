@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.machine import ROOT, THREADS
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Picture
-from pipeline.weights import Layer
+from pipeline.domain import RgbImage
+from pipeline.weights import WeightStore
 from training.data.photographs import read_rgb
 from training.published.readers import (
     draw_with,

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import ROOT
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.photographs import read_rgb, split
 
 SCENE_PX = (640, 480)

@@ -12,7 +12,6 @@ Writes benchmarks/faces.md and docs/faces.jpg.
 from __future__ import annotations
 
 import argparse
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,12 +27,13 @@ from torch import Tensor
 from benchmarks import face_scenes
 from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
+from pipeline.architectures import build
 from pipeline.decode import decode
 from pipeline.domain import Face, RgbImage, Sidecar
-from pipeline.faces.align import alignment, crop
-from pipeline.faces.detect import CAP_PX, detect
-from pipeline.nets import build
-from pipeline.weights import Layer
+from pipeline.faces.align import crop, estimate_similarity
+from pipeline.faces.detect import COARSE_SIDE_PX, FaceDetector
+from pipeline.model import Model
+from pipeline.weights import WeightStore
 from training.data.photographs import read_rgb
 from training.data.tensors import to_tensor
 from training.export.detectors import PUBLISHED_RANGE
@@ -92,11 +92,12 @@ def finder(pipeline: Pipeline, teachers: Path | None) -> tuple[Finder, str]:
     if teachers is not None:
         published = _Published(teachers / "retinaface_mobilenet025.onnx")
         spec = replace(spec, input_range=PUBLISHED_RANGE)
-        return functools.partial(detect, spec=spec, engine=published), "RetinaFace as published"
-    tools = pipeline.face_tools(Options(), "")
-    if tools is None:
+        detector = FaceDetector(Model(spec, "faces", lambda: published))
+        return detector.detect, "RetinaFace as published"
+    models = pipeline.registry.faces(Options())
+    if models is None:
         raise ValueError("the layer has no detector")
-    return tools.detect, "our own detector"
+    return models.detector.detect, "our own detector"
 
 
 def perceptual_distance(settings: Settings) -> tuple[Distance, str]:
@@ -127,7 +128,7 @@ def perceptual_distance(settings: Settings) -> tuple[Distance, str]:
 
 def at_640(picture: RgbImage) -> RgbImage:
     """The picture with its longer side reduced to what is looked at."""
-    scale = min(1.0, CAP_PX / max(picture.shape[:2]))
+    scale = min(1.0, COARSE_SIDE_PX / max(picture.shape[:2]))
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
     return picture if scale == 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
@@ -174,7 +175,7 @@ def evaluate(
     for photo in photos:
         small = at_640(photo)
         faces = counted(small, find)
-        matrices = [alignment(face.landmarks, ALIGNED_PX) for face in faces]
+        matrices = [estimate_similarity(face.landmarks, ALIGNED_PX) for face in faces]
         for path, row in rows.items():
             options = Options(style=style, faces=path, enhance="off", format="png")
             drawn, sidecar = draw(pipeline, photo, options)

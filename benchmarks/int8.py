@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -13,10 +13,9 @@ from onnx import numpy_helper
 
 from benchmarks.photographs import montage
 from pipeline import Settings, WeightSpec
-from pipeline.domain import Engine, RgbImage
-from pipeline.engines import open_engine
+from pipeline.domain import RgbImage
 from pipeline.measure import psnr_db
-from pipeline.model import run_on_picture, to_planes
+from pipeline.registry import ModelRegistry
 from pipeline.weights import WeightStore
 
 SIDES = (384, 288)
@@ -69,12 +68,10 @@ def _graph(content: bytes) -> dict[str, Any]:
 
 def _psnr_db(layer: WeightStore, spec: WeightSpec, role: str) -> list[float]:
     """Of each photograph, as the integers make it and as float does."""
-    engines = [
-        open_engine(layer, spec, role, Settings(engine=engine, threads=1))
-        for engine in ("onnx", "torch")
-    ]
-    codes = "code" in spec.files
-    code = open_engine(layer, spec, "code", Settings(threads=1)) if codes else None
+    in_float, in_int8 = Settings(engine="torch", threads=1), Settings(threads=1)
+    registries = [ModelRegistry(layer, settings) for settings in (in_int8, in_float)]
+    models = [registry.model(spec, role) for registry in registries]
+    style = registries[0].style(spec.name) if spec.kind == "style" else None
     found = []
     for photo in photographs():
         guide = None
@@ -83,23 +80,12 @@ def _psnr_db(layer: WeightStore, spec: WeightSpec, role: str) -> list[float]:
                 cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
                 photo,
             )
-        told = dict(_told(photo, spec, code))
-        made, wanted = (
-            run_on_picture(photo, spec, engine, max(SIDES), told, guide)[0] for engine in engines
-        )
+        inputs = dict(style.embed(photo)) if style else {}
+        if spec.kind == "restorer":
+            inputs["level"] = np.array(LEVELS, np.float32).reshape(1, 3, 1, 1)
+        made, wanted = (model(photo, inputs=inputs, guide=guide) for model in models)
         found.append(round(psnr_db(np.ascontiguousarray(made), np.ascontiguousarray(wanted)), 2))
     return found
-
-
-def _told(
-    photo: RgbImage, spec: WeightSpec, code: Engine | None
-) -> Iterator[tuple[str, np.ndarray]]:
-    if code is not None:
-        side = (spec.thumbnail_px, spec.thumbnail_px)
-        thumbnail = cv2.resize(photo, side, interpolation=cv2.INTER_AREA)
-        yield "code", code.run({"thumbnail": to_planes(thumbnail, spec.input_range)})
-    if spec.kind == "restorer":
-        yield "level", np.array(LEVELS, np.float32).reshape(1, 3, 1, 1)
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ from benchmarks.machine import interleaved
 from pipeline import Settings
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.quality import LIGHTS
+from pipeline.quality_model import LIGHTS
 from pipeline.weights import WeightStore
 
 THREADS = (1, 2)

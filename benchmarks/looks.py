@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
 from pipeline.domain import RgbImage
-from pipeline.faces.align import ALIGNED_PX, alignment, crop
+from pipeline.faces.align import ALIGNED_PX, crop, estimate_similarity
 from pipeline.faces.parse import REGIONS
 from pipeline.measure import ciede2000, colour_shift
 from training.data.photographs import read_rgb, split
@@ -63,7 +63,9 @@ def line_density(picture: RgbImage) -> float:
     return float(dark_lines(small).mean())
 
 
-def apart(pictures: Sequence[dict[str, RgbImage]]) -> Iterator[tuple[str, str, float, float, float]]:
+def apart(
+    pictures: Sequence[dict[str, RgbImage]],
+) -> Iterator[tuple[str, str, float, float, float]]:
     """For each pair of looks, the photo among them: the median and the least of their mean
     CIEDE2000, and the ratio of their line densities, at least 1.
     """
@@ -80,18 +82,18 @@ def skin_shifts(pipeline: Pipeline, photos: Sequence[Path], style: str) -> NDArr
     """(N, 2): the lightness L of the largest face's skin in each photo, and the mean CIEDE2000
     there between photo and picture, both under a Gaussian of 4 px at 256 px.
     """
-    tools = pipeline.face_tools(Options(), "")
-    if tools is None:
+    models = pipeline.registry.faces(Options())
+    if models is None:
         raise ValueError("the folder of weights has no detector")
     skin_regions = [REGIONS.index("skin"), REGIONS.index("nose")]
     rows = []
     for path in photos:
         photo, drawn = read_rgb(path), draw(pipeline, path, style)
         photo = cv2.resize(photo, drawn.shape[1::-1], interpolation=cv2.INTER_AREA)
-        for face in tools.detect(photo)[:1]:
-            matrix = alignment(face.landmarks, ALIGNED_PX)
+        for face in models.detector.detect(photo)[:1]:
+            matrix = estimate_similarity(face.landmarks, ALIGNED_PX)
             aligned = [crop(picture, matrix, ALIGNED_PX) for picture in (photo, drawn)]
-            skin = np.isin(tools.parse(aligned[0]).argmax(0), skin_regions)
+            skin = np.isin(models.parser.parse(aligned[0]).argmax(0), skin_regions)
             if skin.mean() > LEAST_SKIN:
                 labs = [_lab(cv2.GaussianBlur(picture, (0, 0), 4))[skin] for picture in aligned]
                 rows.append((labs[0][:, 0].mean(), ciede2000(labs[0], labs[1]).mean()))

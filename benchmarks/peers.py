@@ -26,14 +26,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import ROOT, THREADS, interleaved
 from pipeline import Settings
+from pipeline.architectures import build
+from pipeline.architectures.animegan import AnimeGANGenerator
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.nets import build
-from pipeline.nets.animegan import AnimeGANGenerator
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.cartoongan import CartoonGANGenerator
-from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
+from training.architectures.cartoongan import CartoonGANGenerator
+from training.architectures.whitebox import WhiteBoxCartoonGenerator
 from training.export.layer import export_onnx
 
 FLOP_PX = 256

@@ -34,6 +34,7 @@ from pipeline.domain import Photo, RgbImage
 from pipeline.enhance import enhance
 from pipeline.enhance.classic import denoise
 from pipeline.enhance.gate import by_estimate
+from pipeline.quality import assess
 from training.data.degradations import Blur, Darken, Jpeg, Noise, Resize, Step, degrade
 from training.data.photographs import read_rgb
 from training.tasks.quality import whole_photos
@@ -98,11 +99,9 @@ def clean_photos(data: Path | None, count: int) -> list[RgbImage]:
 
 def restore(pipeline: Pipeline, pixels: RgbImage, options: Options) -> tuple[RgbImage, float]:
     """The repaired photo brought back to its size, and the seconds that gate and repair took."""
-    photo, tools = Photo(pixels), pipeline.tools(options)
     start = time.perf_counter()
-    repaired, _ = enhance(photo, pipeline.assess(photo, tools), options, tools)
+    made = restore_only(pipeline, pixels, options)
     seconds = time.perf_counter() - start
-    made = repaired.pixels
     if made.shape != pixels.shape:
         made = cv2.resize(made, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
     return made, seconds
@@ -180,16 +179,19 @@ def confusion(pipeline: Pipeline, photos: Sequence[RgbImage], learned: bool) -> 
     """How often each gate acts, on clean photos and on clearly spoilt ones, by kind."""
     lines = ["| photos | acted on by the quality model | by the Laplacian |", "|---|---|---|"]
     conditions = {"clean": {"2": list[Step]()}, **CONDITIONS}
-    tools = pipeline.tools(WAYS["auto"] if learned else WAYS["classic"])
+    models = pipeline.registry.restoration(WAYS["auto" if learned else "classic"])
     for kind, levels in conditions.items():
         acted: list[tuple[bool, bool]] = []
         for level in (one for one in levels if one in CLEAR_LEVELS):
             for number, pixels in enumerate(photos):
                 photo = Photo(degrade(pixels, levels[level], (number, int(level)))[0])
-                report = pipeline.assess(photo, tools)
-                steps = ("denoise", "clahe", "sharpen") if learned else ()
-                mends = any(by_estimate(step, photo, report, tools).needed for step in steps)
-                acted.append((mends, report.blur_variance < report.blur_variance_min))
+                report = assess(photo, pipeline.settings, models.quality)
+                estimate = report.estimate
+                restores = estimate is not None and any(
+                    by_estimate(step, photo.width_px, estimate, models.thresholds).needed
+                    for step in ("denoise", "clahe", "sharpen")
+                )
+                acted.append((restores, report.blur_variance < report.blur_variance_min))
         shares = [f"{100 * share:.0f} %" for share in np.mean(acted, 0)]
         lines.append(f"| {kind} ({len(acted)}) | {shares[0] if learned else '-'} | {shares[1]} |")
     return lines
@@ -226,9 +228,11 @@ def speed(pipeline: Pipeline, rounds: int) -> list[str]:
     ]
 
 
-def restore_only(pipeline: Pipeline, pixels: RgbImage, options: Options) -> None:
-    photo, tools = Photo(pixels), pipeline.tools(options)
-    enhance(photo, pipeline.assess(photo, tools), options, tools)
+def restore_only(pipeline: Pipeline, pixels: RgbImage, options: Options) -> RgbImage:
+    """Gate and restoration alone."""
+    photo, models = Photo(pixels), pipeline.registry.restoration(options)
+    report = assess(photo, pipeline.settings, models.quality)
+    return enhance(photo, report, options, models)[0].pixels
 
 
 def plot(rows: dict[str, dict[str, Row]], path: Path) -> None:

@@ -19,10 +19,10 @@ import torch
 from benchmarks.machine import ROOT, THREADS, interleaved
 from benchmarks.photographs import blurred_selfie, with_one_face
 from pipeline import Options, Pipeline, Settings
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
+from pipeline.architectures.rrdbnet import RRDBNet
 from pipeline.domain import RgbImage
 from pipeline.enhance.classic import denoise, equalise, sharpen
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.rrdbnet import RRDBNet
 from training.data.tensors import to_tensor
 
 SIZES = ((576, 432), (1152, 864), (1920, 1080), (3456, 2304), (6000, 4000))

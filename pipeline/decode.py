@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pipeline.domain import Photo, GrayImage, Source
+from pipeline.domain import GrayImage, Photo, Source
 from pipeline.errors import (
     EmptyInput,
     ExtremeAspect,

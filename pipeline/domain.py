@@ -50,23 +50,6 @@ def _whole_pixels(start: float, end: float, side_px: int) -> slice:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where a photo came from, as whoever stores it names that; opaque to the pipeline.
-
-    Attributes:
-        bucket: The container, if any.
-        key: The object's key, or the path of a file.
-        version_id: The object's version, where the bucket has versions.
-        etag: A digest of the content.
-    """
-
-    bucket: str | None = None
-    key: str | None = None
-    version_id: str | None = None
-    etag: str | None = None
-
-
-@dataclass(frozen=True)
 class Source:
     """Where a photo came from and what its file said. Sizes are those stored, before rotation."""
 
@@ -204,7 +187,8 @@ class WeightFile:
 class WeightSpec:
     """A network as the manifest describes it.
 
-    ``architecture`` is the name of its torch modules in pipeline/architectures, ``shape`` their settings.
+    ``architecture`` is the name of its torch modules in pipeline/architectures, ``shape`` their
+    settings.
     ``files`` by role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for
     twice the size), ``report`` (of a quality model), ``regions`` (of a face parser), ``code``
     (the ONNX graph that turns a thumbnail of ``thumbnail_px`` into the picture graph's second

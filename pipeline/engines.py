@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.architectures import build
 from pipeline.domain import Engine, WeightSpec
 from pipeline.errors import EngineUnavailable, WeightsInvalid
-from pipeline.architectures import build
 from pipeline.settings import Settings
 from pipeline.weights import WeightStore
 

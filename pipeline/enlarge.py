@@ -24,9 +24,7 @@ MEDIAN_PX = 5  # of the square whose median is taken
 AROUND = np.ones((3, 3), np.uint8)
 
 
-def enlarge(
-    drawn: RgbImage, photo: RgbImage, upsampler: Model
-) -> tuple[RgbImage, Decision]:
+def enlarge(drawn: RgbImage, photo: RgbImage, upsampler: Model) -> tuple[RgbImage, Decision]:
     """Brings a drawing to the size of its photo.
 
     The upsampler doubles the drawing, as often as needed, guided by the photo at the doubled

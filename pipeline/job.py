@@ -12,7 +12,6 @@ from pipeline.domain import (
     Face,
     FacePatch,
     Metrics,
-    Origin,
     Photo,
     QualityReport,
     RgbImage,
@@ -20,6 +19,7 @@ from pipeline.domain import (
 )
 from pipeline.enhance import RestorationModels
 from pipeline.faces import DetectedFace, FaceModels
+from pipeline.origin import Origin
 from pipeline.registry import ModelRegistry
 from pipeline.scale import WorkingScale
 from pipeline.settings import Options, Settings
@@ -100,8 +100,15 @@ class PlannedWork:
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """The stage "enhance": the restored photo."""
+    """The stage "enhance".
 
+    Attributes:
+        original: The photo as it was given, at the size that was planned.
+        photo: The restored photo.
+        decisions: One for each step.
+    """
+
+    original: Photo
     photo: Photo
     decisions: tuple[Decision, ...]
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Metrics, RgbImage, GrayImage
+from pipeline.domain import GrayImage, Metrics, RgbImage
 from pipeline.tiling import strips
 
 COLOUR_SIDE_PX = 256

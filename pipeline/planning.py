@@ -44,8 +44,11 @@ def plan_work(job: Job, costs: Costs) -> PlannedWork:
     return PlannedWork(plan, plan.limited(options), decisions, warnings)
 
 
-def plan_drawing(job: Job, costs: Costs) -> WorkingScale:
+def plan_drawing(job: Job, costs: Costs) -> tuple[WorkingScale, PlannedWork]:
     """Chooses the scale at which the photo is drawn.
+
+    Returns:
+        The scale, and the planned work with what drawing at that scale costs.
 
     Raises:
         OutOfTime: There is not enough time left to draw at that scale: better now than in the
@@ -63,4 +66,4 @@ def plan_drawing(job: Job, costs: Costs) -> WorkingScale:
     width, height = scale.size(*size)
     plan = replace(job.planned.plan, working_mp=lambda *_: width * height / 1e6)
     job.request.budget.check(expected_s(plan, costs, "stylise"))
-    return scale
+    return scale, replace(job.planned, plan=plan)

@@ -21,14 +21,12 @@ def specs_by_default(store: WeightStore, style: WeightSpec) -> Iterator[WeightSp
     yield from (spec for spec in map(store.find, kinds) if spec)
 
 
-def restoration_models(
-    models: RestorationModels, decisions: Iterable[Decision]
-) -> Iterator[Model]:
+def restoration_models(models: RestorationModels, decisions: Iterable[Decision]) -> Iterator[Model]:
     """The models that measured and restored a photo, by what was decided on each step."""
     ran = {decision.step for decision in decisions if decision.ran}
     double = "upscale" in ran
-    if models.needs_estimate:
-        yield models.estimator.model
+    if models.quality:
+        yield models.quality.model
     if models.mode == "auto" and ran & {"upscale", "denoise", "sharpen"}:
         model = models.doubler if double else models.restorer
     else:

@@ -93,7 +93,10 @@ class ModelRegistry:
         if mode == "auto":
             restorer = store.require("restorer", auto)
         if mode == "auto" or gate == "learned":
-            quality = store.require("quality", auto or ("gate=learned" if mode != "auto" else None))
+            learned = "gate=learned" if mode != "auto" else None
+            quality = store.require("quality", auto or learned)
+        else:
+            quality = None
         esrgan = store.find("esrgan")
         return RestorationModels(
             mode=mode,
@@ -140,8 +143,8 @@ class ModelRegistry:
         """
         models: list[Model] = []
         restoration = self.restoration(options)
-        if restoration.needs_estimate:
-            models.append(restoration.estimator.model)
+        if restoration.quality:
+            models.append(restoration.quality.model)
         models += self.style(options.style).models
         if restoration.mode == "auto" and restoration.restorer:
             models.append(restoration.restorer)

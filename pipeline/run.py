@@ -11,9 +11,10 @@ from threading import Thread
 from pipeline import VERSION
 from pipeline.budget import Budget, Costs
 from pipeline.decoder import Decoder
-from pipeline.domain import Origin, Result, Terms, WeightFile, WeightSpec
+from pipeline.domain import Result, Terms, WeightFile, WeightSpec
 from pipeline.errors import KireiError
 from pipeline.job import Job, Request, Services
+from pipeline.origin import Origin
 from pipeline.planning import plan_drawing, plan_work
 from pipeline.provenance import specs_by_default, terms_of
 from pipeline.registry import ModelRegistry
@@ -22,6 +23,8 @@ from pipeline.settings import Options, Settings
 from pipeline.stages import STAGES
 from pipeline.timings import Timings, timed
 from pipeline.weights import WeightStore
+
+NO_ORIGIN = Origin()
 
 
 class Pipeline:
@@ -86,8 +89,8 @@ class Pipeline:
         restoration = self.registry.restoration(options)
         if restoration.mode == "auto" and restoration.restorer:
             restoration.restorer.open()
-        if restoration.needs_estimate:
-            restoration.estimator.model.open()
+        if restoration.quality:
+            restoration.quality.model.open()
         self.registry.faces(options)
 
     def preload(self, options: Options) -> Thread:
@@ -114,7 +117,7 @@ class Pipeline:
         data: bytes,
         options: Options,
         *,
-        origin: Origin = Origin(),  # noqa: B008  # frozen
+        origin: Origin = NO_ORIGIN,
         on_stage: Callable[[str], object] | None = None,
         time_left_s: float | None = None,
     ) -> Result:
@@ -145,7 +148,7 @@ class Pipeline:
             if stage.name == "enhance":
                 job.planned = plan_work(job, self._costs)
             if stage.name == "open_weights":
-                job.scale = plan_drawing(job, self._costs)
+                job.scale, job.planned = plan_drawing(job, self._costs)
             with timed(timings, stage.name):
                 setattr(job, stage.adds, stage.run(job))
         self._costs.learn_all(job.planned.plan, timings)

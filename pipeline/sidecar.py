@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.domain import Origin, Sidecar
+from pipeline.domain import Sidecar
 from pipeline.errors import LONGEST_TEXT, KireiError
+from pipeline.origin import Origin
 from pipeline.settings import MAX_NUMBER, Options, shown
 
 SCHEMA_VERSION = "1.1"
@@ -33,11 +34,6 @@ def sidecar_document(sidecar: Sidecar) -> dict[str, Any]:
     """The sidecar as JSON has it: numbers with four decimals."""
     document: dict[str, Any] = _rounded(asdict(sidecar))
     return document
-
-
-def sidecar_json(sidecar: Sidecar) -> bytes:
-    """``to_json`` of the sidecar's document."""
-    return to_json(sidecar_document(sidecar))
 
 
 def failure_document(

@@ -67,16 +67,14 @@ def _assess(job: Job) -> Assessment:
     photo, content = job.decoded.photo, job.decoded.content
     models = job.services.registry.restoration(job.request.options)
     models = replace(models, content=content)
-    estimator = models.estimator if models.needs_estimate else None
-    report = assess(Photo(content.of(photo.pixels)), job.services.settings, estimator)
+    report = assess(Photo(content.of(photo.pixels)), job.services.settings, models.quality)
     return Assessment(report, models)
 
 
 def _enhance(job: Job) -> Enhanced:
     photo = fit(job.decoded.photo, job.planned.plan.side_px)
-    return Enhanced(
-        *enhance(photo, job.assessment.report, job.planned.options, job.assessment.models)
-    )
+    report, models = job.assessment.report, job.assessment.models
+    return Enhanced(photo, *enhance(photo, report, job.planned.options, models))
 
 
 def _find_faces(job: Job) -> FacesFound:
@@ -84,7 +82,8 @@ def _find_faces(job: Job) -> FacesFound:
     registry = job.services.registry
     models = registry.faces(options)
     if models is None:
-        return FacesFound(photo, (), None, Decision("faces", False, registry.why_no_faces(options)))
+        why = registry.why_no_faces(options) or "faces are not looked for"
+        return FacesFound(photo, (), None, Decision("faces", False, why))
     key = photo_key(f"{job.request.digest} {job.decoded.reduced_by}", options)
     faces, decision = analyse_faces(photo, options, models, key)
     refined, faces = refine_faces(photo, faces, options)
@@ -127,9 +126,7 @@ def _redraw(job: Job) -> Redrawn:
 
 def _postprocess(job: Job) -> Postprocessed:
     photo = job.enhanced.photo.pixels
-    pixels, decisions = repair(
-        job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options
-    )
+    pixels, decisions = repair(job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options)
     return Postprocessed(with_bars(pixels, photo, job.decoded.content), decisions)
 
 
@@ -138,8 +135,7 @@ def _measure(job: Job) -> Measured:
     faces, face_shift = measure_landmark_shift(
         picture, job.redrawn.faces, models.detector if models else None
     )
-    photo = fit(job.decoded.photo, job.planned.plan.side_px)
-    metrics = measure(photo.pixels, picture, job.services.settings.threads)
+    metrics = measure(job.enhanced.original.pixels, picture, job.services.settings.threads)
     return Measured(replace(metrics, face_shift=face_shift), faces)
 
 

@@ -48,7 +48,8 @@ def tile_grid(
     """
     if height_px % multiple_of_px or width_px % multiple_of_px:
         raise ValueError(f"{width_px}x{height_px} is no multiple of {multiple_of_px} px")
-    core_height, core_width = (_step(side, tile_px, multiple_of_px) for side in (height_px, width_px))
+    core_height = _step(height_px, tile_px, multiple_of_px)
+    core_width = _step(width_px, tile_px, multiple_of_px)
     overlap = _round_up(overlap_px, multiple_of_px)
     for top in range(0, height_px, core_height):
         rows = _span(top, core_height, overlap, height_px)

@@ -77,12 +77,7 @@ class WeightStore:
         """Whether faces can be found and parsed."""
         return bool(self.find("detector") and self.find("parser"))
 
-    @property
-    def upsampler(self) -> WeightSpec:
-        """The network that enlarges drawings. Raises WeightsInvalid when there is none."""
-        return self.the("upsampler")
-
-    def the(self, kind: str, option: str | None = None) -> WeightSpec:
+    def require(self, kind: str, option: str | None = None) -> WeightSpec:
         """The first network of that kind, by name. When there is none, raises InvalidOption if an
         option (``enhance=auto``, say) asked for it, for asking again would find no other layer;
         else WeightsInvalid.

@@ -235,10 +235,10 @@ def read_records(content: bytes) -> None:
 
 @cache
 def sidecar() -> dict[str, Any]:
-    from pipeline import sidecar_json
+    from pipeline import sidecar_document, to_json
 
     result = pipeline().run(PHOTO, Options(max_side_px=64, enhance="off"))
-    document: dict[str, Any] = json.loads(sidecar_json(result.sidecar))
+    document: dict[str, Any] = json.loads(to_json(sidecar_document(result.sidecar)))
     return document
 
 

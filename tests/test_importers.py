@@ -20,11 +20,11 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 from checkpoints import Bench, State, make_bench, photo_bytes, published_shapes, random_state  # noqa: E402
 
 from pipeline import Options  # noqa: E402
-from pipeline.engines import open_engine  # noqa: E402
-from pipeline.measure import psnr_db  # noqa: E402
 from pipeline.architectures.animegan import AnimeGANGenerator  # noqa: E402
 from pipeline.architectures.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
 from pipeline.architectures.student import StudentShape  # noqa: E402
+from pipeline.engines import open_engine  # noqa: E402
+from pipeline.measure import psnr_db  # noqa: E402
 from pipeline.weights import WeightStore  # noqa: E402
 from training import weights_cli  # noqa: E402
 from training.engine.errors import AnotherFile  # noqa: E402

@@ -102,7 +102,7 @@ def test_networks_are_read_when_needed_and_once(copy: Path) -> None:
 
 def test_networks_are_opened_ahead_and_once(copy: Path) -> None:
     pipeline = Pipeline(Settings(weights_dir=copy))
-    pipeline.open_ahead(Options()).join()
+    pipeline.preload(Options()).join()
     for file in copy.glob("*.onnx"):
         file.unlink()
     assert pipeline.run(SAMPLE.read_bytes(), Options()).image
@@ -111,7 +111,7 @@ def test_networks_are_opened_ahead_and_once(copy: Path) -> None:
 def test_what_cannot_be_opened_ahead_is_for_the_run_to_say(copy: Path) -> None:
     (copy / "hayao.code.onnx").unlink()
     pipeline = Pipeline(Settings(weights_dir=copy))
-    pipeline.open_ahead(Options()).join()
+    pipeline.preload(Options()).join()
     with pytest.raises(InvalidOption, match=r"hayao\.code\.onnx"):
         pipeline.run(SAMPLE.read_bytes(), Options())
 

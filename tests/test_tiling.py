@@ -43,4 +43,4 @@ def test_a_local_filter_by_tiles_is_exact(height: int, width: int, tile: int, ra
 
 def test_sides_must_be_multiples() -> None:
     with pytest.raises(ValueError, match="30x21"):
-        list(plan(21, 30, 16, 4, 4))
+        list(tile_grid(21, 30, 16, 4, 4))

@@ -14,7 +14,7 @@ from PIL import Image
 from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
-from pipeline.domain import WHOLE, Content, Photo, RgbImage, GrayImage
+from pipeline.domain import WHOLE, Content, GrayImage, Photo, RgbImage
 from pipeline.visible import content_of, extend, fill_transparent, with_bars
 
 ROOT = Path(__file__).parent.parent

@@ -18,10 +18,9 @@ SHARPEN_KERNEL = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.float32)
 def run_step(step: str, pixels: RgbImage, models: RestorationModels) -> RgbImage:
     """Runs one step of the chain: "upscale", "denoise", "clahe" or "sharpen"."""
     match step:
-        case "upscale" if models.esrgan is None:
-            return double(pixels)
         case "upscale":
-            return double_by_esrgan(pixels, models.esrgan)
+            esrgan = models.esrgan
+            return double_by_esrgan(pixels, esrgan) if esrgan else double(pixels)
         case "denoise":
             return denoise(pixels)
         case "clahe":

@@ -56,9 +56,7 @@ def restore(
     return restored, [by_step[decision.step] for decision in decisions]
 
 
-def _brightened(
-    pixels: RgbImage, stops: float, decision: Decision
-) -> tuple[RgbImage, Decision]:
+def _brightened(pixels: RgbImage, stops: float, decision: Decision) -> tuple[RgbImage, Decision]:
     if stops < MIN_STOPS:
         return pixels, replace(decision, ran=False, why="its highlights are bright already")
     why = f"{decision.why}: {stops:.1f} stops brighter"

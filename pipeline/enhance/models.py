@@ -17,7 +17,7 @@ class RestorationModels:
     Attributes:
         mode: "auto" (by the restorer), "classic" or "off".
         gate: "learned" or "laplacian".
-        quality: There for mode "auto" and for the learned gate.
+        quality: Asked about a photo; there for mode "auto" and for the learned gate.
         restorer: There for mode "auto".
         doubler: The restorer's file that also doubles the photo; there for mode "auto".
         esrgan: Doubles photos in mode "classic"; None where the folder has none.
@@ -31,11 +31,6 @@ class RestorationModels:
     doubler: Model | None = None
     esrgan: Model | None = None
     content: Content = WHOLE
-
-    @property
-    def needs_estimate(self) -> bool:
-        """Whether the quality model is asked about a photo."""
-        return self.mode == "auto" or self.gate == "learned"
 
     @property
     def estimator(self) -> QualityEstimator:

@@ -102,9 +102,7 @@ def _same(face: Face, other: Face) -> bool:
     return float(np.hypot(*apart)) < (other.box[2] - other.box[0]) / 2
 
 
-def _analyse(
-    pixels: RgbImage, face: Face, options: Options, models: FaceModels
-) -> DetectedFace:
+def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels) -> DetectedFace:
     """Detects the face again at a closer look and, where it is confident enough then and a
     person's, parses it.
     """

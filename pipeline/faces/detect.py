@@ -115,9 +115,7 @@ class FaceDetector:
         order = np.argsort(-faces.sides, kind="stable")[:MAX_FACES]
         return tuple(_to_faces(faces[order]))
 
-    def _pass(
-        self, pixels: RgbImage, scale: float, min_score: float
-    ) -> tuple[Detections, float]:
+    def _pass(self, pixels: RgbImage, scale: float, min_score: float) -> tuple[Detections, float]:
         """Detections in the image reduced to ``scale`` (from 1 on: as it is), in px of
         ``pixels``; and the scale that it had.
         """

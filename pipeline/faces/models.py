@@ -36,9 +36,7 @@ class FaceCache:
     def __len__(self) -> int:
         return len(self._faces)
 
-    def get_or_detect(
-        self, key: str, detect: Callable[[], tuple[Face, ...]]
-    ) -> tuple[Face, ...]:
+    def get_or_detect(self, key: str, detect: Callable[[], tuple[Face, ...]]) -> tuple[Face, ...]:
         """The faces kept under ``key``; where there are none, those that ``detect`` returns."""
         with self._lock:
             if key in self._faces:

@@ -21,9 +21,7 @@ FEATHER_SIGMA = 0.033  # of the mask's border, in sides of the aligned square
 OPAQUE_RADIUS, TRANSPARENT_RADIUS = 0.36, 0.49
 
 
-def match_tones(
-    patch: RgbImage, reference: RgbImage, features: NDArray[np.float32]
-) -> RgbImage:
+def match_tones(patch: RgbImage, reference: RgbImage, features: NDArray[np.float32]) -> RgbImage:
     """Gives a patch the smoothed tones of what it is pasted over.
 
     Features are not compared: the patch is there because the reference has lost them.

@@ -94,16 +94,14 @@ def face_roi(
     if left >= right or top >= bottom:
         return None
     scale = min(max_scale, face_px / face.width_px)
-    grid = (max(1, round(length * scale)) for length in (right - left, bottom - top))
-    return Roi(left, top, right, bottom, *grid, scale)
+    width_px, height_px = (max(1, round(side * scale)) for side in (right - left, bottom - top))
+    return Roi(left, top, right, bottom, width_px, height_px, scale)
 
 
 def warp_to_roi(plane: GrayImage, face: DetectedFace, roi: Roi) -> GrayImage:
     """Brings a plane of the aligned square, uint8 (S, S), onto the grid of a ROI."""
     matrix = compose_affine(face.regions.to_photo, roi.to_grid)
-    warped = cv2.warpAffine(
-        plane, to_pixel_centres(matrix), roi.grid_size, flags=cv2.INTER_LINEAR
-    )
+    warped = cv2.warpAffine(plane, to_pixel_centres(matrix), roi.grid_size, flags=cv2.INTER_LINEAR)
     return np.asarray(warped, np.uint8)
 
 

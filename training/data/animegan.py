@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 from training.engine.errors import NoPictures, UnreadablePicture
 

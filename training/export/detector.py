@@ -18,8 +18,8 @@ import onnx
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape, folded
+from pipeline.architectures.detector import Detector, DetectorShape, folded
+from pipeline.domain import RgbImage
 from training.data.detector import face_photographs
 from training.engine.errors import StyleRefused
 from training.export.detectors import (

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.domain import Picture
-from pipeline.networks import to_planes
+from pipeline.domain import RgbImage
+from pipeline.model import to_planes
 from training.engine.errors import StyleRefused
 from training.export.layer import (
     Inputs,

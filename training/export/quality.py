@@ -22,9 +22,9 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from pipeline.domain import RgbImage
 from pipeline.architectures.quality import BLOCK, MEASURES, QualityModel, QualityShape
-from pipeline.quality import LIGHTS
+from pipeline.domain import RgbImage
+from pipeline.quality_model import LIGHTS
 from training.engine.errors import StyleRefused
 from training.export.layer import (
     INT8,

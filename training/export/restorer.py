@@ -20,8 +20,8 @@ import onnx
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.restorer import Restorer, RestorerShape
+from pipeline.architectures.restorer import Restorer, RestorerShape
+from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 from training.export.graphs import restorer_graph
 from training.export.layer import (

@@ -23,8 +23,8 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.student import StudentShape
+from pipeline.architectures.student import StudentShape
+from pipeline.domain import RgbImage
 from training.data.tensors import to_picture, to_tensor
 from training.export.graphs import student_graph
 from training.export.layer import (

@@ -17,9 +17,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
 from pipeline.domain import RgbImage
 from pipeline.enlarge import steepen
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.data.tensors import to_picture, to_tensor
 from training.data.upsampler_targets import Pair
 from training.export.graphs import upsampler_graph

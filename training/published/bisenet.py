@@ -14,8 +14,8 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
-from pipeline.nets.bisenet import BiSeNet
+from pipeline.architectures.bisenet import BiSeNet
+from pipeline.domain import RgbImage
 from training.data.calibration import halves
 from training.data.tensors import to_tensor
 from training.engine.errors import StyleRefused

@@ -19,7 +19,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.calibration import halves
 from training.data.tensors import to_picture, to_tensor
 from training.engine.errors import StyleRefused

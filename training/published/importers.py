@@ -14,10 +14,10 @@ import cv2
 import torch
 from torch import Tensor, nn
 
+from pipeline.architectures import bisenet, build, rrdbnet
+from pipeline.architectures.retinaface import is_retinaface
 from pipeline.domain import RgbImage
-from pipeline.faces.detect import CAP_PX
-from pipeline.nets import bisenet, build, rrdbnet
-from pipeline.nets.retinaface import is_retinaface
+from pipeline.faces.detect import COARSE_SIDE_PX
 from training.data.calibration import halves, read_photographs
 from training.engine.errors import AnotherFile, StyleRefused, UnsafeCheckpoint, WeightsMismatch
 from training.export.detectors import DETECTOR, DETECTOR_ROLE, add_retinaface
@@ -104,7 +104,9 @@ def import_generator(
         check_label(label, place, replace, DETECTOR)
         net = fill("retinaface", {}, detector, file, DETECTOR_ROLE)
         recipe = {"imported": file.name, "git_blob": git_blob(content)}
-        return add_retinaface(net, label, read_photographs(photos, CAP_PX, 32), recipe, place)
+        return add_retinaface(
+            net, label, read_photographs(photos, COARSE_SIDE_PX, 32), recipe, place
+        )
     parser = bisenet.renamed(saved)
     if parser:
         label = Label(name or PARSER_NAME, label.title, label.licence)

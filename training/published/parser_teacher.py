@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 
 SIDE_PX = 448

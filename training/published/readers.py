@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.architectures.animeganv2 import AnimeGANv2Generator
-from training.architectures.cartoongan import CartoonGANGenerator
 from pipeline.architectures.retinaface import RetinaFace
+from training.architectures.cartoongan import CartoonGANGenerator
 from training.architectures.whitebox import WhiteBoxCartoonGenerator
 
 RgbImage = NDArray[np.uint8]

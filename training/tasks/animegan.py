@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
-from pipeline.nets.animegan import AnimeGANGenerator
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.discriminators import AnimeDiscriminator
+from pipeline.architectures.animegan import AnimeGANGenerator
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
+from pipeline.domain import RgbImage
+from training.architectures.discriminators import AnimeDiscriminator
 from training.data.animegan import AnimeData
 from training.data.tensors import to_picture, to_tensor
 from training.engine.checkpoint import load, save

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, smooth_l1_loss
 
-from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape
-from pipeline.nets.retinaface import MEAN, PRIORS
+from pipeline.architectures.detector import Detector, DetectorShape
+from pipeline.architectures.retinaface import MEAN, PRIORS
+from pipeline.domain import RgbImage
 from training.data.detector import draw_damaged, draw_picture, face_photographs
 from training.data.tensors import to_tensor
 from training.engine.checkpoint import follow, resume, save, twin

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from pipeline.architectures.parser import Parser, ParserShape
 from pipeline.domain import RgbImage
 from pipeline.faces.parse import REGIONS
-from pipeline.nets.parser import Parser, ParserShape
 from training.data.parser import as_measured, batch, chances
 from training.data.parser_targets import load
 from training.data.tensors import to_tensor

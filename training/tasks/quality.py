@@ -3,7 +3,7 @@
     python -m training.tasks.quality --data ../shared/data --output .cache/runs/quality
 
 Photographs are spoilt as for the restorer (training/data/degradations.py), and shown as
-the pipeline shows them (``look`` in pipeline/quality.py). Run again with the same
+the pipeline shows them (``model_inputs`` in pipeline/quality_model.py). Run again with the same
 --output, it continues from the last checkpoint and ends where one run would have.
 """
 
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from pipeline.domain import RgbImage
 from pipeline.architectures.quality import MEASURES, QualityModel, QualityShape, normalise
-from pipeline.quality import look
+from pipeline.domain import RgbImage
+from pipeline.quality_model import model_inputs
 from training.data.degradations import (
     KINDS,
     Brighten,
@@ -121,7 +121,9 @@ def truth_of(damage: Damage) -> NDArray[np.float32]:
 
 def shown(photos: Sequence[RgbImage], shape: QualityShape) -> tuple[Tensor, Tensor, Tensor]:
     """Thumbnails (N, 3, T, T), patches (N * K, 3, P, P) and levels of light (N, LIGHTS)."""
-    looks = [look(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos]
+    looks = [
+        model_inputs(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos
+    ]
     thumbnails, patches, light = zip(*looks, strict=True)
     squares = [patch for of_photo in patches for patch in of_photo]
     return to_tensor(list(thumbnails)), to_tensor(squares), torch.from_numpy(np.stack(light))

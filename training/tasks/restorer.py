@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.architectures.restorer import Restorer, RestorerShape
 from pipeline.domain import RgbImage
 from pipeline.measure import psnr_db
-from pipeline.nets.restorer import Restorer, RestorerShape
 from training.data.degradations import (
     KINDS,
     Brighten,
@@ -91,7 +91,9 @@ def photographs(folder: Path, validation: bool) -> dict[str, list[Path]]:
     return lists
 
 
-def draw_window(lists: dict[str, list[Path]], side_px: int, random: np.random.Generator) -> RgbImage:
+def draw_window(
+    lists: dict[str, list[Path]], side_px: int, random: np.random.Generator
+) -> RgbImage:
     """A square of ``side_px`` of a photograph at a random scale, mirrored or not. Photographs
     smaller than it are passed over. Raises NoPictures when twenty in a row are.
     """
@@ -205,7 +207,9 @@ def lanczos(picture: RgbImage) -> RgbImage:
     return cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_LANCZOS4)
 
 
-def measure(pairs: list[Pair], restored: list[RgbImage], doubled: list[RgbImage]) -> dict[str, float]:
+def measure(
+    pairs: list[Pair], restored: list[RgbImage], doubled: list[RgbImage]
+) -> dict[str, float]:
     """Mean PSNR against what is wanted, in dB: of what was given, and of what was made of it,
     at the same size and at twice the size (there against Lanczos).
     """

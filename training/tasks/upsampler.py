@@ -24,11 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
 from pipeline.enlarge import GAIN, GRAIN, PASSES, steepen
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.data.photographs import read_rgb
 from training.data.tensors import to_picture, to_tensor
-from training.data.upsampler_targets import Pair, Picture
+from training.data.upsampler_targets import Pair, RgbImage
 from training.engine.checkpoint import follow, resume, save, twin
 from training.engine.errors import LossNotFinite
 from training.engine.recipe import changed
@@ -161,7 +161,9 @@ def steepen_tensor(drawing: Tensor, passes: int) -> Tensor:
     return drawing
 
 
-def measure(small: list[RgbImage], made: list[RgbImage], wanted: list[RgbImage]) -> dict[str, float]:
+def measure(
+    small: list[RgbImage], made: list[RgbImage], wanted: list[RgbImage]
+) -> dict[str, float]:
     """Figures of predictions against targets, and mean edge widths of both and of the inputs, in
     pixels of each.
     """
