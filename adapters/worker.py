@@ -110,7 +110,7 @@ class Worker:
                 result = self.pipeline.run(
                     data,
                     options,
-                    origin=origin,
+                    origin,
                     on_stage=self.observer(origin.key),
                     time_left_s=self.time_left_s(),
                 )

@@ -116,8 +116,8 @@ class Pipeline:
         self,
         data: bytes,
         options: Options,
-        *,
         origin: Origin = NO_ORIGIN,
+        *,
         on_stage: Callable[[str], object] | None = None,
         time_left_s: float | None = None,
     ) -> Result:

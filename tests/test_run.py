@@ -71,7 +71,7 @@ def test_the_sidecar_is_what_the_schema_says(pipeline: Pipeline) -> None:
         (SAMPLE, Options()),
         (blurred, Options(format="png", strength=0.5, max_side_px=700)),
     ):
-        result = pipeline.run(data, options, origin=Origin("b", "k", "v", "e"))
+        result = pipeline.run(data, options, Origin("b", "k", "v", "e"))
         jsonschema.validate(document(result), SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document(result) | {"timings_ms": "fast"}, SCHEMA)
@@ -88,7 +88,7 @@ def cv2_blur(data: bytes) -> bytes:
 
 
 def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
-    result = pipeline.run(SAMPLE, Options(), origin=Origin(key="uploads/a.jpg", etag="e"))
+    result = pipeline.run(SAMPLE, Options(), Origin(key="uploads/a.jpg", etag="e"))
     told = document(result)
     assert list(told["timings_ms"]) == [*(stage.name for stage in STAGES), "total"]
     assert told["timings_ms"]["total"] > 0
