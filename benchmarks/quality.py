@@ -229,7 +229,7 @@ def speed(pipeline: Pipeline, rounds: int) -> list[str]:
 
 
 def restore_only(pipeline: Pipeline, pixels: RgbImage, options: Options) -> RgbImage:
-    """Gate and restoration alone."""
+    """Runs the gate and the restoration of a photo, and nothing after them."""
     photo, models = Photo(pixels), pipeline.registry.restoration(options)
     report = assess(photo, pipeline.settings, models.quality)
     return enhance(photo, report, options, models)[0].pixels
@@ -273,6 +273,7 @@ def sheet(pipeline: Pipeline, options: Options) -> RgbImage:
 
 
 def main() -> None:
+    """Measures what the restoration of bad photos is worth and writes quality.md."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of photos/, portraits/ [samples]")
     parser.add_argument("--photos", type=int, default=12)
