@@ -151,6 +151,9 @@ class Face:
     and right mouth corner as seen; ``regions`` the names found by the parser; ``refined`` the
     treatments applied, and ``not_refined`` why there are none; ``shift`` how far the landmarks
     moved in the result, on average, in inter-ocular distances, where they were found in both.
+    ``detail_px`` how wide a sharp face of no more detail would be (64 at most), where it was
+    measured; ``invented`` whether its features are more than the photo shows; ``drawn_as`` the
+    style that drew an aligned face, and ``drawn_why`` why it is not the one that was asked for.
     """
 
     box: tuple[float, float, float, float]
@@ -160,6 +163,10 @@ class Face:
     refined: tuple[str, ...] = ()
     not_refined: str | None = None
     shift: float | None = None
+    detail_px: float | None = None
+    invented: bool = False
+    drawn_as: str | None = None
+    drawn_why: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +210,9 @@ class WeightSpec:
     Of a style: ``working_px`` is the longer side at which it is drawn when detail is 0; for
     detail=auto, ``scene_px`` that of a picture without a face, ``face_px`` how wide the largest
     face is drawn, ``largest_px`` the longer side that this may lead to. ``faces_default``, "on"
-    or "off", says whether faces are cared for where the caller leaves it open. ``description``
-    is one line for people.
+    or "off", says whether faces are cared for where the caller leaves it open. ``around``: of a
+    style that draws heads alone, the name of the style that draws the rest of the picture.
+    ``description`` is one line for people.
     """
 
     name: str
@@ -230,6 +238,7 @@ class WeightSpec:
     face_px: int = 230
     largest_px: int = 1024
     faces_default: str = "on"
+    around: str = ""
 
 
 class Engine(Protocol):

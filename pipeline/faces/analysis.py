@@ -16,6 +16,7 @@ from pipeline.faces.align import (
     invert_affine,
     transform_points,
 )
+from pipeline.faces.detail import MIN_DETAIL_PX, detail_px
 from pipeline.faces.detect import MIN_SCORE, MIN_WEAK_SCORE
 from pipeline.faces.face import DetectedFace
 from pipeline.faces.human import why_not_human
@@ -135,7 +136,7 @@ def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels)
         if name != "background" and count >= MIN_REGION_SHARE * labels.size
     )
     face = replace(face, regions=names)
-    why_not = why_not_human(labels, width_px)
+    why_not = why_not_human(labels, width_px, face.score)
     if why_not:
         return DetectedFace(replace(face, not_refined=why_not), was_parsed=True)
     masks = {
@@ -144,7 +145,19 @@ def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels)
     }
     parsing = FaceParsing(masks, invert_affine(to_aligned))
     landmarks = landmarks_in_crop(pixels, to_aligned, models.detector)
-    return DetectedFace(face, parsing, True, landmarks)
+    return _restored(pixels, DetectedFace(face, parsing, True, landmarks), models)
+
+
+def _restored(pixels: RgbImage, face: DetectedFace, models: FaceModels) -> DetectedFace:
+    """A face with its measured detail and, where that is too little, restored."""
+    if models.quality is None:
+        return face
+    detail = detail_px(pixels, face, models.quality)
+    face = replace(face, face=replace(face.face, detail_px=detail))
+    if detail >= MIN_DETAIL_PX:
+        return face
+    restored = models.restorer.restore(pixels, face) if models.restorer else None
+    return replace(face, lacks_detail=True, restored=restored)
 
 
 def _refined_landmarks(face: Face, closer: Face, to_aligned: Matrix) -> Face:

@@ -12,6 +12,8 @@ from typing import TypeVar
 from pipeline.domain import Face
 from pipeline.faces.detect import FaceDetector
 from pipeline.faces.parse import FaceParser
+from pipeline.faces.restore import FaceRestorer
+from pipeline.quality_model import QualityEstimator
 from pipeline.settings import Options
 
 T = TypeVar("T")
@@ -21,6 +23,7 @@ MAX_REMEMBERED = 64  # photos
 LATER_OPTIONS = {
     "style", "strength", "detail", "faces", "alignment_threshold", "eye_enhance_ratio",
     "skin_smoothing_factor", "parsing_smooth", "post_sharpen_weight", "format", "quality",
+    "restore_faces", "crop",
 }  # fmt: skip
 
 
@@ -68,12 +71,16 @@ class FaceModels:
     Attributes:
         detector: Finds faces in a photo or in a part of it.
         parser: Finds the regions of an aligned face.
+        quality: Tells how much detail a face has; None where that is not measured.
+        restorer: Restores faces with too little of it; None where that is not wanted.
         cache: The faces of earlier photos.
         threads: How many faces are worked on at once.
     """
 
     detector: FaceDetector
     parser: FaceParser
+    quality: QualityEstimator | None
+    restorer: FaceRestorer | None
     cache: FaceCache
     threads: int = 1
 
