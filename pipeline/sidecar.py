@@ -17,7 +17,7 @@ from pipeline.errors import LONGEST_TEXT, KireiError
 from pipeline.origin import Origin
 from pipeline.settings import MAX_NUMBER, Options, shown
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 def fingerprint(pipeline_version: str, options: Options, origin: Origin) -> str:

@@ -14,7 +14,6 @@ from pipeline.domain import RgbImage
 from pipeline.enlarge import enlarge
 from pipeline.faces.align import (
     ALIGNED_PX,
-    Matrix,
     affine_scale,
     compose_affine,
     crop,

@@ -1,4 +1,4 @@
-"""Faces too blurred or too small to be drawn, restored by a network that knows what faces look like.
+"""Faces too blurred or too small to be drawn, restored by a network that learned what faces are.
 
 What it draws is likely, not known: it invents. So the sidecar says of which face it did, and
 ``restore_faces=off`` forbids it.
