@@ -45,8 +45,11 @@ class HeadStyliser:
     upsampler: Model
     may_invent: bool
 
-    def why_not(self, face: DetectedFace) -> str | None:
+    def why_not(self, photo: RgbImage, face: DetectedFace) -> str | None:
         """Why an aligned face is left to the style around it; None where it is drawn."""
+        height, width = photo.shape[:2]
+        if not all(0 <= x < width and 0 <= y < height for x, y in face.face.landmarks):
+            return "the border of the picture cuts its features"
         if face.width_px < MIN_WIDTH_PX:
             return f"it is {face.width_px:.0f} px wide; {MIN_WIDTH_PX:.0f} are needed"
         if face.lacks_detail and not self.may_invent:

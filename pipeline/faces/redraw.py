@@ -100,7 +100,7 @@ class FaceRedrawer:
         roi = face_roi(face, self.photo.shape, math.inf, 1.0)
         if heads is None or roi is None:
             return None, None
-        why_not = heads.why_not(face)
+        why_not = heads.why_not(self.photo, face)
         if why_not:
             return why_not, None
         patch = _patch(heads.draw(self.photo, face, roi), face, roi)
