@@ -64,7 +64,7 @@ def analyse_faces(
         others with the reason why not. And the decision.
     """
     detections = models.cache.get_or_detect(
-        key, lambda: models.detector.detect(photo.pixels, MIN_WEAK_SCORE)
+        key, lambda: models.detector.search(photo.pixels, MIN_WEAK_SCORE)
     )
     largest = detections[:MAX_FACES]
     analysed = models.map(lambda face: _analyse(photo.pixels, face, options, models), largest)

@@ -111,8 +111,14 @@ def _parsed(pixels: NDArray[np.uint8], parse: Parse) -> Floats:
     small = cv2.resize(pixels, (ALIGNED_PX, ALIGNED_PX), interpolation=cv2.INTER_AREA)
     probabilities = np.ascontiguousarray(parse(small).transpose(1, 2, 0))
     side = pixels.shape[0]
-    groups = [probabilities[..., [REGIONS.index(n) for n in names]].sum(-1) for names in (SKIN, FEATURES, HAIR, BRIGHT)]
-    return {names: cv2.resize(g, (side, side), interpolation=cv2.INTER_LINEAR) for names, g in zip((SKIN, FEATURES, HAIR, BRIGHT), groups)}
+    groups = [
+        probabilities[..., [REGIONS.index(n) for n in names]].sum(-1)
+        for names in (SKIN, FEATURES, HAIR, BRIGHT)
+    ]
+    return {
+        names: cv2.resize(g, (side, side), interpolation=cv2.INTER_LINEAR)
+        for names, g in zip((SKIN, FEATURES, HAIR, BRIGHT), groups)
+    }
 
 
 def _both(of_photo: Floats, of_drawing: Floats, names: tuple[str, ...]) -> tuple[Floats, Floats]:
