@@ -131,8 +131,12 @@ def _redraw(job: Job) -> Redrawn:
     )
     heads = None
     if job.style.heads:
-        may_invent = job.planned.options.restore_faces == "auto"
-        heads = HeadStyliser(job.style.heads, job.services.registry.upsampler(), may_invent)
+        heads = HeadStyliser(
+            style=job.style.heads,
+            upsampler=job.services.registry.upsampler(),
+            options=job.planned.options,
+            may_invent=job.planned.options.restore_faces == "auto",
+        )
     redrawer = FaceRedrawer(
         job.found.framing.enhanced.pixels,
         job.enlarged.pixels,

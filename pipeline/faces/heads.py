@@ -13,16 +13,15 @@ import numpy as np
 from pipeline.domain import RgbImage
 from pipeline.enlarge import enlarge
 from pipeline.faces.align import (
-    ALIGNED_PX,
-    affine_scale,
     compose_affine,
-    crop,
     invert_affine,
     to_pixel_centres,
 )
 from pipeline.faces.face import DetectedFace
-from pipeline.faces.roi import Roi
+from pipeline.faces.refine import refine_roi
+from pipeline.faces.roi import AlignedGrid, Roi
 from pipeline.model import Model
+from pipeline.settings import Options
 from pipeline.stylise import StyleModel
 
 HEAD_PX = 448  # side of the aligned square as it is drawn: the face is half as wide
@@ -38,11 +37,13 @@ class HeadStyliser:
     Attributes:
         style: Its networks.
         upsampler: Brings a drawn head to the size of a large face.
+        options: How a head is refined before it is drawn.
         may_invent: Whether faces with too little detail are drawn, too; see pipeline/faces/detail.
     """
 
     style: StyleModel
     upsampler: Model
+    options: Options
     may_invent: bool
 
     def why_not(self, photo: RgbImage, face: DetectedFace) -> str | None:
@@ -68,18 +69,19 @@ class HeadStyliser:
             uint8 RGB in the ROI's photo pixels, ``roi.size``; beyond the aligned square its border
             goes on.
         """
-        to_head = face.to_aligned * (HEAD_PX / ALIGNED_PX)
-        head = crop(photo, to_head, HEAD_PX)
+        grid = AlignedGrid.of(face, HEAD_PX)
+        head, _ = refine_roi(grid.crop(photo), face, grid, self.options)
         drawn = self.style.picture(head, inputs=self.style.embed(head))
         # to the photo's resolution, still upright
-        side = round(HEAD_PX / affine_scale(to_head))
+        side = round(HEAD_PX / grid.scale)
         if side > HEAD_PX:
             side = min(side, MAX_GUIDE_PX)
-            drawn = enlarge(drawn, crop(photo, to_head * (side / HEAD_PX), side), self.upsampler)[0]
+            guide = AlignedGrid.of(face, side).crop(photo)
+            drawn = enlarge(drawn, guide, self.upsampler)[0]
         else:
             side = max(1, side)
             drawn = cv2.resize(drawn, (side, side), interpolation=cv2.INTER_AREA)
-        to_photo = invert_affine(to_head * (side / HEAD_PX))
+        to_photo = invert_affine(AlignedGrid.of(face, side).to_grid)
         to_roi = compose_affine(to_photo, np.array([[1.0, 0, -roi.left], [0, 1.0, -roi.top]]))
         return cv2.warpAffine(
             drawn,

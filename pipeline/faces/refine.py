@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.domain import Photo, RgbImage
 from pipeline.faces.analysis import GROUPS
 from pipeline.faces.face import DetectedFace
-from pipeline.faces.roi import Roi, face_roi, region_mask
+from pipeline.faces.roi import Grid, face_roi, region_mask
 from pipeline.settings import Options
 
 Floats = NDArray[np.float32]
@@ -79,7 +79,7 @@ def refine_faces(
 
 
 def refine_roi(
-    crop: RgbImage, face: DetectedFace, roi: Roi, options: Options
+    crop: RgbImage, face: DetectedFace, roi: Grid, options: Options
 ) -> tuple[RgbImage, tuple[str, ...]]:
     """Refines what a ROI shows of an aligned face.
 
