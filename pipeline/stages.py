@@ -134,7 +134,7 @@ def _redraw(job: Job) -> Redrawn:
         heads = HeadStyliser(
             style=job.style.heads,
             upsampler=job.services.registry.upsampler(),
-            options=job.planned.options,
+            eye_enhance_ratio=job.planned.options.eye_enhance_ratio,
             may_invent=job.planned.options.restore_faces == "auto",
         )
     redrawer = FaceRedrawer(

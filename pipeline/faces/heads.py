@@ -18,7 +18,7 @@ from pipeline.faces.align import (
     to_pixel_centres,
 )
 from pipeline.faces.face import DetectedFace
-from pipeline.faces.refine import refine_roi
+from pipeline.faces.refine import enhance_eyes
 from pipeline.faces.roi import AlignedGrid, Roi
 from pipeline.model import Model
 from pipeline.settings import Options
@@ -27,6 +27,7 @@ from pipeline.stylise import StyleModel
 HEAD_PX = 448  # side of the aligned square as it is drawn: the face is half as wide
 MAX_GUIDE_PX = 2048  # side of the photo that guides the enlargement of a drawn head
 MIN_WIDTH_PX = 20.0  # a face less wide tells nothing of its features
+DEFAULT_EYE_RATIO = Options().eye_enhance_ratio
 MAX_HEAD_SHIFT = 0.15  # inter-ocular distances: these styles enlarge eyes and narrow chins
 
 
@@ -37,13 +38,13 @@ class HeadStyliser:
     Attributes:
         style: Its networks.
         upsampler: Brings a drawn head to the size of a large face.
-        options: How a head is refined before it is drawn.
+        eye_enhance_ratio: Contrast of the drawn eyes; at its default they stay as they are.
         may_invent: Whether faces with too little detail are drawn, too; see pipeline/faces/detail.
     """
 
     style: StyleModel
     upsampler: Model
-    options: Options
+    eye_enhance_ratio: float
     may_invent: bool
 
     def why_not(self, photo: RgbImage, face: DetectedFace) -> str | None:
@@ -70,8 +71,9 @@ class HeadStyliser:
             goes on.
         """
         grid = AlignedGrid.of(face, HEAD_PX)
-        head, _ = refine_roi(grid.crop(photo), face, grid, self.options)
+        head = grid.crop(photo)
         drawn = self.style.picture(head, inputs=self.style.embed(head))
+        drawn = enhance_eyes(drawn, face, grid, self.eye_enhance_ratio / DEFAULT_EYE_RATIO - 1)
         # to the photo's resolution, still upright
         side = round(HEAD_PX / grid.scale)
         if side > HEAD_PX:
