@@ -104,11 +104,13 @@ class Evaluation:
             return
         eyes = np.array(faces[0].landmarks[:2]) / len(photo)
         labels = label_map(self.parser.parse(photo))
-        for width in SIZES_PX:
-            side = round(width / FACE_SHARE)
+        for face_px in SIZES_PX:
+            side = round(face_px / FACE_SHARE)
             small = cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)
             picture = self._draw(small, style)
-            figures.eyes.setdefault(f"{width} px", []).append(eyes_drawn(picture, eyes, self.find))
+            figures.eyes.setdefault(f"{face_px} px", []).append(
+                eyes_drawn(picture, eyes, self.find)
+            )
             if side >= len(photo):
                 plain = self._draw(small, "hayao")
                 figures.skin.append(ciede_low(small, picture, np.isin(labels, SKIN)))

@@ -1,4 +1,4 @@
-"""Bad selfies made of good ones: a head as a poor camera, a small picture and a messenger leave it."""
+"""Bad selfies made of good ones: heads as poor cameras, small pictures and messengers leave them."""
 
 from __future__ import annotations
 
