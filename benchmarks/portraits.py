@@ -178,6 +178,7 @@ def table(groups: dict[str, Figures], style: str) -> list[str]:
 
 
 def main() -> None:
+    """Measures and writes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of faces256/")
     parser.add_argument("--teachers", type=Path, help="folder of retinaface_mobilenet025.onnx")

@@ -5,13 +5,14 @@ for photographs that are good, bad, and odd.
 from __future__ import annotations
 
 import io
+import os
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from shipped import ROOT
 
 from pipeline import Options, Pipeline, Settings, Sidecar
 from pipeline.domain import Face, RgbImage
@@ -19,7 +20,8 @@ from pipeline.faces.detail import MIN_DETAIL_PX
 from pipeline.faces.human import why_not_human
 from pipeline.faces.parse import REGIONS
 
-PIPELINE = Pipeline(Settings())
+ROOT = Path(__file__).parent.parent
+PIPELINE = Pipeline(Settings.from_environment(os.environ))
 FACE_STYLES = [spec.name for spec in PIPELINE.styles() if spec.around]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from pipeline.domain import QualityEstimate, RgbImage
-from pipeline.faces.align import ALIGNED_PX, FACE_SHARE, crop
-from pipeline.faces.face import DetectedFace
+from pipeline.faces.align import ALIGNED_PX, FACE_SHARE, Matrix, affine_scale, crop
 from pipeline.quality_model import QualityEstimator
 
 MAX_DETAIL_PX = 64.0  # more is not measured: such a face lacks nothing
@@ -18,20 +17,20 @@ RESIZE_BLUR = 0.45
 TOLERATED_NOISE = 8.0  # grey levels; more is averaged over as many pixels as that takes
 
 
-def detail_px(photo: RgbImage, face: DetectedFace, estimator: QualityEstimator) -> float:
+def detail_px(photo: RgbImage, to_aligned: Matrix, estimator: QualityEstimator) -> float:
     """Measures the width, in pixels, that a sharp picture with the same detail would have.
 
     Args:
         photo: uint8 (H, W, 3) RGB.
-        face: An aligned face of it.
+        to_aligned: 2x3, from its pixels to the aligned square of a face.
         estimator: Tells blur and noise of the part around the face.
 
     Returns:
         MAX_DETAIL_PX at most; for a sharp face that is less wide, its width.
     """
-    width_px = min(face.width_px, MAX_DETAIL_PX)
+    width_px = min(FACE_SHARE * ALIGNED_PX / affine_scale(to_aligned), MAX_DETAIL_PX)
     side = max(2, round(width_px / FACE_SHARE))
-    square = crop(photo, face.to_aligned * (side / ALIGNED_PX), side)
+    square = crop(photo, to_aligned * (side / ALIGNED_PX), side)
     return width_px / lost_scale(estimator.estimate(square))
 
 

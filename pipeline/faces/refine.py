@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import Photo, RgbImage
-from pipeline.faces.analysis import GROUPS
 from pipeline.faces.face import DetectedFace
+from pipeline.faces.regions import GROUPS
 from pipeline.faces.roi import Grid, face_roi, region_mask
 from pipeline.settings import Options
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.domain import RgbImage
-from pipeline.faces.align import ALIGNED_PX, compose_affine, crop, to_pixel_centres
+from pipeline.domain import GrayImage, RgbImage
+from pipeline.faces.align import compose_affine, to_pixel_centres
 from pipeline.faces.face import DetectedFace
+from pipeline.faces.parse import FaceParser, label_map, soft_mask
 from pipeline.faces.paste import feather_mask, match_tones
+from pipeline.faces.regions import GROUPS
 from pipeline.faces.roi import Roi
 from pipeline.stylise import StyleModel
 
@@ -29,20 +31,20 @@ class FaceRestorer:
 
     networks: StyleModel
 
-    def restore(self, photo: RgbImage, face: DetectedFace) -> RgbImage:
+    def restore(self, square: RgbImage, parser: FaceParser) -> tuple[RgbImage, GrayImage]:
         """Restores a face.
 
         Args:
-            photo: uint8 (H, W, 3) RGB.
-            face: An aligned face of it.
+            square: uint8 (S, S, 3) RGB, the aligned square of a face.
+            parser: Tells its features from its skin, once they can be seen.
 
         Returns:
-            The aligned square, uint8 (ALIGNED_PX, ALIGNED_PX, 3) RGB, in the photo's tones.
+            The restored square, uint8 (S, S, 3) RGB, in the tones that it had; and the regions of
+            it, uint8 (S, S), see ``parse.label_map``.
         """
-        square = crop(photo, face.to_aligned, ALIGNED_PX)
         restored = self.networks.picture(square, inputs=self.networks.embed(square))
-        features = face.regions.masks["features"].astype(np.float32) / np.float32(255)
-        return match_tones(restored, square, features)
+        labels = label_map(parser.parse(restored))
+        return match_tones(restored, square, soft_mask(labels, GROUPS["features"], 0)), labels
 
 
 def crop_face(photo: RgbImage, face: DetectedFace, roi: Roi) -> RgbImage:

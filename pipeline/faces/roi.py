@@ -165,7 +165,7 @@ def region_mask(face: DetectedFace, roi: Grid, group: str) -> NDArray[np.float32
 
     Raises:
         ValueError: The face is not aligned.
-        KeyError: There is no such group; see ``analysis.GROUPS``.
+        KeyError: There is no such group; see ``regions.GROUPS``.
     """
     warped = warp_to_roi(face.regions.masks[group], face, roi)
     return warped.astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Bad selfies made of good ones: heads as poor cameras, small pictures and messengers leave them."""
+"""Bad selfies made of good ones: what cameras, small pictures and messengers leave of heads."""
 
 from __future__ import annotations
 
