@@ -1,13 +1,10 @@
 """An emulator of AWS with enforced policies, and the template deployed to it by the real `sam`.
 
-Nothing here skips: without a Docker engine, `sam` and the emulator these tests fail. What the emulator
-cannot do stands in NOT_EMULATED, and nowhere else.
+Nothing here skips: without a Docker engine, `sam` and the emulator these tests fail.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import socket
 import subprocess
@@ -15,53 +12,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-SAM_PYTHON = ROOT / ".venv-sam" / "bin" / "python"
-STACK_PYTHON = ROOT / ".venv-stack" / "bin" / "python"
-REGION = "eu-central-1"
-INSIDE = "host.docker.internal"  # the emulator's name in the function's container
-WAIT_S = 90.0
-
-NOT_EMULATED = {
-    "S3 Batch Operations": "tests/test_backfill_job.py holds the request against the service's model",
-    "alarms on expressions": "tests/test_alarms.py reckons each with data",
-    "percentiles of metrics": "tests/test_alarms.py",
-    "CodeDeploy": "a release's alias is made here, and moves at once",
-    "OpenAPI import": "emulator.py makes the routes from the same document",
-    "preflight of an API with authorizers": "the emulator answers every OPTIONS by itself",
-    "JWT authorizers": "they need an issuer; the document is tested in tests/test_template.py",
-    "signatures (SigV4)": "are looked for and never verified",
-    "TLS": "every call counts as encrypted",
-    "ECR": "the image is run where it was built: neither push nor manifest is shown",
-    "EventBridge and S3 with KMS key policies": "keys are named, nothing is encrypted",
-    "Lambda's sandbox": "cold starts, share of processors, arm64 and SnapStart are a container's",
-    "CloudFront, WAF, ACM": "stacks/cdn.yaml passes cfn-lint and checkov alone",
-    "quotas and bills": "none",
-}
-
-
-def environment() -> dict[str, str]:
-    """That of a machine without an AWS profile."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "SAM_CLI_TELEMETRY": "0",
-    }
-
+from deployed import REGION, ROOT, SAM_PYTHON, STACK_PYTHON, Deployed, environment, wait_for
 
 @pytest.fixture(scope="session")
 def built() -> float:
@@ -123,17 +80,6 @@ def is_up(address: str, process: subprocess.Popen[bytes]) -> bool:
         return False
 
 
-def wait_for(what: Callable[[], Any], limit_s: float = WAIT_S) -> Any:
-    """The first answer that is true, asked for every fifth of a second. Fails after ``limit_s``."""
-    until = time.monotonic() + limit_s
-    while time.monotonic() < until:
-        answer = what()
-        if answer:
-            return answer
-        time.sleep(0.2)
-    raise AssertionError(f"not within {limit_s:.0f} s")
-
-
 @pytest.fixture(scope="session")
 def client(endpoint: str) -> Callable[[str], Any]:
     """A client of a service, as the account's owner."""
@@ -165,98 +111,6 @@ def sam(endpoint: str) -> Callable[..., str]:
     return call
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """A stack: its outputs, and ways to its buckets, queues and API."""
-
-    name: str
-    outputs: Mapping[str, str]
-    client: Callable[[str], Any]
-    endpoint: str
-    seconds: float
-
-    def upload(self, key: str, data: bytes, **metadata: str) -> None:
-        self.client("s3").put_object(
-            Bucket=self.outputs["InputBucket"], Key=key, Body=data, Metadata=metadata
-        )
-
-    def keys(self, prefix: str = "") -> list[str]:
-        """Of the output bucket."""
-        answer = self.client("s3").list_objects_v2(
-            Bucket=self.outputs["OutputBucket"], Prefix=prefix
-        )
-        return sorted(item["Key"] for item in answer.get("Contents", []))
-
-    def read(self, key: str) -> bytes:
-        bucket = self.outputs["OutputBucket"]
-        body: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-        return body
-
-    def drawn(self, name: str) -> dict[str, Any]:
-        """The sidecar of a result, once it is there; the picture lies beside it."""
-        wait_for(lambda: f"{name}.json" in self.keys("stylised/"))
-        sidecar: dict[str, Any] = json.loads(self.read(f"{name}.json"))
-        assert len(self.read(sidecar["output"]["key"])) == sidecar["output"]["bytes"]
-        return sidecar
-
-    @property
-    def token(self) -> str:
-        secret = self.outputs["ApiTokenSecret"]
-        answer = self.client("secretsmanager").get_secret_value(SecretId=secret)
-        return str(answer["SecretString"])
-
-    @property
-    def host(self) -> str:
-        """Of the API: the emulator knows it by that name."""
-        port = self.endpoint.rpartition(":")[2]
-        return f"{self.outputs['HttpApiUrl'].split('/')[2].split('.')[0]}.execute-api.localhost:{port}"
-
-    def ask(
-        self, path: str, data: bytes | None = None, token: str | None = None, **headers: str
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers and body of a call of the API; with the right token unless another is given."""
-        said = {name.replace("_", "-"): value for name, value in headers.items()}
-        said |= {"Host": self.host, "Authorization": f"Bearer {self.token if token is None else token}"}
-        return fetch(urllib.request.Request(self.endpoint + path, data, said))
-
-    def follow(self, url: str, data: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-        """Status and body behind a signed address, which has the emulator's name inside of Docker."""
-        host = url.split("/")[2]
-        said = {name.replace("_", "-"): value for name, value in headers.items()} | {"Host": host}
-        outside = url.replace(host, self.endpoint.removeprefix("http://"), 1)
-        status, _, body = fetch(urllib.request.Request(outside, data, said))
-        return status, body
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-OPENER = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
-
-
-def fetch(request: urllib.request.Request) -> tuple[int, Mapping[str, str], bytes]:
-    try:
-        with OPENER.open(request, timeout=WAIT_S) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers, error.read()
-
-
-def form(fields: Mapping[str, str], name: str, data: bytes) -> tuple[bytes, str]:
-    """A multipart form with a JPEG as its last field, and its content type."""
-    edge = uuid.uuid4().hex
-    parts = [
-        f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
-        for key, value in fields.items()
-    ]
-    head = f'--{edge}\r\nContent-Disposition: form-data; name="{name}"; filename="a.jpg"\r\n'
-    head += "Content-Type: image/jpeg\r\n\r\n"
-    body = "".join(parts).encode() + head.encode() + data + f"\r\n--{edge}--\r\n".encode()
-    return body, f"multipart/form-data; boundary={edge}"
-
-
 @pytest.fixture(scope="session")
 def deploy(
     built: float, sam: Callable[..., str], client: Callable[[str], Any], endpoint: str
@@ -274,6 +128,12 @@ def deploy(
         return Deployed(name, outputs, client, endpoint, time.monotonic() - began)
 
     return deployed
+
+
+@pytest.fixture(scope="session")
+def stack(deploy: Callable[..., Deployed]) -> Deployed:
+    """With the shipped samconfig.toml and no parameter of its own."""
+    return deploy()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 from ministack.app import main
 from ministack.core import iam_evaluator
 from ministack.services import apigateway, lambda_svc
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import handlers, provisioners
 
 TABLE = provisioners._RESOURCE_HANDLERS
 UNAVAILABLE = "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"
@@ -171,6 +171,18 @@ def throttle_routes() -> None:
     apigateway._handle_execute_in_scope = executed
 
 
+def update_stacks_of_repositories_without_a_change() -> None:
+    """`sam deploy` updates its own stack of repositories each time, changed or not. AWS takes that; the
+    emulator says that there is nothing to update.
+    """
+    refuses = handlers._stack_has_no_updates
+
+    def refused(stack: dict[str, Any], *rest: Any) -> bool:
+        return "CompanionStack" not in stack["StackName"] and bool(refuses(stack, *rest))
+
+    handlers._stack_has_no_updates = refused
+
+
 def let_pass_what_is_not_emulated() -> None:
     """Alarms on expressions, whose expressions have tests of their own, and CodeDeploy."""
     kind = TABLE["AWS::CloudWatch::Alarm"]
@@ -209,5 +221,6 @@ if __name__ == "__main__":
     import_routes()
     send_stage_variables()
     throttle_routes()
+    update_stacks_of_repositories_without_a_change()
     let_pass_what_is_not_emulated()
     sys.exit(main())

@@ -10,19 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import NOT_EMULATED, Deployed, form, wait_for
+from deployed import NOT_EMULATED, Deployed, form, let_read, wait_for
 from PIL import Image
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(0)]
 
 FIRST_PICTURE_MAX_S = 600.0  # from `sam build` on
 TRANSIENT_MAX_S = 60.0
-
-
-@pytest.fixture(scope="session")
-def stack(deploy: Callable[..., Deployed]) -> Deployed:
-    """With the shipped samconfig.toml and no parameter of its own."""
-    return deploy()
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
@@ -192,14 +186,7 @@ def test_what_fails_comes_back_soon_dies_and_is_redriven(
         (line,) = [line for line in kirei("failures", "--json").splitlines() if "dead_letter" in line]
         assert json.loads(line)["key"] == "poison.jpg"
         assert "received" not in json.loads(line)["why"]
-    role = stack.outputs["FunctionName"]
-    role = stack.client("lambda").get_function_configuration(FunctionName=role)["Role"]
-    allowed = {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::closed", "arn:aws:s3:::closed/*"]}
-    stack.client("iam").put_role_policy(
-        RoleName=role.rpartition("/")[2],
-        PolicyName="open",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
-    )
+    let_read(stack, "closed")
     assert "1 dead letters are back" in kirei("redrive")
     stack.drawn("stylised/poison.cel")
     assert "dead_letter" not in kirei("failures", "--json")
