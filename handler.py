@@ -7,8 +7,9 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import batch, clock, direct, http, logger, metrics, tasks
+from adapters import deadline, direct, logger, metrics, notifications, s3_batch
 from adapters.events import Kind, kind_of
+from adapters.http import api as http_api
 
 
 # The order matters: metrics are flushed even where the event fails, and then the logger's state
@@ -24,13 +25,13 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     logger.append_keys(event_kind=kind.value)
     logger.set_correlation_id(context.aws_request_id)  # where the sender gives none of its own
     metrics.add_metric("Events", MetricUnit.Count, 1)
-    clock.start(context, answers=kind is Kind.HTTP)
+    deadline.start(context, answers=kind is Kind.HTTP)
     if kind is Kind.HTTP:
-        return http.answer(event, context)
+        return http_api.answer(event, context)
     if kind is Kind.QUEUE:
-        return batch.queued(event, context)
+        return notifications.queued(event, context)
     if kind is Kind.NOTIFICATION:
-        return batch.notified(event)
+        return notifications.notified(event)
     if kind is Kind.TASKS:
-        return tasks.answered(event)
+        return s3_batch.answered(event)
     return direct.called(event)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pipeline
-from adapters import journal
+from adapters import job_log
 from adapters.events import Upload, direct_call
 from adapters.worker import worker
 from pipeline import Options, PermanentError
@@ -22,7 +22,7 @@ def called(event: Any) -> dict[str, Any]:
     returns, the sidecar of a stored picture with its URL. A request at fault is answered
     ``{"error": ...}``; TransientError is raised.
     """
-    with journal.entry() as entry:
+    with job_log.entry() as entry:
         try:
             call = direct_call(event)
             if isinstance(call, Upload):

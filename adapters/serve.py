@@ -13,18 +13,18 @@ from typing import Any
 import click
 from aws_lambda_powertools.event_handler import Response
 
-from adapters import journal, logger
-from adapters.api_access import with_token
-from adapters.api_asgi import Server
-from adapters.api_errors import Forbidden
-from adapters.api_multipart import form_parts
-from adapters.api_pages import A_WHILE, Page, cached
-from adapters.api_request import FORM, MARGIN_BYTES, Request, checked_id
-from adapters.api_slots import is_loopback
-from adapters.api_uploads import FOLDER, META
-from adapters.folder import FILES, UPLOADS, FolderStore
-from adapters.http import Api
-from adapters.local import BUCKET, SETTINGS, LocalUploads, LocalWorker
+from adapters import job_log, logger
+from adapters.errors import Forbidden
+from adapters.http.access import with_token
+from adapters.http.api import Api
+from adapters.http.multipart import form_parts
+from adapters.http.pages import A_WHILE, Page, cached
+from adapters.http.request import FORM, MARGIN_BYTES, Request, checked_id
+from adapters.http.uploads import FOLDER, META
+from adapters.server.asgi import Server
+from adapters.server.local_worker import BUCKET, SETTINGS, LocalUploads, LocalWorker
+from adapters.server.slots import is_loopback
+from adapters.storage.folder import FILES, UPLOADS, FolderStore
 from pipeline import MAX_SECONDS, InvalidRequest, KireiError, Options, Pipeline, Settings
 
 LOCAL_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -126,10 +126,10 @@ def serve(
     Photos and pictures lie in the folder, and are there again after a restart, for a day. Other
     files in the folder are left alone.
     """
-    from adapters.api_connection import config, run_until_told
+    from adapters.server.connection import config, run_until_told
 
     logger.setLevel(os.environ.get("POWERTOOLS_LOG_LEVEL", "WARNING"))
-    journal.switch_figures_off()  # nobody collects them here
+    job_log.switch_figures_off()  # nobody collects them here
     if token is not None and (not token.strip() or token != token.strip()):
         raise click.UsageError("the token is empty, or has blanks around it")
     is_ours = is_loopback(host)

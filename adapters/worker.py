@@ -18,12 +18,12 @@ from typing import Any
 # by its module, for a name of it that brings in numpy or more is loaded when it is first used,
 # which a cold start can do without
 import pipeline
-from adapters import clock, journal, logger
-from adapters.api_errors import InternalError, faults_named
+from adapters import deadline, job_log, logger
+from adapters.errors import InternalError, faults_named
 from adapters.events import Ignored, Job
-from adapters.records import read_sidecar
 from adapters.settings import AdapterSettings
-from adapters.store import FINGERPRINT, MARK, OWNER, Found, Head, Store, owner_of
+from adapters.storage.records import read_sidecar
+from adapters.storage.s3 import FINGERPRINT, MARK, OWNER, Found, Head, Store, owner_of
 from pipeline import (
     InvalidOption,
     KireiError,
@@ -100,16 +100,16 @@ class Worker:
 
     def time_left_s(self) -> float | None:
         """How long the next photo may take; None for as long as it likes."""
-        return clock.left_s()
+        return deadline.left_s()
 
     def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
-        with journal.entry() as entry:
+        with job_log.entry() as entry:
             with faults_named():
                 result = self.pipeline.run(
                     data,
                     options,
-                    **origin,
+                    pipeline.Origin(**origin),
                     on_stage=self.observer(origin.get("key")),
                     time_left_s=self.time_left_s(),
                 )
@@ -121,7 +121,7 @@ class Worker:
         TransientError is raised: a fault of ours, too, is one of these, and is written down when
         the job comes for the last time.
         """
-        with journal.entry(
+        with job_log.entry(
             bucket=job.bucket, key=job.key, correlation_id=job.correlation_id
         ) as entry:
             outcome = self._skipped(job) if isinstance(job, Ignored) else self._guarded(job)
@@ -192,7 +192,7 @@ class Worker:
         self.pipeline.style(options.style)  # it becomes part of names
         wanted_names = _names(self._rest(job.key), options.style, job.bucket, job.key)
         names, sidecar = self._names_free(wanted_names, job)
-        wanted = pipeline.fingerprint(self.pipeline.version, options, **origin)
+        wanted = pipeline.fingerprint(self.pipeline.version, options, pipeline.Origin(**origin))
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
             key = f"{names[0]}.json"
             return Outcome("already_stylised", job.bucket, job.key, None, key, sidecar)
@@ -231,13 +231,11 @@ class Worker:
         """
         options = self.pipeline.resolved(options)
         etag = hashlib.sha256(data).hexdigest()
-        wanted = pipeline.fingerprint(
-            self.pipeline.version, options, bucket=None, key=None, version_id=None, etag=etag
-        )
+        wanted = pipeline.fingerprint(self.pipeline.version, options, pipeline.Origin(etag=etag))
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
         sidecar = read_sidecar(self._store, self.output_bucket, key)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
-            with journal.entry() as entry:
+            with job_log.entry() as entry:
                 entry.done("already_stylised", sidecar, record_key=key)
             return self._with_url(sidecar)
         return self.keep(self.stylise(data, options))
@@ -314,7 +312,11 @@ class Worker:
         version = self.pipeline.version
         name = style if isinstance(style, str) else None
         record = pipeline.failure_record(
-            error, pipeline_version=version, style=name, options=job.options, **origin
+            error,
+            pipeline_version=version,
+            origin=pipeline.Origin(**origin),
+            style=name,
+            options=job.options,
         )
         mark = {MARK: version, OWNER: owner_of(job.bucket, job.key)}
         for key in self._failure_keys(job):

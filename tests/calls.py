@@ -11,7 +11,7 @@ from typing import Any
 from buckets import INPUT, Event
 from PIL import Image
 
-from adapters.api_errors import STATUSES
+from adapters.errors import STATUSES
 
 
 class Context:

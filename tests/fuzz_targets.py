@@ -42,14 +42,16 @@ from hypothesis import strategies as st
 from test_events_hostile import ANY, changed_events
 from test_manifest import odd_manifests
 
-from adapters import batch, direct, http, journal, logger, records, tasks
-from adapters.api_asgi import Server
-from adapters.api_multipart import form_parts
+from adapters import direct, job_log, logger, notifications, s3_batch
 from adapters.events import Job
-from adapters.folder import FolderStore
-from adapters.local import LocalWorker
+from adapters.http import api as http_api
+from adapters.http.multipart import form_parts
 from adapters.serve import LOCAL_NAMES, LocalApi
+from adapters.server.asgi import Server
+from adapters.server.local_worker import LocalWorker
 from adapters.settings import AdapterSettings
+from adapters.storage import records
+from adapters.storage.folder import FolderStore
 from adapters.worker import Worker
 from pipeline import (
     KireiError,
@@ -91,7 +93,7 @@ def folder() -> FolderStore:
 @cache
 def worker() -> Worker:
     logger.setLevel("CRITICAL")
-    journal.switch_figures_off()
+    job_log.switch_figures_off()
     return Worker(pipeline(), folder(), AdapterSettings("kirei-output", "uploads/", 3600))
 
 
@@ -175,9 +177,9 @@ def invoke(event: Any) -> Any:
     from handler import lambda_handler
 
     worker()
-    http.api.cache_clear()
+    http_api.api.cache_clear()
     with mock.patch.dict(os.environ, {"API_AUTH": "none"}), redirect_stdout(io.StringIO()):
-        for module in (batch, direct, http, tasks):
+        for module in (notifications, direct, http_api, s3_batch):
             module.worker = worker  # type: ignore[attr-defined]
         return lambda_handler(event, Context())
 
@@ -226,7 +228,7 @@ def read_records(content: bytes) -> None:
     store.open.return_value.__exit__.return_value = False
     sidecar = records.read_sidecar(store, "b", "k")
     if sidecar is not None:
-        journal._essentials(sidecar)
+        job_log._essentials(sidecar)
     failure = records.read_failure(store, "b", "k")
     assert failure is None or isinstance(failure["error"]["code"], str)
 

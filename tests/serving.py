@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import requests
 import uvicorn
 
-from adapters.api_asgi import Server
-from adapters.api_connection import config
-from adapters.folder import FolderStore
-from adapters.local import LocalWorker
 from adapters.serve import LOCAL_NAMES, LocalApi
+from adapters.server.asgi import Server
+from adapters.server.connection import config
+from adapters.server.local_worker import LocalWorker
+from adapters.storage.folder import FolderStore
 from pipeline import Pipeline
 
 

@@ -121,7 +121,7 @@ def test_every_module_of_the_pipeline_has_a_rule() -> None:
 
 
 def test_adapters_know_the_public_names_only() -> None:
-    above = [*(ROOT / "adapters").glob("*.py"), *(ROOT / "operations").glob("*.py")]
+    above = [*(ROOT / "adapters").rglob("*.py"), *(ROOT / "operations").rglob("*.py")]
     for path in [*above, ROOT / "handler.py"]:
         assert of_pipeline(path) == set(), path
     assert not {n for n in imported(ROOT / "handler.py") if n.startswith("pipeline")}

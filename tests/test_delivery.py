@@ -19,7 +19,7 @@ from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 
 from adapters.events import Job
 from adapters.settings import AdapterSettings
-from adapters.store import FINGERPRINT, OWNER, Store, owner_of
+from adapters.storage.s3 import FINGERPRINT, OWNER, Store, owner_of
 from adapters.worker import Worker, worker
 from pipeline import Pipeline, Settings, StoreUnavailable
 
@@ -104,7 +104,7 @@ def test_the_same_event_twice_at_once(s3, photo, meet):
 
 CRASH = """
 import json, os, signal, sys
-from adapters.store import Store
+from adapters.storage.s3 import Store
 put = Store.put_owned
 def crash(self, bucket, key, *rest):
     if key.endswith(sys.argv[1]):

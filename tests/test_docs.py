@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.api_errors import STATUSES
+from adapters.errors import STATUSES
 from pipeline import Options, Settings
 
 ROOT = Path(__file__).parent.parent

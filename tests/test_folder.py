@@ -16,9 +16,9 @@ import requests
 from serving import serving
 from test_serve_command import command, first_line
 
-from adapters import local
-from adapters.folder import OWN, PARTS, FolderStore
-from adapters.store import OWNER
+from adapters.server import local_worker
+from adapters.storage.folder import OWN, PARTS, FolderStore
+from adapters.storage.s3 import OWNER
 from pipeline import (
     ObjectNotFound,
     OutOfDescriptors,
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 WRITER = """
 import sys
 from pathlib import Path
-from adapters.folder import FolderStore
+from adapters.storage.folder import FolderStore
 store, own = FolderStore(Path(sys.argv[1])), sys.argv[2]
 for number in range(200):
     key = f"stylised/x{number % 5}.jpg"
@@ -72,7 +72,7 @@ def test_two_processes_write_the_same_names_and_nothing_is_mixed(store, tmp_path
 
 
 def test_two_processes_that_begin_at_once_have_one_secret(tmp_path):
-    code = "import sys; from pathlib import Path; from adapters.folder import FolderStore; "
+    code = "import sys; from pathlib import Path; from adapters.storage.folder import FolderStore; "
     code += "print(FolderStore(Path(sys.argv[1]))._secret.hex())"
     made = [
         subprocess.Popen(
@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_nothing_half_written(store, tmp_path, monkeypatch, m
 
 
 def test_after_a_full_disk_all_goes_on_by_itself(pipeline, tmp_path, photo, monkeypatch):
-    monkeypatch.setattr(local, "SWEEP_S", 0.2)
+    monkeypatch.setattr(local_worker, "SWEEP_S", 0.2)
     with serving(pipeline, tmp_path) as server:
         offered = server.offer(max_side_px=64)
         with monkeypatch.context() as broken:
@@ -167,7 +167,7 @@ def test_after_a_full_disk_all_goes_on_by_itself(pipeline, tmp_path, photo, monk
 def test_what_is_no_fault_of_the_disk_is_not_tried_again_for_ever(
     pipeline, tmp_path, photo, monkeypatch
 ):
-    monkeypatch.setattr(local, "SWEEP_S", 0.05)
+    monkeypatch.setattr(local_worker, "SWEEP_S", 0.05)
     tries = []
     with serving(pipeline, tmp_path) as server:
         offered = server.offer()

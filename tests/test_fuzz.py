@@ -12,7 +12,8 @@ from fuzz_finds import FINDS
 from fuzz_targets import TARGETS, check
 from hypothesis import HealthCheck, given, settings
 
-from adapters import batch, direct, http, journal, logger, tasks
+from adapters import direct, job_log, logger, notifications, s3_batch
+from adapters.http import api as http_api
 
 EXAMPLES = 60
 
@@ -20,13 +21,13 @@ EXAMPLES = 60
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What the targets change for themselves is put back."""
-    for module in (batch, direct, http, tasks):
+    for module in (notifications, direct, http_api, s3_batch):
         monkeypatch.setattr(module, "worker", module.worker)
-    monkeypatch.setattr(journal, "_figures_are_on", True)
+    monkeypatch.setattr(job_log, "_figures_are_on", True)
     level = logger.log_level
     yield
     logger.setLevel(level)
-    http.api.cache_clear()
+    http_api.api.cache_clear()
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -15,8 +15,8 @@ from PIL import Image
 from shipped import shipped_styles
 
 import pipeline
-from adapters import api_errors
-from adapters.api_errors import STATUSES
+from adapters import errors as errors_module
+from adapters.errors import STATUSES
 from adapters.worker import worker
 
 
@@ -261,5 +261,5 @@ def test_no_photo_and_no_url_is_logged(s3, invoke, request_event, photo, capsys,
 def test_every_error_has_a_status():
     errors = [getattr(pipeline, name) for name in pipeline.__all__]
     codes = {error.code for error in errors if isinstance(error, type) and hasattr(error, "code")}
-    own = {error.code for error in vars(api_errors).values() if hasattr(error, "code")}
+    own = {error.code for error in vars(errors_module).values() if hasattr(error, "code")}
     assert (codes | own) - {"error"} == STATUSES.keys()

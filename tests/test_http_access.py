@@ -11,10 +11,10 @@ import boto3
 import pytest
 from calls import call, error_of, json_of
 
-from adapters import http
-from adapters.api_access import with_token
-from adapters.api_errors import Unauthorized
-from adapters.api_request import Request
+from adapters.errors import Unauthorized
+from adapters.http import api as http_api
+from adapters.http.access import with_token
+from adapters.http.request import Request
 
 TOKEN = "a-token-of-43-characters-abcdefghijklmnopqr"
 CLOSED = [
@@ -147,11 +147,11 @@ def test_what_did_not_pass_api_gateways_own_check_is_refused(no_bucket, invoke, 
 
 
 def test_letting_anyone_in_is_told_to_the_log(no_bucket, invoke, logged):
-    http.api.cache_clear()
+    http_api.api.cache_clear()
     json_of(invoke(call("GET", "/v1/options")))
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert [line for line in lines if line["level"] == "WARNING" and "API_AUTH" in line["message"]]
-    http.api.cache_clear()
+    http_api.api.cache_clear()
 
 
 def test_a_path_below_a_stage_is_as_closed(secret, invoke):

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from adapters.api_multipart import form_parts
+from adapters.http.multipart import form_parts
 from pipeline import InvalidRequest
 
 STYLISE = "/v1/stylise"

@@ -15,9 +15,9 @@ from calls import body_of, call, error_of, json_of
 from PIL import Image
 
 import pipeline
-from adapters import http
-from adapters.api_pages import Pages
-from adapters.api_schema import schema_text
+from adapters.http import api as http_api
+from adapters.http.openapi import schema_text
+from adapters.http.pages import Pages
 from adapters.worker import worker
 from pipeline import Options, Pipeline
 
@@ -37,8 +37,8 @@ def web(tmp_path, monkeypatch):
     (folder / "notes.md").write_text("none of a browser's business")
     (folder / ".hidden.js").write_text("secret")
     (tmp_path / "outside.css").write_text("secret")
-    made = http.Api(worker, lambda request: None, pages=Pages(folder))
-    monkeypatch.setattr(http, "api", lambda: made)
+    made = http_api.Api(worker, lambda request: None, pages=Pages(folder))
+    monkeypatch.setattr(http_api, "api", lambda: made)
     return folder
 
 
@@ -185,7 +185,7 @@ def test_the_schema_is_current_and_names_every_route_and_code(invoke):
     assert schema["openapi"] == "3.1.0"
     served = {
         route.rule.pattern.replace("[^/]+", "{}")
-        for route in http.api()._routes
+        for route in http_api.api()._routes
         if route.rule.pattern.startswith("/v1/")
     }
     assert {re.sub(r"\{\w+\}", "{}", path) for path in schema["paths"]} == served

@@ -9,7 +9,8 @@ import pytest
 from buckets import INPUT, OUTPUT, put, s3_event, sqs_event
 from calls import call
 
-from adapters import api_access, journal
+from adapters import job_log
+from adapters.http import access
 from pipeline import InvalidRequest, StoreUnavailable
 
 SECRETS = ("X-Amz-", "Signature", "AKIA", "token=", "image_base64")
@@ -214,7 +215,7 @@ def test_what_brings_no_photo_is_no_job(
 ):
     """The alarms go by these figures: strangers would set them off, and drown what is wrong."""
     environment.setenv("API_AUTH", "token")
-    monkeypatch.setattr(api_access, "_secret", lambda: "a-secret")
+    monkeypatch.setattr(access, "_secret", lambda: "a-secret")
     headers = {"authorization": f"Bearer {token}"} if token else {}
     assert invoke(call(method, path, **headers))["statusCode"] == status
     log, figures = lines()
@@ -235,9 +236,9 @@ def test_a_photo_of_a_customer_that_is_refused_is_a_job(no_bucket, invoke, lines
 
 
 def test_a_server_of_ours_prints_no_figures(lines, monkeypatch):
-    monkeypatch.setattr(journal, "_figures_are_on", True)
-    journal.switch_figures_off()
-    with journal.entry() as entry:
+    monkeypatch.setattr(job_log, "_figures_are_on", True)
+    job_log.switch_figures_off()
+    with job_log.entry() as entry:
         entry.failed(InvalidRequest("wrong"))
     log, figures = lines()
     assert ([line["message"] for line in log], figures) == (["refused"], [])

@@ -12,7 +12,7 @@ import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 from calls import call, error_of, json_of
 
-from adapters.api_errors import InternalError
+from adapters.errors import InternalError
 from adapters.worker import worker
 from pipeline import StoreUnavailable
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from calls import BOUNDARY, FORM, form
 
-from adapters.api_multipart import MAX_HEADER_BYTES, MAX_PARAMETERS, MAX_PARTS, form_parts
+from adapters.http.multipart import MAX_HEADER_BYTES, MAX_PARAMETERS, MAX_PARTS, form_parts
 from pipeline import InvalidRequest
 
 MARK = f"--{BOUNDARY}"

@@ -13,7 +13,9 @@ import requests
 from PIL import Image
 from serving import serving
 
-from adapters import api_body, api_slots, direct
+from adapters import direct
+from adapters.server import body as body_module
+from adapters.server import slots as slots_module
 from pipeline import Options
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -202,7 +204,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(server, monkeypatch)
 
 
 def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, monkeypatch):
-    monkeypatch.setattr(api_body, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
     sent = 0
 
     def endless():
@@ -220,8 +222,8 @@ def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, mo
 
 
 def test_a_body_that_stops_coming(server, monkeypatch):
-    monkeypatch.setattr(api_body, "PAUSE_S", 0.2)
-    monkeypatch.setattr(api_body, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "PAUSE_S", 0.2)
+    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
     request = b"POST /v1/stylise HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
     status, document, _ = server.raw(request)
     assert (status, document["error"]["code"]) == (408, "request_timeout")
@@ -229,7 +231,7 @@ def test_a_body_that_stops_coming(server, monkeypatch):
 
 def test_more_photos_than_there_is_room_for(server, held, photo, monkeypatch):
     go, here = held
-    monkeypatch.setattr(api_slots, "MAX_WAITING", 2)
+    monkeypatch.setattr(slots_module, "MAX_WAITING", 2)
     offered = [server.offer(max_side_px=64) for _ in range(3)]
     for one in offered[:2]:
         assert server.send(one, photo).status_code == 204
@@ -249,7 +251,7 @@ def test_more_photos_than_there_is_room_for(server, held, photo, monkeypatch):
 
 
 def test_bodies_that_fill_the_memory(server, photo, monkeypatch):
-    monkeypatch.setattr(api_slots, "MAX_HELD_BYTES", 1000)
+    monkeypatch.setattr(slots_module, "MAX_HELD_BYTES", 1000)
     answer = server.post("/v1/stylise", photo)
     assert answer.status_code == 429
     monkeypatch.undo()

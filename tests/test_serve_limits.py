@@ -21,9 +21,11 @@ from calls import FORM
 from serving import Serving, serving
 from test_serve_command import command, first_line
 
-from adapters import api_body, api_connection, api_slots
-from adapters.api_errors import TooManyRequests
-from adapters.api_slots import Slots
+from adapters.errors import TooManyRequests
+from adapters.server import body as body_module
+from adapters.server import connection as connection_module
+from adapters.server import slots as slots_module
+from adapters.server.slots import Slots
 
 TOKEN = "a-token"
 PHOTO_LENGTH = 49_000_000
@@ -142,8 +144,8 @@ def test_an_upload_needs_its_link_before_its_body_is_read(server, photo):
 
 
 def test_sixty_four_slow_senders_leave_the_others_served(server, photo, monkeypatch):
-    monkeypatch.setattr(api_body, "PAUSE_S", 2.0)
-    monkeypatch.setattr(api_body, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "PAUSE_S", 2.0)
+    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
     with ExitStack() as connections:
         slow = [
             connections.enter_context(connect(server, head("/v1/stylise") + b"x"))
@@ -160,9 +162,9 @@ def test_sixty_four_slow_senders_leave_the_others_served(server, photo, monkeypa
 
 
 def test_a_body_that_never_ends_is_ended(server, monkeypatch):
-    monkeypatch.setattr(api_body, "LEAST_BYTES", 1)
-    monkeypatch.setattr(api_body, "BODY_S", 1.0)
-    monkeypatch.setattr(api_body, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "LEAST_BYTES", 1)
+    monkeypatch.setattr(body_module, "BODY_S", 1.0)
+    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
     with connect(server, head("/v1/stylise")) as connection:
         connection.settimeout(0.1)
         received = b""
@@ -178,7 +180,7 @@ def test_a_body_that_never_ends_is_ended(server, monkeypatch):
 
 @pytest.mark.parametrize("sent", [b"", b"GET /v1/he", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
 def test_headers_that_do_not_come_end_the_connection(server, monkeypatch, sent):
-    monkeypatch.setattr(api_connection, "HEADERS_S", 1.0)
+    monkeypatch.setattr(connection_module, "HEADERS_S", 1.0)
     with connect(server, sent) as connection:
         for _ in range(4):
             time.sleep(0.2)
@@ -187,7 +189,7 @@ def test_headers_that_do_not_come_end_the_connection(server, monkeypatch, sent):
 
 
 def test_the_time_for_headers_begins_anew_with_each_request(server, monkeypatch):
-    monkeypatch.setattr(api_connection, "HEADERS_S", 1.0)
+    monkeypatch.setattr(connection_module, "HEADERS_S", 1.0)
     whole = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(server, whole) as connection:
         for _ in range(5):
@@ -211,7 +213,7 @@ def test_headers_over_the_limit_and_no_http_get_the_one_shape_of_errors(server):
 
 
 def test_an_answer_that_nobody_reads_is_thrown_away(server, monkeypatch):
-    monkeypatch.setattr(api_connection, "UNREAD_S", 1.0)
+    monkeypatch.setattr(connection_module, "UNREAD_S", 1.0)
     server.worker.folder.put("stylised/large", bytes(30_000_000), "image/png", {})
     link = server.worker.folder.presigned_url("", "stylised/large", 60)
     request = f"GET {link} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
@@ -228,7 +230,7 @@ def test_an_answer_that_nobody_reads_is_thrown_away(server, monkeypatch):
 
 
 def test_more_connections_than_there_is_room_for(server, monkeypatch):
-    monkeypatch.setattr(api_connection, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(connection_module, "MAX_CONNECTIONS", 4)
     with ExitStack() as connections:
         for _ in range(4):
             connections.enter_context(connect(server, b""))
@@ -240,8 +242,8 @@ def test_more_connections_than_there_is_room_for(server, monkeypatch):
 
 
 def test_no_client_takes_all_slots_where_others_may_call(monkeypatch):
-    monkeypatch.setattr(api_slots, "MAX_WAITING", 4)
-    monkeypatch.setattr(api_slots, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(slots_module, "MAX_WAITING", 4)
+    monkeypatch.setattr(slots_module, "MAX_HELD_BYTES", 100)
     slots, nothing = Slots(), Counter()
     for _ in range(2):
         slots.check("192.0.2.1", nothing)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from adapters.store import Store
+from adapters.storage.s3 import Store
 
 
 def test_a_link_names_its_regions_host_and_expires(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 
-from adapters.store import Store, open_client
+from adapters.storage.s3 import Store, open_client
 from pipeline import Misconfigured, Settings, StoreUnavailable, WeightsInvalid
 
 

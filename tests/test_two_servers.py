@@ -19,11 +19,11 @@ import requests
 from test_fleet import expected_hashes, uploads
 from test_serve_command import command, first_line
 
-from adapters.folder import OWN, PARTS, FolderStore
-from adapters.store import FINGERPRINT
+from adapters.storage.folder import OWN, PARTS, FolderStore
+from adapters.storage.s3 import FINGERPRINT
 
 STUCK_S = 300
-SWEEP = "import adapters.local; adapters.local.SWEEP_S = 0.5; "
+SWEEP = "import adapters.server.local_worker; adapters.server.local_worker.SWEEP_S = 0.5; "
 
 
 class Servers:

@@ -17,7 +17,7 @@ from calls import FORM, call, error_of, form, picture_of
 from test_delivery import batch_event
 
 from adapters.events import Ignored, Job, Kind, kind_of, notified_jobs, photo_from_base64
-from adapters.unpack import unpacked
+from adapters.storage.content_encoding import unpacked
 from pipeline import (
     InvalidRequest,
     Options,

@@ -1,0 +1,1 @@
+"""`kirei serve`: the HTTP API on one machine, over a folder instead of S3."""
