@@ -90,11 +90,11 @@ class Denied:
 def test_a_queue_that_does_not_let_us_changes_nothing_else(
     sick_s3: Any,
     invoke: Callable[[Any], Any],
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(redelivery, "_client", lambda region: Denied())
     answer = invoke(sqs_event(s3_event("uploads/unlucky.jpg")))
     assert len(answer["batchItemFailures"]) == 1
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "redelivery_not_set" in line]
-    assert json.loads(line)["level"] == "WARNING"
+    (record,) = [each for each in caplog.records if each.message == "redelivery_not_set"]
+    assert record.levelname == "WARNING"

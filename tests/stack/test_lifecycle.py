@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import Deployed
+from deployed import ROOT, Deployed
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(0)]
 
@@ -35,7 +35,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_stack_of_the_last_release_is_updated_and_keeps_what_it_has(
     released: str, deploy: Callable[..., Deployed], photo: bytes
 ) -> None:
-    before = deploy("kirei-old", "--template-file", released, "--config-env", "repository", "--image-repository", REPOSITORY)
+    # into a repository of one's own, which samconfig.toml has an environment for
+    before = deploy(
+        "kirei-old",
+        *("--template-file", released, "--config-file", str(ROOT / "samconfig.toml")),
+        *("--config-env", "repository", "--image-repository", REPOSITORY),
+    )
     before.upload("uploads/before.jpg", photo, **SMALL)
     before.drawn("stylised/before.cel")
     token = before.token
