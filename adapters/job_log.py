@@ -1,6 +1,7 @@
-"""One line for every job, whatever becomes of it, and the few figures that alarms and dashboard read.
+"""One line for every job, whatever becomes of it, and the few figures that somebody reads.
 
-A custom metric costs by the month, a line by its length: all else stands in the line alone.
+A custom metric costs by the month, a line by its length: what neither an alarm nor the dashboard of
+template.yaml reads stands in the line alone.
 
 A request that brings no photo is no job: strangers ask for what is not there, without a token, all
 day. It has a line where something was wrong with it, and no figures, by which alarms go.
@@ -160,6 +161,6 @@ def _count(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None
 
 
 def flush() -> None:
-    """Prints the figures since the last time, where there are any, as a line of CloudWatch's format."""
+    """Prints the figures since the last time, if any, as a line in CloudWatch's format (EMF)."""
     if metrics.provider.metric_set:
         metrics.flush_metrics()

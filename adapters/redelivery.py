@@ -1,9 +1,10 @@
 """When a queue brings a message again that failed: soon at first, later each time.
 
-Without this it would be when the queue's visibility timeout runs out, which is six times the function's
-timeout, as AWS asks for: half an hour, for a fault that may be over in a second. The visibility of the one
-message is set instead, which is how AWS names exponential backoff with SQS
-(https://docs.aws.amazon.com/prescriptive-guidance/latest/lambda-event-filtering-partial-batch-responses-for-sqs/best-practices-partial-batch-responses.html).
+By itself that would be when the queue's visibility timeout runs out, which is six times the
+function's timeout, as AWS asks for: half an hour, for a fault that may be over in a second. So the
+timeout of the one message is changed
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html,
+"Changing the visibility timeout for a message").
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def delay_s(receives: int, max_receives: int) -> int:
 
 
 def redeliver(record: SQSRecord, seconds: int) -> None:
-    """Has the queue bring a message again after so many seconds. Where it does not let us, the message
-    comes by the queue's own visibility timeout, and the log says so.
+    """Has the queue bring a message again after so many seconds. Where that is refused, the message
+    comes when the queue's own visibility timeout is over, and the log says so.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -108,7 +108,9 @@ def test_the_secret_and_the_one_before_are_asked_for_once(secret, invoke, monkey
     assert len(asked) == 2
 
 
-def test_a_changed_token_is_taken_and_so_is_the_one_before(secret, environment, invoke, monkeypatch):
+def test_a_changed_token_is_taken_and_so_is_the_one_before(
+    secret, environment, invoke, monkeypatch
+):
     now_s = [1000.0]
     monkeypatch.setattr(access.time, "monotonic", lambda: now_s[0])
 

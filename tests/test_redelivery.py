@@ -24,7 +24,9 @@ def queue(s3: Any, moto_endpoint: str, environment: pytest.MonkeyPatch) -> Any:
     forget = redelivery._client.cache_clear
     forget()
     sqs = boto3.client("sqs")
-    url = sqs.create_queue(QueueName="uploads", Attributes={"VisibilityTimeout": HALF_AN_HOUR_S})["QueueUrl"]
+    url = sqs.create_queue(QueueName="uploads", Attributes={"VisibilityTimeout": HALF_AN_HOUR_S})[
+        "QueueUrl"
+    ]
     yield sqs, url
     forget()
     sqs.close()

@@ -1,8 +1,9 @@
 """Who may call the HTTP API: API_AUTH of the environment, the template's parameter ApiAuth.
 
 ``token`` (also where API_AUTH is not set): whoever sends the secret that API_TOKEN_SECRET names in
-Secrets Manager, or the one before it, so that callers can change over one by one. ``jwt`` and ``iam``: whoever API Gateway let through; that it asked is checked
-here once more. ``none``: anyone. Which routes are open to all, the routes themselves say.
+Secrets Manager, or the one before it, so that callers can change over one by one. ``jwt`` and
+``iam``: whoever API Gateway let through; that it asked is checked here once more. ``none``: anyone.
+Which routes are open to all, the routes themselves say.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pipeline import Misconfigured, StoreUnavailable
 
 MODES = ("token", "jwt", "iam", "none")
 TOKEN_LIFE_S = 300  # tokens are read again after that
-# or after that, for a token that is neither: it may be newer. Strangers' guesses cost no more calls than so
+# or after that, for a token that is none of them: it may be newer. Guesses cost no more calls
 REFRESH_S = 30
 WRONG_TOKEN = "the token is not the right one, to the last character"
 
@@ -70,7 +71,8 @@ def _sent_token(request: Request) -> str:
 def _is_one_of(sent: str, tokens: tuple[str, ...]) -> bool:
     """In a time that does not tell how much of it was right."""
     data = sent.encode("utf-8", "replace")
-    return any([hmac.compare_digest(data, token.encode()) for token in tokens])
+    matches = [hmac.compare_digest(data, token.encode()) for token in tokens]
+    return any(matches)
 
 
 def warn_if_open() -> None:
@@ -103,7 +105,12 @@ class _Secret:
         self._read_at_s = 0.0
 
     def tokens(self, name: str, max_age_s: float) -> tuple[str, ...]:
-        """The current one and, after a change, the one before. Raises StoreUnavailable, Misconfigured."""
+        """The current one and, after a change, the one before.
+
+        Raises:
+            StoreUnavailable: the secret cannot be read.
+            Misconfigured: it is empty.
+        """
         now_s = time.monotonic()
         if name != self._name or now_s - self._read_at_s >= max_age_s:
             self._tokens = _read_tokens(name)

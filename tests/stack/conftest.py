@@ -20,6 +20,7 @@ import boto3
 import pytest
 from deployed import REGION, ROOT, SAM_PYTHON, STACK_PYTHON, Deployed, environment, wait_for
 
+
 @pytest.fixture(scope="session")
 def built() -> float:
     """`sam build` of the working tree; seconds that it took."""

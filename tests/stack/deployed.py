@@ -21,7 +21,7 @@ INSIDE = "host.docker.internal"  # the emulator's name in the function's contain
 WAIT_S = 90.0
 
 NOT_EMULATED = {
-    "S3 Batch Operations": "tests/test_backfill_job.py holds the request against the service's model",
+    "S3 Batch Operations": "tests/test_backfill_job.py has the service's model and a stand-in",
     "alarms on expressions": "tests/test_alarms.py reckons each with data",
     "percentiles of metrics": "tests/test_alarms.py",
     "CodeDeploy": "a release's alias is made here, and moves at once",
@@ -108,18 +108,23 @@ class Deployed:
     def host(self) -> str:
         """Of the API: the emulator knows it by that name."""
         port = self.endpoint.rpartition(":")[2]
-        return f"{self.outputs['HttpApiUrl'].split('/')[2].split('.')[0]}.execute-api.localhost:{port}"
+        return (
+            f"{self.outputs['HttpApiUrl'].split('/')[2].split('.')[0]}.execute-api.localhost:{port}"
+        )
 
     def ask(
         self, path: str, data: bytes | None = None, token: str | None = None, **headers: str
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers and body of a call of the API; with the right token unless another is given."""
+        """Status, headers and body of a call of the API, with the right token or another one."""
         said = {name.replace("_", "-"): value for name, value in headers.items()}
-        said |= {"Host": self.host, "Authorization": f"Bearer {self.token if token is None else token}"}
+        said |= {
+            "Host": self.host,
+            "Authorization": f"Bearer {self.token if token is None else token}",
+        }
         return fetch(urllib.request.Request(self.endpoint + path, data, said))
 
     def follow(self, url: str, data: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-        """Status and body behind a signed address, which has the emulator's name inside of Docker."""
+        """Status and body behind a signed address, where the emulator has its name in Docker."""
         host = url.split("/")[2]
         said = {name.replace("_", "-"): value for name, value in headers.items()} | {"Host": host}
         outside = url.replace(host, self.endpoint.removeprefix("http://"), 1)

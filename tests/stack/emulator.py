@@ -2,8 +2,8 @@
 
     .venv-stack/bin/python tests/stack/emulator.py
 
-It runs until it is terminated, on GATEWAY_PORT, with a virtual environment of its own. The template is
-deployed as `sam build` leaves it: what differs is put right here, one function for each difference.
+It runs until it is terminated, on GATEWAY_PORT, with a virtual environment of its own. The template
+is deployed as `sam build` leaves it: what differs is put right here, one function for each.
 A newer ministack that lacks one of the names below fails at once, by that name.
 """
 
@@ -48,7 +48,7 @@ def start_images_under_the_runtime_emulator() -> None:
 
 
 def read_numbers_of_event_sources() -> None:
-    """Parameters reach the emulator as text, which it does not turn into the numbers that AWS does."""
+    """Parameters reach the emulator as text, which it does not turn into numbers as AWS does."""
     kind = TABLE["AWS::Lambda::EventSourceMapping"]
     create, update = kind["create"], kind["update"]
 
@@ -57,7 +57,9 @@ def read_numbers_of_event_sources() -> None:
         return {**properties, "ScalingConfig": scaling}
 
     kind["create"] = lambda name, new, stack: create(name, as_numbers(new), stack)
-    kind["update"] = lambda there, old, new, stack: update(there, as_numbers(old), as_numbers(new), stack)
+    kind["update"] = lambda there, old, new, stack: update(
+        there, as_numbers(old), as_numbers(new), stack
+    )
 
 
 def refer_to_secrets_by_arn() -> None:
@@ -124,7 +126,9 @@ def import_routes() -> None:
         imported(api, properties)
         return api, attributes
 
-    def updated(there: str, old: dict[str, Any], new: dict[str, Any], *rest: Any, **more: Any) -> Any:
+    def updated(
+        there: str, old: dict[str, Any], new: dict[str, Any], *rest: Any, **more: Any
+    ) -> Any:
         api, attributes = update(there, old, new, *rest, **more)
         imported(api, new)
         return api, attributes
@@ -157,9 +161,7 @@ def throttle_routes() -> None:
             of_stage = apigateway._stages[api].get(stage) or {}
             key = route["routeKey"]
             limits = of_stage.get("routeSettings", {}).get(key) or of_stage["defaultRouteSettings"]
-            size, rate = (
-                float(limits[f"Throttling{name}Limit"]) for name in ("Burst", "Rate")
-            )
+            size, rate = (float(limits[f"Throttling{name}Limit"]) for name in ("Burst", "Rate"))
             now = time.monotonic()
             left, at = buckets.get((api, key), (size, now))
             left = min(size, left + (now - at) * rate)
@@ -172,8 +174,8 @@ def throttle_routes() -> None:
 
 
 def update_stacks_of_repositories_without_a_change() -> None:
-    """`sam deploy` updates its own stack of repositories each time, changed or not. AWS takes that; the
-    emulator says that there is nothing to update.
+    """`sam deploy` updates its own stack of repositories each time, changed or not. AWS takes that;
+    the emulator says that there is nothing to update.
     """
     refuses = handlers._stack_has_no_updates
 

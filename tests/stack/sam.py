@@ -1,6 +1,6 @@
 """`sam`, but for the push of images: the emulator's ECR is no registry, and runs what Docker has.
 
-    .venv-sam/bin/python tests/stack/sam.py deploy
+.venv-sam/bin/python tests/stack/sam.py deploy
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import pytest
 from deployed import REGION, Deployed, fetch, let_read, wait_for
 from test_stack import picture_size
 
-
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(0)]
 
 LOCATION = {"LocationConstraint": REGION}
@@ -30,7 +29,7 @@ def one_bucket(deploy: Callable[..., Deployed]) -> Deployed:
         Tracing="on",
         ReservedConcurrency="5",
         PictureExpirationDays="30",
-        Dashboard="off",
+        HasDashboard="off",
     )
 
 
@@ -41,7 +40,12 @@ def test_one_bucket_calls_the_function_and_its_pictures_do_not(
     assert one_bucket.drawn("stylised/a.cel")["source"]["bucket"] == "kirei-both"
     one_bucket.upload("uploads/b.jpg", photo, **SMALL)
     one_bucket.drawn("stylised/b.cel")
-    drawn = ["stylised/a.cel.jpg", "stylised/a.cel.json", "stylised/b.cel.jpg", "stylised/b.cel.json"]
+    drawn = [
+        "stylised/a.cel.jpg",
+        "stylised/a.cel.json",
+        "stylised/b.cel.jpg",
+        "stylised/b.cel.json",
+    ]
     assert one_bucket.keys("stylised/") == drawn
     assert one_bucket.keys("failed/") == []
 
@@ -109,7 +113,7 @@ def existing_parameters(key: str, release: str) -> dict[str, str]:
         "Versioning": "on",
         "KmsKeyArn": key,
         "ApiAuth": "iam",
-        "Dashboard": "off",
+        "HasDashboard": "off",
         "Release": release,
     }
 

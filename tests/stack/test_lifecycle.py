@@ -14,7 +14,14 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(0)]
 REPOSITORY = "000000000000.dkr.ecr.eu-central-1.amazonaws.com/kirei"
 RELEASED = Path(__file__).with_name("released-0.1.0.yaml")
 SMALL = {"style": "cel", "max_side_px": "128"}
-KEPT = ("InputBucket", "OutputBucket", "UploadQueueUrl", "DeadLettersUrl", "FunctionName", "HttpApiUrl")
+KEPT = (
+    "InputBucket",
+    "OutputBucket",
+    "UploadQueueUrl",
+    "DeadLettersUrl",
+    "FunctionName",
+    "HttpApiUrl",
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +31,11 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> str:
     metadata = "      PackageType: Image\n"
     assert text.count(metadata) == 1
     text = text.replace(metadata, f"{metadata}      ImageUri: stylisefunction:latest\n")
-    for line in ("      Dockerfile: Dockerfile\n", "      DockerContext: .\n", "      DockerTag: latest\n"):
+    for line in (
+        "      Dockerfile: Dockerfile\n",
+        "      DockerContext: .\n",
+        "      DockerTag: latest\n",
+    ):
         assert text.count(line) == 1
         text = text.replace(line, "")
     path = tmp_path_factory.mktemp("released") / "template.yaml"
@@ -45,7 +56,9 @@ def test_a_stack_of_the_last_release_is_updated_and_keeps_what_it_has(
     before.drawn("stylised/before.cel")
     token = before.token
     after = deploy("kirei-old")
-    assert {name: after.outputs[name] for name in KEPT} == {name: before.outputs[name] for name in KEPT}
+    assert {name: after.outputs[name] for name in KEPT} == {
+        name: before.outputs[name] for name in KEPT
+    }
     assert after.token == token
     after.upload("uploads/after.jpg", photo, **SMALL)
     after.drawn("stylised/after.cel")
@@ -54,7 +67,10 @@ def test_a_stack_of_the_last_release_is_updated_and_keeps_what_it_has(
 
 
 def test_a_deleted_stack_keeps_its_photos_and_can_be_deployed_again(
-    deploy: Callable[..., Deployed], sam: Callable[..., str], client: Callable[[str], Any], photo: bytes
+    deploy: Callable[..., Deployed],
+    sam: Callable[..., str],
+    client: Callable[[str], Any],
+    photo: bytes,
 ) -> None:
     gone = deploy("kirei-old")
     sam("delete", "--stack-name", "kirei-old", "--no-prompts", "--region", "eu-central-1")

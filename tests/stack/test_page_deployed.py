@@ -41,7 +41,9 @@ def test_a_first_visit_loads_whole_and_draws_three_photos(page: Any, stack: Depl
     page.locator(".cards").wait_for()
     samples = [ROOT / "samples" / f"{name}.jpg" for name in ("chelsea", "coffee", "rocket")]
     page.locator("#choose").set_input_files(samples)
-    page.wait_for_function("() => document.querySelectorAll('#grid .tile[data-state=done]').length === 3")
+    page.wait_for_function(
+        "() => document.querySelectorAll('#grid .tile[data-state=done]').length === 3"
+    )
     files = [url for status, url in answers if status >= 400 and "/v1/" not in url]
     assert files == [] and broken == []
     assert [status for status, url in answers if status >= 500] == []
