@@ -69,7 +69,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     free["input0"] = {0: "count", 2: "height", 3: "width"}
     net = AsPublished().eval()
     net.load_state_dict(random_state())
-    with pytest.warns(Warning):  # of the exporter, about itself
+    with pytest.warns(DeprecationWarning):  # noqa: PT030  the exporter, of itself, each time other words
         torch.onnx.export(
             net,
             (torch.zeros(1, 3, 64, 64),),
