@@ -1,83 +1,20 @@
-"""template.yaml, read: what an unattended stack may do, keeps, and tells of."""
+"""template.yaml, read: what an unattended stack may do, and what it keeps."""
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from buckets import INPUT, put, s3_event
-
-ROOT = Path(__file__).parent.parent
-ALARMED = {
-    "DeadLettersAlarm": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-    "FailedEventsAlarm": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-    "OldestUploadAlarm": ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
-    "ErrorsAlarm": ("AWS/Lambda", "Errors"),
-    "ThrottlesAlarm": ("AWS/Lambda", "Throttles"),
-    "DurationAlarm": ("AWS/Lambda", "Duration"),
-}
-
-
-INPUT_BUCKET = {"Fn::If": ["MakesInputBucket", {"Ref": "InputBucket"}, {"Ref": "InputBucketName"}]}
-
-
-class Loader(yaml.SafeLoader):
-    """YAML whose short forms (!Ref x) are what they stand for ({"Ref": x})."""
-
-
-def _intrinsic(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        if suffix == "GetAtt":
-            value = value.split(".")
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-Loader.add_multi_constructor("!", _intrinsic)
-TEMPLATE = yaml.load((ROOT / "template.yaml").read_text(), Loader)
-RESOURCES = TEMPLATE["Resources"]
-PARAMETERS = TEMPLATE["Parameters"]
-
-
-def of_type(kind: str) -> dict[str, Any]:
-    return {name: item for name, item in RESOURCES.items() if item["Type"] == kind}
-
-
-def properties(name: str) -> Any:
-    return RESOURCES[name]["Properties"]
-
-
-def walk(value: Any) -> Iterator[Any]:
-    """The value and all within it."""
-    yield value
-    inner = value.values() if isinstance(value, dict) else value
-    for item in inner if isinstance(value, dict | list) else ():
-        yield from walk(item)
-
-
-def statements() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(resource, statement) of every policy, those within !If too."""
-    for name, item in RESOURCES.items():
-        for value in walk(item.get("Properties", {})):
-            if isinstance(value, dict) and "Effect" in value:
-                yield name, value
-
-
-def texts(value: Any) -> set[str]:
-    return {item for item in walk(value) if isinstance(item, str)}
-
-
-ALLOWED = [(name, each) for name, each in statements() if each["Effect"] == "Allow"]
+from templates import (
+    ALLOWED,
+    INPUT_BUCKET,
+    PARAMETERS,
+    TEMPLATE,
+    of_type,
+    properties,
+    texts,
+    walk,
+)
 
 
 def test_no_permission_is_a_wildcard() -> None:
@@ -279,107 +216,6 @@ def test_results_do_not_lie_in_the_bucket_of_the_photos_unless_asked() -> None:
     assert PARAMETERS["OutputBucketName"]["Default"] == ""
 
 
-def test_every_alarm_is_told_and_every_one_asked_for_is_there() -> None:
-    alarms = of_type("AWS::CloudWatch::Alarm")
-    assert set(alarms) >= {*ALARMED, "FailuresAlarm", "SpendAlarm"}
-    for name, alarm in alarms.items():
-        of = alarm["Properties"]
-        assert of["AlarmActions"] == of["OKActions"] == [{"Ref": "AlarmTopic"}], name
-        assert of["TreatMissingData"] == "notBreaching"
-        assert of["AlarmDescription"]
-        if name in ALARMED:
-            assert (of["Namespace"], of["MetricName"]) == ALARMED[name]
-    near = properties("DurationAlarm")
-    assert near["ExtendedStatistic"] == "p95"
-    assert near["Threshold"] == {"Fn::FindInMap": ["Timeouts", {"Ref": "Timeout"}, "NearMs"]}
-
-
-def dashboard() -> Any:
-    """Its body, as JSON once its names are put in."""
-    text = properties("Dashboard")["DashboardBody"]["Fn::Sub"][0]
-    return json.loads(re.sub(r"\$\{\w+\}|\$\{AWS::\w+\}", "1", text))
-
-
-def test_the_dashboard_is_json_and_its_widgets_do_not_overlap() -> None:
-    taken = set()
-    for widget in dashboard()["widgets"]:
-        for x in range(widget["x"], widget["x"] + widget["width"]):
-            for y in range(widget["y"], widget["y"] + widget["height"]):
-                assert x < 24 and (x, y) not in taken
-                taken.add((x, y))
-
-
-def test_metrics_of_ours_that_are_watched_are_those_that_are_sent(
-    sick_s3: Any, invoke: Any, photo: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    watched = {
-        value["MetricName"]
-        for value in walk(of_type("AWS::CloudWatch::Alarm"))
-        if isinstance(value, dict) and value.get("Namespace") == "Kirei"
-    }
-    for widget in dashboard()["widgets"]:
-        above: list[Any] = []
-        for row in widget["properties"]["metrics"]:
-            above = [above[i] if part == "." else part for i, part in enumerate(row)]
-            if above[0] == "Kirei":
-                watched.add(above[1])
-    assert watched >= {"Stylised", "Refused", "Transient"}
-    s3, _ = sick_s3
-    put(s3, "uploads/a.jpg", photo)
-    put(s3, "uploads/bad.jpg", b"no image")
-    put(s3, "uploads/ours.jpg", photo, kirei="0.1.0")
-    for key in ("a", "bad", "ours"):
-        invoke(s3_event(f"uploads/{key}.jpg"))
-    with pytest.raises(Exception, match="SlowDown"):
-        invoke(s3_event("uploads/unlucky.jpg"))
-    sent = set()
-    for line in capsys.readouterr().out.splitlines():
-        for group in json.loads(line)["_aws"]["CloudWatchMetrics"]:
-            assert group["Namespace"] == "Kirei"
-            if group["Dimensions"] == [["service"]]:
-                sent |= {metric["Name"] for metric in group["Metrics"]}
-    assert watched <= sent
-    assert INPUT not in watched
-
-
-def test_every_parameter_has_a_default_that_is_allowed_and_a_place_in_the_console() -> None:
-    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    listed = [name for group in groups for name in group["Parameters"]]
-    assert sorted(listed) == sorted(PARAMETERS)
-    for name, parameter in PARAMETERS.items():
-        assert parameter["Description"], name
-        default = parameter["Default"]
-        assert default in parameter.get("AllowedValues", [default]), name
-        assert re.search(parameter.get("AllowedPattern", ""), str(default)), name
-    used = (ROOT / "template.yaml").read_text()
-    for name in PARAMETERS:
-        assert f"!Ref {name}" in used or f"${{{name}}}" in used, name
-
-
-def test_every_exception_from_a_check_says_why() -> None:
-    skipped = [
-        skip
-        for item in RESOURCES.values()
-        for skip in item.get("Metadata", {}).get("checkov", {}).get("skip", [])
-    ]
-    assert skipped
-    for skip in skipped:
-        assert len(skip["comment"]) > 40, skip["id"]
-    for line in (ROOT / "Dockerfile").read_text().splitlines():
-        if "checkov:skip" in line:
-            assert len(line.partition(": ")[2]) > 40
-
-
-def test_the_commands_find_the_outputs_that_they_want() -> None:
-    wanted = set()
-    for path in (ROOT / "operations").glob("*.py"):
-        wanted |= set(re.findall(r'\.output\("(\w+)"\)', path.read_text()))
-    assert len(wanted) > 6
-    assert wanted <= set(TEMPLATE["Outputs"])
-    for name in wanted:
-        assert "Condition" not in TEMPLATE["Outputs"][name]
-
-
 def test_a_failed_message_may_be_brought_again_soon() -> None:
     """A fault that passes costs what adapters/redelivery.py says, not the visibility timeout."""
     actions = {
@@ -409,70 +245,3 @@ def test_keys_of_one_region_and_of_many_are_taken() -> None:
     assert re.search(pattern, arn + "mrk-1234abcd12ab34cd56ef1234567890ab")
     assert re.search(pattern, arn + "1234abcd-12ab-34cd-56ef-1234567890ab")
     assert not re.search(pattern, arn + "alias")
-
-
-def routes() -> dict[str, Any]:
-    return properties("HttpApi")["DefinitionBody"]["paths"]  # type: ignore[no-any-return]
-
-
-def test_a_preflight_is_not_asked_for_a_token() -> None:
-    closed = routes()["/v1/{proxy+}"]
-    assert closed["x-amazon-apigateway-any-method"]["security"]["Fn::If"][0] == "AsksForSignature"
-    assert closed["options"]["security"] == []
-
-
-def test_the_page_has_limits_of_its_own_that_a_first_visit_fits_into() -> None:
-    settings = properties("HttpApi")["RouteSettings"]
-    visit = set(re.findall(r"app/[\w.-]+", (ROOT / "web" / "index.html").read_text()))
-    visit |= set(re.findall(r"app/[\w.-]+", (ROOT / "web" / "sw.js").read_text()))
-    assert settings["$default"]["ThrottlingBurstLimit"] >= 2 * len(visit)
-    assert properties("HttpApi")["DefaultRouteSettings"]["ThrottlingRateLimit"] == {
-        "Ref": "HttpRatePerSecond"
-    }
-    for key in settings:  # API Gateway refuses settings of a route that is not there
-        method, _, path = key.partition(" ")
-        assert key == "$default" or method.lower() in routes()[path], key
-        assert "$default" in routes()
-
-
-def test_cloudformation_takes_the_files_as_they_are() -> None:
-    """It knows no YAML aliases."""
-    for path in (ROOT / "template.yaml", *(ROOT / "stacks").glob("*.yaml")):
-        kinds = {type(event) for event in yaml.parse(path.read_text())}
-        assert yaml.AliasEvent not in kinds, path.name
-
-
-def test_the_sections_are_those_that_the_head_of_the_file_lists() -> None:
-    text = (ROOT / "template.yaml").read_text()
-    listed = re.findall(r"^#     (\d\. .+)$", text, re.MULTILINE)
-    assert re.findall(r"^  # === (\d\. .+?) =+$", text, re.MULTILINE) == listed
-    assert len(listed) > 6
-
-
-def test_an_update_from_the_last_release_renames_nothing() -> None:
-    """A resource under another logical id is made anew, and then the old one deleted: what has a
-    name of its own would be gone.
-    """
-    released = ROOT / "tests" / "stack" / "released-0.1.0.yaml"
-    before = yaml.load(released.read_text(), Loader)
-    for name, item in before["Resources"].items():
-        assert RESOURCES.get(name, {}).get("Type") == item["Type"], name
-    for kind in ("Parameters", "Outputs"):
-        assert set(before[kind]) <= set(TEMPLATE[kind])
-    for name, parameter in before["Parameters"].items():
-        assert PARAMETERS[name]["Default"] == parameter["Default"], name
-    for name in ("InputBucket", "UploadQueue", "DeadLetters", "Dashboard", "UploadRule"):
-        named = ("BucketName", "QueueName", "DashboardName", "Name")
-        old = before["Resources"][name]["Properties"]
-        assert [old.get(key) for key in named] == [properties(name).get(key) for key in named]
-
-
-def test_what_sam_reads_builds_and_deploys_alike_and_asks_nothing() -> None:
-    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    for environment in ("default", "repository"):
-        shared = configuration[environment]["global"]["parameters"]
-        deploy = configuration[environment]["deploy"]["parameters"]
-        assert deploy["confirm_changeset"] is False and deploy["resolve_s3"] is True
-        names = {item.partition("=")[0] for item in shared["parameter_overrides"]}
-        assert {"Architecture", "Engine"} <= names <= set(PARAMETERS)
-        assert "parameter_overrides" not in deploy  # it would be what sam build does not read
