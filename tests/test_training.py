@@ -19,9 +19,9 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 
 import safetensors.torch  # noqa: E402
 
+from pipeline.architectures.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
+from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
 from pipeline.measure import psnr_db  # noqa: E402
-from pipeline.nets.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
-from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
 from training.data.photographs import split, windows  # noqa: E402
 from training.data.tensors import to_picture, to_tensor  # noqa: E402
 from training.engine.recipe import InvalidSetting, changed  # noqa: E402
