@@ -24,6 +24,10 @@ OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.GtE: operator.ge,
     ast.Gt: operator.gt,
 }
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    "FILL": lambda value, otherwise: otherwise if value is None else value,
+    "IF": lambda condition, yes, no: None if condition is None else yes if condition else no,
+}
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanThreshold": operator.gt,
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -35,7 +39,7 @@ def calculate(expression: str, values: Mapping[str, Value]) -> Value:
 
     def of(node: ast.expr) -> Value:
         if isinstance(node, ast.Constant):
-            return float(node.value)
+            return float(str(node.value))
         if isinstance(node, ast.Name):
             return values[node.id]
         if isinstance(node, ast.BinOp):
@@ -43,12 +47,10 @@ def calculate(expression: str, values: Mapping[str, Value]) -> Value:
         if isinstance(node, ast.Compare):
             (right,) = node.comparators
             return applied(OPERATORS[type(node.ops[0])], of(node.left), of(right))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            first, *rest = [of(argument) for argument in node.args]
-            if node.func.id == "FILL":
-                return rest[0] if first is None else first
-            if node.func.id == "IF":
-                return None if first is None else rest[0 if first else 1]
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) in FUNCTIONS:
+            return FUNCTIONS[node.func.id](  # type: ignore[attr-defined]
+                *map(of, node.args)
+            )
         raise ValueError(f"not understood: {ast.dump(node)}")
 
     def applied(function: Callable[[float, float], float], left: Value, right: Value) -> Value:
