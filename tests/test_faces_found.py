@@ -34,7 +34,7 @@ def test_a_face_is_aligned_and_its_regions_are_named() -> None:
 @pytest.mark.parametrize(
     ("face", "why"),
     [
-        (replace(ONE, score=0.89), "its score of 0.89 is under 0.9"),
+        (replace(ONE, score=0.49), "its score of 0.49 is under 0.5"),
         (face_at(50, 50, 10), "5 px wide"),
         (face_at(-90, 160, 260), "outside the picture"),
         (replace(ONE, landmarks=((5.0, 5.0),) * 5), "one place"),

@@ -71,17 +71,17 @@ class FaceModels:
     Attributes:
         detector: Finds faces in a photo or in a part of it.
         parser: Finds the regions of an aligned face.
+        cache: The faces of earlier photos.
         quality: Tells how much detail a face has; None where that is not measured.
         restorer: Restores faces with too little of it; None where that is not wanted.
-        cache: The faces of earlier photos.
         threads: How many faces are worked on at once.
     """
 
     detector: FaceDetector
     parser: FaceParser
-    quality: QualityEstimator | None
-    restorer: FaceRestorer | None
     cache: FaceCache
+    quality: QualityEstimator | None = None
+    restorer: FaceRestorer | None = None
     threads: int = 1
 
     def map(self, work: Callable[[T], R], faces: Sequence[T]) -> list[R]:
