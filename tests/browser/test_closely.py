@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import SAMPLES, Opener, drawn
+from conftest import ENGLISH, SAMPLES, Opener, drawn
 from hand import choose
 
 pytestmark = pytest.mark.browser
@@ -123,7 +123,7 @@ def test_keys_go_from_photograph_to_photograph_and_back_to_all(page: Any) -> Non
     page.locator(".tile .open").first.click()
     title = page.locator("#photo h1")
     title.filter(has_text="astronaut.jpg").wait_for()
-    assert page.title() == "astronaut.jpg – Kirei"
+    assert page.title() == ENGLISH["page.title.photo"].format(name="astronaut.jpg")
     page.keyboard.press("ArrowRight")
     title.filter(has_text="coffee.jpg").wait_for()
     page.keyboard.press("ArrowRight")  # there is none

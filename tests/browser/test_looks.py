@@ -1,4 +1,4 @@
-"""Every look on one's own photo: sent once, however often it is drawn, and no larger than needed."""
+"""Every look on one's own photo: sent once, whatever is drawn of it, and no larger than needed."""
 
 from __future__ import annotations
 

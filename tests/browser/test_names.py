@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from conftest import SAMPLES, Opener, drawn
 from hand import choose
@@ -44,7 +43,8 @@ WIDE = """() => document.documentElement.scrollWidth - document.documentElement.
 SAVE = """() => {
   const box = document.querySelector('#photo .actions .main').getBoundingClientRect();
   const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-  return box.right <= innerWidth && box.bottom <= innerHeight && !!hit.closest('.actions .main'); }"""
+  return box.right <= innerWidth && box.bottom <= innerHeight
+    && !!hit.closest('.actions .main'); }"""
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
