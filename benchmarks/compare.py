@@ -20,8 +20,8 @@ from benchmarks.machine import ROOT, THREADS
 from pipeline import Options, Pipeline, Settings
 from pipeline.domain import Picture
 from pipeline.weights import Layer
-from training.data import read_rgb
-from training.teachers import (
+from training.data.photographs import read_rgb
+from training.published.readers import (
     draw_with,
     load_animeganv2_tflite,
     load_whitebox_tflite,
@@ -100,6 +100,7 @@ def _cell(picture: Picture) -> Picture:
 
 
 def main() -> None:
+    """Draws the sheet that shows our styles beside the published networks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--teachers", type=Path, help="folder of the published networks' files")
     options = parser.parse_args()

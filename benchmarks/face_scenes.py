@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.machine import ROOT
 from pipeline.domain import Picture
-from training.data import read_rgb, split
+from training.data.photographs import read_rgb, split
 
 SCENE_PX = (640, 480)
 COLUMNS, ROWS = 6, 5  # of a crowd
@@ -88,8 +88,13 @@ def crowd() -> Picture:
 
 
 def of_samples() -> list[Picture]:
-    """Scenes of the sample photographs alone: the one person in them, turned, mirrored, in other
-    light, put with a soft border into the others, at twelve sizes and places.
+    """Makes scenes of the sample photographs alone.
+
+    The one person in them is turned, mirrored, lit otherwise, and put with a soft border into the
+    other samples.
+
+    Returns:
+        Scenes of twelve sizes and places, uint8 (H, W, 3) RGB each.
     """
     random = np.random.default_rng(3)
     backgrounds = [

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.domain import Picture
-from training.animegan_features import FEATURE_STUDENT, load_student_features
-from training.distil import to_tensor
+from training.data.tensors import to_tensor
+from training.losses.features import FEATURE_STUDENT, load_student_features
 
 Features = Callable[[Picture], NDArray[np.float64]]
 CELL = 16  # of the feature map: one sample of the student's features, 64 px a side
@@ -61,8 +61,13 @@ def student_features() -> tuple[Features, str]:
 
 
 def inception_features(path: Path) -> tuple[Features, str]:
-    """Inception's 2048 pool features, of the TorchScript file of StyleGAN's authors
-    (inception-2015-12-05.pt): then the distance is the FID.
+    """Loads Inception's 2048 pool features, with which the distance is the FID.
+
+    Args:
+        path: The TorchScript file of StyleGAN's authors, inception-2015-12-05.pt.
+
+    Returns:
+        The features and their name for the report.
     """
     net = torch.jit.load(str(path), map_location="cpu").eval()
 
