@@ -1,12 +1,14 @@
 // What went wrong, as the page says it: our words with the limit in them, the server's own beneath.
 
 import { h, icon } from "./dom.js";
-import { has, number, or, size, t } from "./text.js";
+import { current, has, number, or, size, t } from "./text.js";
 
 // how the two numbers of an error are read
 const UNITS = {
   too_many_bytes: size,
-  too_many_pixels: (pixels) => t("unit.megapixels", { value: number(pixels / 1e6, 1) }),
+  // counted in millions, in Chinese in tens of thousands
+  too_many_pixels: (pixels) =>
+    t("unit.megapixels", { value: number(pixels / (current() === "zh" ? 1e4 : 1e6), 1) }),
   too_much_memory: (megabytes) => size(megabytes * 1e6),
   extreme_aspect: (ratio) => t("unit.ratio", { value: number(ratio, 0) }),
 };
