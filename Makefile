@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails examples corpus-formats \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -100,6 +100,10 @@ gallery: $(VENV)/.development
 ## make thumbnails       the pictures on the page's style cards, from samples/
 thumbnails: $(VENV)/.development
 	$(BIN)/python -m benchmarks.thumbnails
+
+## make examples         the example photographs of the page's invitation, from samples/
+examples: $(VENV)/.development
+	$(BIN)/python -m benchmarks.examples
 
 ## make corpus-formats   docs/formats.md: what nine other programs write, drawn and compared (Debian)
 corpus-formats: $(VENV)/.development

@@ -43,6 +43,7 @@ def before_and_after(pipeline: Pipeline) -> tuple[Image.Image, Image.Image]:
 
 
 def main() -> None:
+    """Writes all of them."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         shutil.copyfile(SAMPLES / f"{name}.jpg", FOLDER / f"{name}.jpg")
