@@ -183,7 +183,7 @@ def test_a_server_of_ours_asks_for_its_own_token():
 def test_a_cold_start_of_http_needs_no_pydantic():
     """Reading requests, choosing the route and refusing: what every first call pays for."""
     event = json.dumps(call("POST", "/v1/stylise", b"x", content_type="image/jpeg"))
-    code = "import sys, json, handler; from conftest import Context; "
+    code = "import sys, json, handler; from calls import Context; "
     code += f"answer = handler.lambda_handler(json.loads({event!r}), Context()); "
     code += "print(answer['statusCode'], 'pydantic' in sys.modules, 'boto3' in sys.modules)"
     root = Path(__file__).parents[2]

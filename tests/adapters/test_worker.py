@@ -373,8 +373,8 @@ def test_metrics_and_logs_say_what_happened_and_no_more(
 
 def test_a_cold_start_is_counted_once():
     code = (
-        "import json, handler, conftest\n"
-        "for _ in range(2): print(json.dumps(handler.lambda_handler({}, conftest.Context())))"
+        "import json, calls, handler\n"
+        "for _ in range(2): print(json.dumps(handler.lambda_handler({}, calls.Context())))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code],

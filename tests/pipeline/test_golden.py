@@ -1,6 +1,8 @@
 """What every style draws, held against a picture of it that somebody looked at.
 
-After a change that is meant to be seen: pytest tests/pipeline/test_golden.py --update-golden, and look.
+After a change that is meant to be seen, draw them anew and look:
+
+    pytest tests/pipeline/test_golden.py --update-golden
 """
 
 from __future__ import annotations

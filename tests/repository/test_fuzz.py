@@ -67,7 +67,10 @@ def test_the_command_says_what_it_sent_and_ends_well() -> None:
             "forms",
         ],
         cwd=root,
-        env={"PYTHONPATH": str(root), "PATH": "/usr/bin"},
+        env={
+            "PYTHONPATH": f"{root}:{root / 'tests' / 'adapters'}:{root / 'tests' / 'pipeline'}",
+            "PATH": "/usr/bin",
+        },
         capture_output=True,
         text=True,
         check=True,

@@ -1,8 +1,8 @@
 """The doors that strangers' bytes come through, each with what is sent there and what must hold.
 
 A target's check raises AssertionError where something came out that has no name, or that took more
-than MAX_S; hypothesis makes what it is given smaller then. `python tests/support/fuzz_run.py` sends for as
-long as it is told, tests/repository/test_fuzz.py a little with every run, and all that was ever found.
+than MAX_S; hypothesis makes what it is given smaller then. `make fuzz` sends for as long as it is
+told, tests/repository/test_fuzz.py a little with every run, and all that was ever found.
 """
 
 from __future__ import annotations
