@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 import boto3
-from conftest import Context
+from calls import Context
 
 from handler import lambda_handler
 

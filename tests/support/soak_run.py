@@ -16,10 +16,11 @@ import json
 import random
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 from buckets import put, s3_event
-from conftest import ROOT, Context
+from calls import Context
 from corpus_run import children, held
 from PIL import Image, ImageFilter
 
@@ -34,7 +35,10 @@ SHIFT = 0.15  # of its sides, by which a photo is cut at most
 
 def photos(chance: random.Random) -> Iterator[bytes]:
     """One after the other, without an end."""
-    known = [Image.open(ROOT / "samples" / f"{name}.jpg") for name in ("chelsea", "astronaut")]
+    known = [
+        Image.open(Path(__file__).resolve().parents[2] / "samples" / f"{name}.jpg")
+        for name in ("chelsea", "astronaut")
+    ]
     while True:
         photo = chance.choice(known)
         left, top, right, bottom = (chance.uniform(0, SHIFT) for _ in range(4))

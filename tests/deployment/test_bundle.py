@@ -10,7 +10,7 @@ import pytest
 from adapters.http.bundle import BundleError, bundle
 from adapters.http.pages import BUNDLE, Pages
 
-WEB = Path(__file__).resolve().parent.parent / "web"
+WEB = Path(__file__).resolve().parents[2] / "web"
 
 MODULES = {
     "main": """import { twice as double, Box } from "./a.js";
