@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy fuzz check format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -67,6 +67,10 @@ check: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+## make wheel            dist/: the wheel, built apart from this folder's environment
+wheel: $(SUPPLY)/uv
+	$(SUPPLY)/uv build --quiet --wheel --out-dir dist
 
 ## make format           formats and sorts imports
 format: $(VENV)/.development
@@ -223,4 +227,4 @@ openapi: $(VENV)/.development
 
 ## make clean            removes what the targets above made
 clean:
-	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build dist

@@ -52,10 +52,10 @@ CHANNELS, LAYERS, SIDE_PX = 64, 8, 128  # of the convolutions that ratios are ta
 PREPARED = """
 import pickle, sys
 from pathlib import Path
-from pipeline import Options, Settings, fingerprint, sidecar_json
+from pipeline import Options, Origin, Settings, fingerprint, sidecar_json
 from pipeline.tiling import plan
 from pipeline.weights import Layer
-settings = Settings()
+settings, origin = Settings(), Origin("b", "k", "v", "e")
 sidecar = pickle.loads(Path(sys.argv[2]).read_bytes())
 def repeated():
     {work}
@@ -64,7 +64,7 @@ for _ in range(int(sys.argv[1])):
 """
 PYTHON: Mapping[str, str] = {
     "options": 'Options.from_mapping({"style": "cel", "strength": "0.5", "faces": "off"})',
-    "fingerprint": 'fingerprint("1", Options(), bucket="b", key="k", version_id="v", etag="e")',
+    "fingerprint": 'fingerprint("1", Options(), origin)',
     "manifest": "Layer(settings.weights_dir, settings.checkpoints_dir).specs",
     "plan of 24 megapixels": "list(plan(4000, 6000, 1024, 112, 4))",
     "sidecar": "sidecar_json(sidecar)",

@@ -20,8 +20,8 @@ from benchmarks.machine import ROOT, THREADS
 from pipeline import Options, Pipeline, Settings
 from pipeline.domain import Picture
 from pipeline.weights import Layer
-from training.data import read_rgb
-from training.teachers import (
+from training.data.photographs import read_rgb
+from training.published.readers import (
     draw_with,
     load_animeganv2_tflite,
     load_whitebox_tflite,

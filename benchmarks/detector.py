@@ -21,8 +21,8 @@ from pipeline.domain import Picture
 from pipeline.engines import open_engine
 from pipeline.faces.detect import PADDING, detect
 from pipeline.weights import Layer
-from training.detector import TEACHER, Teacher
-from training.detector_figures import Figures, figures, found_in, held_out_pictures
+from training.metrics.detection import Figures, figures, found_in, held_out_pictures
+from training.tasks.detector import TEACHER, Teacher
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = (480, 640)

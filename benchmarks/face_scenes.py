@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.machine import ROOT
 from pipeline.domain import Picture
-from training.data import read_rgb, split
+from training.data.photographs import read_rgb, split
 
 SCENE_PX = (640, 480)
 COLUMNS, ROWS = 6, 5  # of a crowd

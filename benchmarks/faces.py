@@ -34,10 +34,10 @@ from pipeline.faces.align import alignment, crop
 from pipeline.faces.detect import CAP_PX, detect
 from pipeline.nets import build
 from pipeline.weights import Layer
-from training.data import read_rgb
-from training.detectors import PUBLISHED_RANGE
-from training.distil import to_tensor
-from training.teachers import load_retinaface_onnx
+from training.data.photographs import read_rgb
+from training.data.tensors import to_tensor
+from training.export.detectors import PUBLISHED_RANGE
+from training.published.readers import load_retinaface_onnx
 
 Finder = Callable[[Picture], tuple[Face, ...]]
 Distance = Callable[[Picture, Picture], float]

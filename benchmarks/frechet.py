@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.domain import Picture
-from training.animegan_features import FEATURE_STUDENT, load_student_features
-from training.distil import to_tensor
+from training.data.tensors import to_tensor
+from training.losses.features import FEATURE_STUDENT, load_student_features
 
 Features = Callable[[Picture], NDArray[np.float64]]
 CELL = 16  # of the feature map: one sample of the student's features, 64 px a side

@@ -25,8 +25,8 @@ from pipeline.domain import Picture
 from pipeline.faces.align import ALIGNED_PX, alignment, crop
 from pipeline.faces.parse import REGIONS
 from pipeline.measure import ciede2000, colour_shift
-from training.data import read_rgb, split
-from training.figures import dark_lines
+from training.data.photographs import read_rgb, split
+from training.metrics.drawing import dark_lines
 
 PHOTOGRAPHS = 24
 FACES = 60

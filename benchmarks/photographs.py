@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.machine import ROOT
 from pipeline.domain import Picture
-from training.data import read_rgb
+from training.data.photographs import read_rgb
 
 
 def montage(width: int, height: int) -> Picture:

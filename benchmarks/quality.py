@@ -34,10 +34,10 @@ from pipeline.domain import Photo, Picture
 from pipeline.enhance import enhance
 from pipeline.enhance.classic import denoise
 from pipeline.enhance.gate import by_estimate
-from training.data import read_rgb
-from training.degradations import Blur, Darken, Jpeg, Noise, Resize, Step, degrade
-from training.quality import whole_photos
-from training.restore import photographs
+from training.data.degradations import Blur, Darken, Jpeg, Noise, Resize, Step, degrade
+from training.data.photographs import read_rgb
+from training.tasks.quality import whole_photos
+from training.tasks.restorer import photographs
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt

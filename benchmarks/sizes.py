@@ -21,7 +21,7 @@ from pipeline.nets.animeganv2 import AnimeGANv2Generator
 from pipeline.scale import choose_scale
 from pipeline.stylise import stylise
 from pipeline.weights import Layer
-from training.layer import export_onnx
+from training.export.layer import export_onnx
 
 STYLE = "hayao"
 ROUNDS = {(512, 512): 7, (1024, 1024): 3, (1920, 1080): 2}

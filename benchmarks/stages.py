@@ -23,7 +23,7 @@ from pipeline.domain import Picture
 from pipeline.enhance.classic import denoise, equalise, sharpen
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
 from pipeline.nets.rrdbnet import RRDBNet
-from training.distil import to_tensor
+from training.data.tensors import to_tensor
 
 SIZES = ((576, 432), (1152, 864), (1920, 1080), (3456, 2304), (6000, 4000))
 WARM_RUNS = 3

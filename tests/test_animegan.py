@@ -21,12 +21,12 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training.animegan import Recipe, Run, networks, published, resume  # noqa: E402
-from training.animegan import train as train_animegan  # noqa: E402
-from training.checkpoint import load, save  # noqa: E402
 from training.cli import train  # noqa: E402
-from training.errors import CheckpointNotSaved, LossNotFinite, ResumeMismatch  # noqa: E402
-from training.recipe import changed  # noqa: E402
+from training.engine.checkpoint import load, save  # noqa: E402
+from training.engine.errors import CheckpointNotSaved, LossNotFinite, ResumeMismatch  # noqa: E402
+from training.engine.recipe import changed  # noqa: E402
+from training.tasks.animegan import Recipe, Run, networks, published, resume  # noqa: E402
+from training.tasks.animegan import train as train_animegan  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 TINY = "batch=1 crop_px=32 side_px=40 initialisation_steps=1 log_every=1"
@@ -201,7 +201,7 @@ SAVE_IN_LITTLE_SPACE = """
 import resource, sys
 from pathlib import Path
 import torch
-from training.checkpoint import save
+from training.engine.checkpoint import save
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 save(Path(sys.argv[1]), {"architecture": "animegan", "step": 2, "generator": torch.rand(100_000)})
 """
@@ -240,7 +240,7 @@ KILL_WHILE_SAVING = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from training.checkpoint import save
+from training.engine.checkpoint import save
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 save(Path(sys.argv[1]), {"architecture": "animegan", "step": 2, "generator": torch.rand(1000)})
 """

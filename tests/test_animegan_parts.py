@@ -13,9 +13,9 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training.animegan_data import AnimeData, fit, mean_shift, read_picture, smooth_edges  # noqa: E402
-from training.animegan_features import FEATURE_STUDENT, open_features  # noqa: E402
-from training.animegan_losses import (  # noqa: E402
+from training.data.animegan import AnimeData, fit, mean_shift, read_picture, smooth_edges  # noqa: E402
+from training.engine.errors import UnreadablePicture, WeightsMismatch  # noqa: E402
+from training.losses.animegan import (  # noqa: E402
     colour_loss,
     content_loss,
     discriminator_loss,
@@ -25,8 +25,8 @@ from training.animegan_losses import (  # noqa: E402
     to_yuv,
     total_variation_loss,
 )
-from training.errors import UnreadablePicture, WeightsMismatch  # noqa: E402
-from training.vgg import Vgg19Features, load_vgg19  # noqa: E402
+from training.losses.features import FEATURE_STUDENT, open_features  # noqa: E402
+from training.losses.vgg import Vgg19Features, load_vgg19  # noqa: E402
 
 
 def test_adversarial_losses_by_hand() -> None:

@@ -18,8 +18,8 @@ from pipeline.faces.parse import labels, parse  # noqa: E402
 from pipeline.nets import build  # noqa: E402
 from pipeline.nets.bisenet import BiSeNet, renamed  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
-from training.errors import WeightsMismatch  # noqa: E402
-from training.importers import fill  # noqa: E402
+from training.engine.errors import WeightsMismatch  # noqa: E402
+from training.published.importers import fill  # noqa: E402
 
 
 def published_shapes() -> dict[str, tuple[int, ...]]:

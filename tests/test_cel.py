@@ -11,7 +11,7 @@ from skimage.color import deltaE_ciede2000
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from pipeline.measure import psnr_db
-from training.cel import (
+from training.looks.cel import (
     CelSettings,
     contours,
     render,

@@ -21,7 +21,18 @@ from pipeline.nets.detector import Detector, DetectorShape, folded  # noqa: E402
 from pipeline.nets.retinaface import RetinaFace  # noqa: E402
 from pipeline.networks import to_planes  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
-from training.detector import (  # noqa: E402
+from training.data.detector import draw_damaged, face_photographs  # noqa: E402
+from training.engine.errors import NoPictures, StyleRefused  # noqa: E402
+from training.export.detector import add_detector  # noqa: E402
+from training.export.layer import Place  # noqa: E402
+from training.metrics.detection import (  # noqa: E402
+    agreement,
+    count_faces,
+    figures,
+    held_out_pictures,
+    matched,
+)
+from training.tasks.detector import (  # noqa: E402
     TEACHER,
     Recipe,
     Teacher,
@@ -32,17 +43,6 @@ from training.detector import (  # noqa: E402
     settle,
     train,
 )
-from training.detector_data import draw_damaged, face_photographs  # noqa: E402
-from training.detector_figures import (  # noqa: E402
-    agreement,
-    count_faces,
-    figures,
-    held_out_pictures,
-    matched,
-)
-from training.errors import NoPictures, StyleRefused  # noqa: E402
-from training.export_detector import add_detector  # noqa: E402
-from training.layer import Place  # noqa: E402
 
 
 def published() -> RetinaFace:
@@ -313,7 +313,7 @@ def test_statistics_are_counted_anew_over_all_batches() -> None:
 def test_a_detector_that_int8_spoils_is_refused(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training import export_detector
+    from training.export import detector as export_detector
 
     picture = np.zeros((64, 64, 3), np.uint8)
     wanted = {"photographs": [found((5, 5, 40, 0.9, 0))]}

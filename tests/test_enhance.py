@@ -27,13 +27,13 @@ from pipeline.light import brighten, headroom_stops  # noqa: E402
 from pipeline.nets.quality import QualityModel, QualityShape, in_units, normalise  # noqa: E402
 from pipeline.nets.restorer import Restorer, RestorerShape  # noqa: E402
 from pipeline.quality import LIGHTS, assess, light_levels, look  # noqa: E402
-from training.data import read_rgb  # noqa: E402
-from training.degradations import KINDS, Blur, Darken, Jpeg, Noise, degrade  # noqa: E402
-from training.export_quality import add_quality  # noqa: E402
-from training.export_restorer import add_restorer  # noqa: E402
-from training.layer import Place  # noqa: E402
-from training.quality import CLEARLY, Case, truth_of  # noqa: E402
-from training.restore import Pair, halve  # noqa: E402
+from training.data.degradations import KINDS, Blur, Darken, Jpeg, Noise, degrade  # noqa: E402
+from training.data.photographs import read_rgb  # noqa: E402
+from training.export.layer import Place  # noqa: E402
+from training.export.quality import add_quality  # noqa: E402
+from training.export.restorer import add_restorer  # noqa: E402
+from training.tasks.quality import CLEARLY, Case, truth_of  # noqa: E402
+from training.tasks.restorer import Pair, halve  # noqa: E402
 
 SHIPPED = Settings()
 PHOTO = data.chelsea()  # 300x451

@@ -27,10 +27,10 @@ from pipeline.nets.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E
 from pipeline.nets.student import StudentShape  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
 from training import weights_cli  # noqa: E402
-from training.distil import Student  # noqa: E402
-from training.errors import AnotherFile  # noqa: E402
-from training.importers import PUBLISHED, Published, find_state, git_blob, identify  # noqa: E402
-from training.layer import Place, install  # noqa: E402
+from training.engine.errors import AnotherFile  # noqa: E402
+from training.export.layer import Place, install  # noqa: E402
+from training.published.importers import PUBLISHED, Published, find_state, git_blob, identify  # noqa: E402
+from training.tasks.student import Student  # noqa: E402
 
 TEACHER = (
     Path(__file__).parent.parent.parent / "shared" / "teachers" / "animeganv2_hayao_int8.tflite"
@@ -301,7 +301,7 @@ def test_real_weights_come_through_the_import(bench: Bench) -> None:
     """The published graph has int8 activations: they set how close the float import comes."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from training.teachers import load_animeganv2_tflite
+    from training.published.readers import load_animeganv2_tflite
 
     file = bench.save(load_animeganv2_tflite(TEACHER).state_dict(), "hayao_full.pt")
     asked = ["--licence", "non-commercial", "--upsampling", "legacy"]

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training.layer import Place, install
+from training.export.layer import Place, install
 
 
 def test_a_style_that_is_made_anew_keeps_what_was_chosen_for_it(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from pipeline.measure import ssim
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from benchmarks.looks import apart, skin_shifts
-from training.figures import edge_width_px, line_f1
-from training.grade import grade_drawing
-from training.styles import STYLES as LOOKS
+from training.looks.grade import grade_drawing
+from training.looks.styles import STYLES as LOOKS
+from training.metrics.drawing import edge_width_px, line_f1
 
 PIPELINE = Pipeline(Settings())
 STYLES = [spec.name for spec in PIPELINE.styles()]

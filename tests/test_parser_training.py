@@ -19,19 +19,7 @@ from pipeline.faces.align import alignment, crop  # noqa: E402
 from pipeline.faces.parse import REGIONS  # noqa: E402
 from pipeline.nets import build  # noqa: E402
 from pipeline.nets.parser import Parser, ParserShape  # noqa: E402
-from training.errors import StyleRefused  # noqa: E402
-from training.export_parser import add_parser, calibration_of  # noqa: E402
-from training.layer import Place, install  # noqa: E402
-from training.parser import (  # noqa: E402
-    MEASURED,
-    Recipe,
-    folded,
-    loss_of,
-    normalised,
-    overlaps,
-    train,
-)
-from training.parser_data import (  # noqa: E402
+from training.data.parser import (  # noqa: E402
     MIRRORED,
     as_measured,
     batch,
@@ -41,8 +29,20 @@ from training.parser_data import (  # noqa: E402
     picture_of,
     targets_of,
 )
-from training.parser_targets import FACES, LEVEL, PAIRS, Case, cells, load, sided  # noqa: E402
-from training.parser_teacher import ParserTeacher  # noqa: E402
+from training.data.parser_targets import FACES, LEVEL, PAIRS, Case, cells, load, sided  # noqa: E402
+from training.engine.errors import StyleRefused  # noqa: E402
+from training.export.layer import Place, install  # noqa: E402
+from training.export.parser import add_parser, calibration_of  # noqa: E402
+from training.published.parser_teacher import ParserTeacher  # noqa: E402
+from training.tasks.parser import (  # noqa: E402
+    MEASURED,
+    Recipe,
+    folded,
+    loss_of,
+    normalised,
+    overlaps,
+    train,
+)
 
 ROOT = Path(__file__).parent.parent
 TEACHERS = ROOT.parent / "shared" / "teachers"
@@ -230,7 +230,7 @@ def test_held_out_faces_are_measured_at_full_size(folder: Path) -> None:
 
 def test_four_steps_are_two_and_two_more_and_are_exported(folder: Path, tmp_path: Path) -> None:
     def run(out: str, steps: int) -> dict[str, torch.Tensor]:
-        command = [sys.executable, "-m", "training.parser", "--targets", str(folder)]
+        command = [sys.executable, "-m", "training.tasks.parser", "--targets", str(folder)]
         command += ["--output", str(tmp_path / out), "--set", f"steps={steps}", "--set", "batch=2"]
         # one thread: with more, the order of sums depends on who is faster
         environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
-from training.plot import plot
+from training.engine.plot import plot
 
 
 def test_a_log_becomes_a_picture_with_a_panel_for_each_figure(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 
 from pipeline.nets.quality import MEASURES, QualityModel, QualityShape  # noqa: E402
 from pipeline.quality import LIGHTS  # noqa: E402
-from training.degradations import KINDS, Damage  # noqa: E402
-from training.quality import (  # noqa: E402
+from training.data.degradations import KINDS, Damage  # noqa: E402
+from training.tasks.quality import (  # noqa: E402
     Recipe,
     batch,
     draw_case,
@@ -28,7 +28,7 @@ from training.quality import (  # noqa: E402
     thresholds_of,
     truth_of,
 )
-from training.restore import photographs  # noqa: E402
+from training.tasks.restorer import photographs  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SMALL = QualityShape((8, 8, 8), 8)
@@ -132,7 +132,7 @@ def test_the_served_model_is_small() -> None:
 
 def test_four_steps_are_two_and_two_more(folder: Path, tmp_path: Path) -> None:
     def run(out: str, steps: int) -> dict[str, torch.Tensor]:
-        command = [sys.executable, "-m", "training.quality", "--data", str(folder)]
+        command = [sys.executable, "-m", "training.tasks.quality", "--data", str(folder)]
         command += ["--output", str(tmp_path / out), "--set", f"steps={steps}", "--set", "batch=2"]
         # one thread: with more, the order of sums depends on who is faster
         environment = os.environ | {"OMP_NUM_THREADS": "1"}

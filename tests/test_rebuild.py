@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training import detector, distil, parser, quality, restore, upsampler
-from training.layer import CHECKPOINTS
+from training.engine.recipe import changed
+from training.export.layer import CHECKPOINTS
 from training.rebuild import (
     DETECTOR,
     MAKERS,
@@ -22,7 +22,9 @@ from training.rebuild import (
     UPSAMPLER,
     Stage,
 )
-from training.recipe import changed
+from training.tasks import detector, parser, quality, upsampler
+from training.tasks import restorer as restore
+from training.tasks import student as distil
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = {

@@ -17,7 +17,7 @@ from skimage import data
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from pipeline.nets.restorer import Restorer, RestorerShape  # noqa: E402
-from training.degradations import (  # noqa: E402
+from training.data.degradations import (  # noqa: E402
     KINDS,
     Blur,
     Brighten,
@@ -29,9 +29,9 @@ from training.degradations import (  # noqa: E402
     degrade,
     draw_steps,
 )
-from training.distil import to_picture, to_tensor  # noqa: E402
-from training.errors import NoPictures  # noqa: E402
-from training.restore import (  # noqa: E402
+from training.data.tensors import to_picture, to_tensor  # noqa: E402
+from training.engine.errors import NoPictures  # noqa: E402
+from training.tasks.restorer import (  # noqa: E402
     Recipe,
     batch,
     gains,
@@ -214,7 +214,7 @@ def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
     folder = make_photographs(tmp_path / "data")
 
     def run(out: str, steps: int) -> dict[str, torch.Tensor]:
-        command = [sys.executable, "-m", "training.restore", "--data", str(folder)]
+        command = [sys.executable, "-m", "training.tasks.restorer", "--data", str(folder)]
         command += ["--output", str(tmp_path / out)]
         for setting in (f"steps={steps}", "doubled=1", "same_size=1", "crop_px=32"):
             command += ["--set", setting]

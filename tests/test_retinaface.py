@@ -19,7 +19,7 @@ from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import detect, priors  # noqa: E402
 from pipeline.nets.retinaface import RetinaFace, is_retinaface  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
-from training.teachers import load_retinaface_onnx  # noqa: E402
+from training.published.readers import load_retinaface_onnx  # noqa: E402
 
 TEACHER = Path(__file__).parent.parent.parent / "shared/teachers/retinaface_mobilenet025.onnx"
 NO_TEACHER = "the published weights (../shared/teachers) are not here"

@@ -21,12 +21,13 @@ import safetensors.torch  # noqa: E402
 from pipeline.measure import psnr_db  # noqa: E402
 from pipeline.nets.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
 from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
-from training.data import split, windows  # noqa: E402
-from training.distil import Recipe, learning_rate, to_picture, to_tensor  # noqa: E402
-from training.figures import dark_lines, edge_width_px, figures, line_f1  # noqa: E402
-from training.grade import Grade, grade_drawing, skin_likeness  # noqa: E402
-from training.losses import contour_weight, energy_loss, gradient_loss  # noqa: E402
-from training.recipe import InvalidSetting, changed  # noqa: E402
+from training.data.photographs import split, windows  # noqa: E402
+from training.data.tensors import to_picture, to_tensor  # noqa: E402
+from training.engine.recipe import InvalidSetting, changed  # noqa: E402
+from training.looks.grade import Grade, grade_drawing, skin_likeness  # noqa: E402
+from training.losses.drawing import contour_weight, energy_loss, gradient_loss  # noqa: E402
+from training.metrics.drawing import dark_lines, edge_width_px, figures, line_f1  # noqa: E402
+from training.tasks.student import Recipe, learning_rate  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 TEACHERS = ROOT.parent / "shared" / "teachers"
@@ -115,7 +116,7 @@ def test_windows_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
 
 def test_a_grade_keeps_skin_and_turns_skies() -> None:
     """A face's colours survive a grade that changes every other colour by far more."""
-    from training.styles import STYLES
+    from training.looks.styles import STYLES
 
     photo = data.astronaut()[:256, 64:384]
     skin = skin_likeness(cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)) > 0.9
@@ -282,7 +283,7 @@ def test_bad_calls_of_distil_are_said_in_one_line(tmp_path: Path) -> None:
 @needs_teacher
 def test_the_dequantised_teacher_draws_what_its_graph_draws() -> None:
     """Real weights prove the architecture; the graph's int8 activations set how close it gets."""
-    from training.teachers import draw_with, load_animeganv2_tflite
+    from training.published.readers import draw_with, load_animeganv2_tflite
 
     photo = cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
     published = of_graph(TEACHER, photo)
@@ -300,7 +301,7 @@ def test_the_dequantised_teacher_draws_what_its_graph_draws() -> None:
 @needs_teacher
 def test_white_box_cartoongan_draws_what_its_graph_draws() -> None:
     """No int8 here, so the two agree to the rounding of half precision."""
-    from training.teachers import load_whitebox_tflite
+    from training.published.readers import load_whitebox_tflite
 
     path = TEACHERS / "whitebox_cartoongan_fp16.tflite"
     photo = cv2.resize(data.astronaut(), (224, 224), interpolation=cv2.INTER_AREA)
@@ -314,7 +315,7 @@ def test_white_box_cartoongan_draws_what_its_graph_draws() -> None:
 @needs_teacher
 def test_cartoongan_is_read_in_its_order(tmp_path: Path) -> None:
     """Every kernel fits by shape in other orders, too; only in the right one it draws."""
-    from training.teachers import open_cartoongan
+    from training.published.readers import open_cartoongan
 
     photo = cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
     drawn = open_cartoongan(TEACHERS / "cartoongan_paprika_int8.npz")(photo)

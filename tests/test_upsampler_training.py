@@ -13,9 +13,10 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 
 from pipeline.enlarge import PASSES, steepen  # noqa: E402
 from pipeline.nets.upsampler import Upsampler, UpsamplerShape  # noqa: E402
-from training.cel import CelSettings  # noqa: E402
-from training.distil import to_picture, to_tensor  # noqa: E402
-from training.upsampler import (  # noqa: E402
+from training.data.tensors import to_picture, to_tensor  # noqa: E402
+from training.data.upsampler_targets import Pair, clean, draw, large, varied, wide  # noqa: E402
+from training.looks.cel import CelSettings  # noqa: E402
+from training.tasks.upsampler import (  # noqa: E402
     Faults,
     Recipe,
     Run,
@@ -25,7 +26,6 @@ from training.upsampler import (  # noqa: E402
     steepen_tensor,
     train,
 )
-from training.upsampler_targets import Pair, clean, draw, large, varied, wide  # noqa: E402
 
 SMALL = Recipe(steps=4, batch=2, crop_px=32)
 
@@ -141,5 +141,5 @@ def test_targets_are_drawn_once_and_training_goes_on_where_it_stopped(tmp_path: 
 
 
 def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"run training\.upsampler_targets first"):
+    with pytest.raises(FileNotFoundError, match=r"run training\.data\.upsampler_targets first"):
         pairs(tmp_path, 0.6)

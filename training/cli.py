@@ -66,8 +66,8 @@ def animegan(
         import torch
         from rich.console import Console
 
-        from training.animegan import Run, published, train
-        from training.recipe import changed
+        from training.engine.recipe import changed
+        from training.tasks.animegan import Run, published, train
 
         recipe = changed(published(version, preset), changes)
         if device == "auto":
@@ -78,7 +78,7 @@ def animegan(
 
 
 @train.command()
-@click.option("--targets", type=FOLDER, required=True, help="made by training.targets")
+@click.option("--targets", type=FOLDER, required=True, help="made by training.data.targets")
 @click.option("--validation", type=FOLDER, required=True, help="the same, of held-out photographs")
 @click.option("-o", "--output", type=FOLDER, required=True, help="checkpoint, log and sheets")
 @click.option("--style", metavar="STYLE", help="whose grade the targets get")
@@ -97,8 +97,8 @@ def distil(
     The same command again continues where it stopped.
     """
     with _named_errors():
-        from training.distil import Recipe, Run, train
-        from training.recipe import changed
+        from training.engine.recipe import changed
+        from training.tasks.student import Recipe, Run, train
 
         recipe = changed(Recipe(), changes)
         train(recipe, Run(targets, validation, output, style, start_from))
@@ -108,8 +108,8 @@ def distil(
 def _named_errors() -> Iterator[None]:
     """One line instead of a traceback: exit code 2 for the command line, 1 for the rest."""
     try:
-        from training.errors import TrainingError
-        from training.recipe import InvalidSetting
+        from training.engine.errors import TrainingError
+        from training.engine.recipe import InvalidSetting
 
         try:
             yield

@@ -12,26 +12,20 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from training import (
-    detector,
-    distil,
-    export,
-    export_detector,
-    export_parser,
-    export_quality,
-    export_restorer,
-    export_upsampler,
-    parser,
-    parser_targets,
-    quality,
-    restore,
-    upsampler,
-    upsampler_targets,
-)
-from training.layer import CHECKPOINTS, Place
-from training.recipe import changed
-from training.styles import STYLES
-from training.targets import Targets, draw_targets
+from training.data import parser_targets, upsampler_targets
+from training.data.targets import Targets, draw_targets
+from training.engine.recipe import changed
+from training.export import detector as export_detector
+from training.export import parser as export_parser
+from training.export import quality as export_quality
+from training.export import restorer as export_restorer
+from training.export import student as export
+from training.export import upsampler as export_upsampler
+from training.export.layer import CHECKPOINTS, Place
+from training.looks.styles import STYLES
+from training.tasks import detector, parser, quality, upsampler
+from training.tasks import restorer as restore
+from training.tasks import student as distil
 
 HELD_OUT = 48  # windows, drawn with seed 2
 HELD_OUT_SEED = 2

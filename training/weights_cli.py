@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import KireiError
-from training.errors import TrainingError
+from training.engine.errors import TrainingError
 
 if TYPE_CHECKING:
-    from training.generators import Added
+    from training.published.generators import Added
 
 ROOT = Path(__file__).resolve().parent.parent
 UPSAMPLINGS = ("half_pixel", "align_corners", "legacy")
@@ -81,8 +81,8 @@ def import_(
     checked against the published content.
     """
     with _named_errors("import"):
-        from training.importers import import_generator
-        from training.layer import Place
+        from training.export.layer import Place
+        from training.published.importers import import_generator
 
         added = import_generator(
             file, photos=photos, place=Place(layer, checkpoints), replace=replace, **given
@@ -116,8 +116,8 @@ def add(
 ) -> None:
     """Make a style of a checkpoint of `kirei train`."""
     with _named_errors("add"):
-        from training.importers import add_checkpoint
-        from training.layer import Label, Place
+        from training.export.layer import Label, Place
+        from training.published.importers import add_checkpoint
 
         added = add_checkpoint(
             checkpoint,

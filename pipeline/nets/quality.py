@@ -62,9 +62,9 @@ class QualityShape:
 class QualityModel(nn.Module):
     """float32 RGB in [-1, 1], thumbnails (N, 3, T, T) and patches (N * K, 3, P, P), those of the
     highest variance first, and stops below white (N, LIGHTS), as ``light_levels`` in
-    pipeline/quality.py has them, to (N, 5): MEASURES in their units, as training/degradations.py
-    has them, and a score from 0 to 1: one half for a photo in which a fault is just clearly
-    there, see ``truth_of`` in training/quality.py.
+    pipeline/quality.py has them, to (N, 5): MEASURES in their units, as
+    training/data/degradations.py has them, and a score from 0 to 1: one half for a photo in
+    which a fault is just clearly there, see ``truth_of`` in training/tasks/quality.py.
     """
 
     def __init__(self, shape: QualityShape) -> None:

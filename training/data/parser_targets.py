@@ -1,0 +1,200 @@
+"""Faces and what the teacher says of them, made once: what the parser is trained on.
+
+    python -m training.data.parser_targets --data ../shared/data --teachers ../shared/teachers \\
+        --output .cache/targets/parser
+
+Faces are found and aligned as the pipeline aligns them, by the five landmarks of the published
+RetinaFace, in the photographs as they are ("plain") and once more as the pipeline has repaired
+them when it parses their faces ("repaired"): there the teacher has less to be wrong about. Of
+each a wider crop is kept, so that training can turn, shift and scale it, and the
+teacher's logits for the aligned square.
+
+The teacher tells left from right by chance (of frontal faces it swaps both eyes and both brows
+in half; it must have learned from mirrored faces with labels that were not), so the members of
+a pair are told apart by the landmarks instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from pipeline import Options, Pipeline, Settings
+from pipeline.decode import decode, fit
+from pipeline.domain import Picture
+from pipeline.enhance import enhance
+from pipeline.faces.align import alignment, crop, inverse, moved
+from pipeline.faces.detect import CAP_PX, Candidates, suppress
+from pipeline.faces.detect import decode as decode_answers
+from pipeline.nets.retinaface import MEAN
+from training.data.photographs import read_rgb, split
+from training.metrics.detection import shown
+from training.published.parser_teacher import SIDE_PX, STEP_PX, ParserTeacher
+
+PARSER, DETECTOR = "bisenetv2_celebamaskhq_448_int8.tflite", "retinaface_mobilenet025.onnx"
+FACES = ("plain", "repaired")
+KINDS = ("faces/face-*.jpg", "portraits/portrait-*.jpg", "photos/*.jpg")
+ALIGNED_PX = 256
+WIDER = 1.5  # side of the kept crop over that of the aligned square
+LEAST_SCORE = 0.9  # the pipeline's own threshold
+LEAST_FACE_PX = 36  # of the box's longer side; smaller ones show no eyes to learn from
+BORDER_SHARE = 0.3  # photographs that end at the cheeks are shown with some border around
+LEVEL = 0.125  # of the logits as they are kept, int8
+PAIRS = ((2, 3), (4, 5), (7, 8))  # brows, eyes, ears: the person's own left, and right
+NEVER = -16.0  # the logit of a left eye on the right side
+
+
+class Detector:
+    """The published RetinaFace (Deng et al., CVPR 2020) with a MobileNet-0.25 at ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def find(self, photo: Picture) -> Candidates:
+        """The faces of a photo of any size, the surest first, in its pixels."""
+        border = round(BORDER_SHARE * min(photo.shape[:2]))
+        around = cv2.copyMakeBorder(photo, border, border, border, border, cv2.BORDER_CONSTANT)
+        scale = min(1.0, CAP_PX / max(around.shape[:2]))
+        seen = shown(around)
+        planes = (seen[..., ::-1] - np.array(MEAN, np.float32)).transpose(2, 0, 1)[None]
+        boxes, scores, landmarks = self._session.run(None, {"input0": planes})
+        answers = np.concatenate([boxes[0], scores[0, :, 1:], landmarks[0]], 1)
+        found = suppress(decode_answers(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
+        return found.moved((scale, scale), (-border, -border))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A face as it is kept.
+
+    ``wide``: uint8 (384, 384, 3), with the aligned 256 px square in its middle. ``logits``: int8
+    (19, 56, 56), the teacher's over LEVEL, where ``cells`` says. ``inside``: bool (56, 56), which
+    cells are of the photograph and not of the border around it.
+    """
+
+    name: str
+    wide: Picture
+    logits: NDArray[np.int8]
+    inside: NDArray[np.bool_]
+
+
+class Repair:
+    """What happens to a photo before its faces are parsed, with the options' defaults."""
+
+    def __init__(self) -> None:
+        self._pipeline, self._options = Pipeline(Settings(threads=1)), Options()
+
+    def read(self, path: Path) -> Picture:
+        """The photo of a file, decoded and repaired by the layer's own networks."""
+        photo, _ = decode(path.read_bytes(), self._pipeline.settings)
+        photo = fit(photo, self._options.max_side_px)
+        tools = self._pipeline.tools(self._options)
+        repaired, _ = enhance(photo, self._pipeline.assess(photo, tools), self._options, tools)
+        return repaired.pixels
+
+
+def cases_of(
+    photo: Picture, name: str, detector: Detector, teacher: ParserTeacher
+) -> Iterator[Case]:
+    """Every face of a photograph that is large enough, named by it and numbered."""
+    faces = detector.find(photo)
+    for number, (box, landmarks) in enumerate(zip(faces.boxes, faces.landmarks, strict=True)):
+        if (box[2:] - box[:2]).max() < LEAST_FACE_PX:
+            continue
+        matrix = alignment(landmarks, SIDE_PX)
+        logits = teacher.logits([crop(photo, matrix, SIDE_PX)])[0]
+        logits = sided(logits, moved(landmarks, matrix))
+        wide_px = round(ALIGNED_PX * WIDER)
+        wider = alignment(landmarks, ALIGNED_PX)
+        wider[:, 2] += (wide_px - ALIGNED_PX) / 2
+        places = moved(cells().reshape(-1, 2), inverse(matrix))
+        inside = np.asarray(((places >= 0) & (places < photo.shape[1::-1])).all(1))
+        yield Case(
+            f"{name}-{number}",
+            crop(photo, wider, wide_px),
+            np.clip(np.rint(logits / LEVEL), -128, 127).astype(np.int8),
+            inside.reshape(logits.shape[1:]),
+        )
+
+
+def cells() -> NDArray[np.float64]:
+    """(56, 56, 2): where in the aligned square of 448 px, x and y, the teacher's cells are."""
+    along = np.arange(SIDE_PX // STEP_PX) * STEP_PX + 0.5
+    return np.stack(np.meshgrid(along, along), -1)
+
+
+def sided(logits: NDArray[np.float32], landmarks: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(19, 56, 56) with each pair's logits, joined, given to the member whose side it is:
+    brows and eyes to the nearer eye, ears to their side of the line between the eyes and from
+    its middle down. ``landmarks`` (5, 2) are in the aligned square, left to right as seen.
+    """
+    places, eyes = cells(), landmarks[:2]
+    nearer = np.linalg.norm(places[..., None, :] - eyes, axis=-1).argmin(-1)
+    beyond = (places - eyes.mean(0)) @ (eyes[1] - eyes[0]) > 0
+    result = logits.copy()
+    for pair, right_as_seen in zip(PAIRS, (nearer == 1, nearer == 1, beyond), strict=True):
+        joined = np.logaddexp(*logits[list(pair)])
+        result[pair[0]] = np.where(right_as_seen, joined, NEVER)  # the person's own left
+        result[pair[1]] = np.where(right_as_seen, NEVER, joined)
+    return result
+
+
+def draw(data: Path, teachers: Path, output: Path, faces: str, validation: bool) -> int:
+    """Writes the faces of the training files, or of those held out, as NAME.png and NAME.npz;
+    returns how many there are. ``faces``: one of FACES. Interrupted, it goes on where it stopped.
+    """
+    detector, teacher = Detector(teachers / DETECTOR), ParserTeacher(teachers / PARSER)
+    read = {"plain": read_rgb, "repaired": Repair().read}[faces]
+    output.mkdir(parents=True, exist_ok=True)
+    done = output / "done.txt"
+    past = set(done.read_text().splitlines()) if done.exists() else set()
+    for kind in KINDS:
+        for path in split(list(data.glob(kind)), validation):
+            if path.name in past:
+                continue
+            for case in cases_of(read(path), path.stem, detector, teacher):
+                cv2.imwrite(str(output / f"{case.name}.png"), case.wide[..., ::-1])
+                arrays = output / f"{case.name}.npz"
+                np.savez_compressed(arrays, logits=case.logits, inside=case.inside)
+            with done.open("a") as file:
+                file.write(f"{path.name}\n")
+    return len(list(output.glob("*.npz")))
+
+
+def draw_all(data: Path, teachers: Path, output: Path) -> None:
+    """OUTPUT/FACES/validation and OUTPUT/FACES/training, for both of FACES."""
+    for faces in FACES:
+        for name, validation in (("validation", True), ("training", False)):
+            count = draw(data, teachers, output / faces / name, faces, validation)
+            print(f"{faces} {name}: {count} faces", flush=True)
+
+
+def load(folder: Path) -> list[Case]:
+    """The faces of a folder that ``draw`` wrote, in name order, some 0.6 MB each."""
+    found = []
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as arrays:
+            found.append(Case(path.stem, read_rgb(path.with_suffix(".png")), **arrays))
+    if not found:
+        raise FileNotFoundError(f"{folder}: no faces; run training.data.parser_targets first")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--teachers", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    draw_all(options.data, options.teachers, options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The looks that the students learn: their teachers and their colours."""

@@ -1,0 +1,1 @@
+"""What the predictions are compared with their targets by."""

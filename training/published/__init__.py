@@ -1,0 +1,1 @@
+"""Networks that others have published: teachers, and weights to import."""
