@@ -118,9 +118,7 @@ def notified_jobs(document: Any) -> list[Job | Ignored]:
 def _notified(document: Any, envelopes: int) -> list[Job | Ignored]:
     if envelopes and isinstance(document, dict):
         if document.get("Event") == "s3:TestEvent":
-            return [
-                Ignored("S3 sent its configuration test event", _id(document.get("Bucket")))
-            ]
+            return [Ignored("S3 sent its configuration test event", _id(document.get("Bucket")))]
         if document.get("source") == "aws.s3":
             return [_eventbridge_job(document)]
         if document.get("Type") in SNS_CONFIRMATIONS:

@@ -76,3 +76,22 @@ class Outcome:
         """Returns the fields that are not None."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class StylisedPhoto:
+    """An encoded picture and its sidecar as JSON holds it; ``extension`` is without the dot."""
+
+    image: bytes
+    extension: str
+    sidecar: dict[str, Any]
+
+    @property
+    def content_type(self) -> str:
+        """The picture's media type."""
+        return str(self.sidecar["output"]["content_type"])
+
+    @property
+    def fingerprint(self) -> str:
+        """What the picture was computed from, as a digest."""
+        return str(self.sidecar["fingerprint"])

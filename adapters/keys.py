@@ -33,9 +33,7 @@ def result_names(rest: str, style: str, bucket: str, key: str) -> list[str]:
     folder, slash, file = rest.rpartition("/")
     stem = file.rpartition(".")[0] or file
     unique = f"{file}.{owner_of(bucket, key)[:12]}"
-    return [
-        _shorten(f"{STYLISED}{folder}{slash}{name}.{style}") for name in (stem, file, unique)
-    ]
+    return [_shorten(f"{STYLISED}{folder}{slash}{name}.{style}") for name in (stem, file, unique)]
 
 
 def failure_keys(rest: str, bucket: str, key: str) -> list[str]:

@@ -38,9 +38,7 @@ class AdapterSettings:
         )
 
 
-def _positive_number(
-    environment: Mapping[str, str], name: str, default: int, maximum: int
-) -> int:
+def _positive_number(environment: Mapping[str, str], name: str, default: int, maximum: int) -> int:
     """A whole number from 1 to the maximum. Raises Misconfigured."""
     text = environment.get(name, str(default))
     if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= maximum:

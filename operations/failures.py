@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from adapters.events import Ignored, Job, message_jobs
+from adapters.events import message_jobs
+from adapters.jobs import Ignored, Job
 from operations.queues import Message, looked_at
 from operations.stack import Stack, client
 from pipeline import InvalidRequest, UnknownEvent

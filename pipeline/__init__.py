@@ -45,7 +45,13 @@ if TYPE_CHECKING:
     )
     from pipeline.run import Pipeline
     from pipeline.settings import Options, Settings
-    from pipeline.sidecar import failure_record, fingerprint, sidecar_json
+    from pipeline.sidecar import (
+        failure_record,
+        fingerprint,
+        json_text,
+        sidecar_dict,
+        sidecar_json,
+    )
 
 VERSION = "0.2.0"
 MAX_SECONDS = 120.0  # for one photo, where nobody says otherwise
@@ -92,6 +98,8 @@ __all__ = [
     "companion",
     "failure_record",
     "fingerprint",
+    "json_text",
+    "sidecar_dict",
     "sidecar_json",
 ]
 
@@ -100,7 +108,7 @@ _MODULES = {
     "domain": ("Origin", "Output", "Result", "Sidecar", "Source", "WeightSpec"),
     "run": ("Pipeline",),
     "settings": ("Options", "Settings"),
-    "sidecar": ("failure_record", "fingerprint", "sidecar_json"),
+    "sidecar": ("failure_record", "fingerprint", "json_text", "sidecar_dict", "sidecar_json"),
 }
 
 

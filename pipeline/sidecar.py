@@ -29,9 +29,15 @@ def fingerprint(pipeline_version: str, options: Options, origin: Origin) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
+def sidecar_dict(sidecar: Sidecar) -> dict[str, Any]:
+    """Returns a sidecar as JSON holds it, its numbers with four decimals."""
+    document: dict[str, Any] = _rounded(asdict(sidecar))
+    return document
+
+
 def sidecar_json(sidecar: Sidecar) -> bytes:
-    """UTF-8, two spaces of indent, numbers with four decimals, a final newline."""
-    return _json(_rounded(asdict(sidecar)))
+    """Returns the text of a sidecar, see ``json_text``."""
+    return json_text(sidecar_dict(sidecar))
 
 
 def failure_record(
@@ -43,7 +49,7 @@ def failure_record(
     options: Mapping[str, Any] | None = None,
 ) -> bytes:
     """What is written, alone, for a photo that was refused. ``options``: as the call gave them."""
-    return _json(
+    return json_text(
         {
             "schema_version": SCHEMA_VERSION,
             "pipeline_version": pipeline_version,
@@ -60,8 +66,11 @@ def one_line(document: bytes) -> str:
     return json.dumps(json.loads(document), ensure_ascii=False)
 
 
-def _json(document: dict[str, Any]) -> bytes:
-    """Half of a character, which UTF-8 has no bytes for, becomes JSON's escape for it."""
+def json_text(document: dict[str, Any]) -> bytes:
+    """Returns JSON in UTF-8 with two spaces of indent and a final newline.
+
+    Half of a surrogate pair, which UTF-8 cannot hold, becomes JSON's escape for it.
+    """
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
@@ -95,4 +104,4 @@ def schema() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(_json(schema()))
+    sys.stdout.buffer.write(json_text(schema()))

@@ -23,6 +23,7 @@ from adapters.storage.links import Links
 from adapters.storage.objects import OWNER, Bucket, ObjectState, StoredObject
 from pipeline import InvalidRequest, ObjectNotFound, OutOfDescriptors, StoreUnavailable
 
+LOCAL = "local"  # the bucket's name in sidecars
 PRIVATE = ".kirei"  # the folder of metadata, and in it:
 PARTS, LOCK, SERVING, SECRET = "parts", "lock", "serving", "secret"
 MAX_PART_AGE_S = 3600.0  # of a temporary file; the process that wrote an older one has ended
@@ -46,12 +47,12 @@ class FolderBucket(Bucket):
     Attributes:
         name: The bucket's name, as it stands in sidecars.
         links: Makes and checks links to the objects.
-        on_created: Called with the key of every object that is put or copied, like S3's events.
+        on_created: If set, called with the key of every new object, like S3's events.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str = LOCAL) -> None:
         self.name = name
-        self.on_created: Callable[[str], None] = lambda key: None
+        self.on_created: Callable[[str], object] | None = None
         self._folder = folder.resolve()
         self._private = self._folder / PRIVATE
         with _named_errors(str(folder)):
@@ -282,7 +283,7 @@ class FolderBucket(Bucket):
             with suppress(OSError):
                 part.unlink(missing_ok=True)
                 metadata_part.unlink(missing_ok=True)
-        if is_created:
+        if is_created and self.on_created:
             self.on_created(key)
 
 

@@ -47,7 +47,7 @@ class Links:
         return f"{UPLOADS}{key.rpartition('/')[2]}?{link}", signed
 
     def check_upload(self, key: str, expires: str, signature: str) -> None:
-        """Checks the query of an upload form's address, before its body is read. Raises Forbidden."""
+        """Checks the query of an upload form's address. Raises Forbidden."""
         self._check_expiring(expires, signature, "upload", key)
 
     def check_form(self, fields: Mapping[str, str], size_bytes: int) -> None:

@@ -80,9 +80,7 @@ class Bucket(ABC):
     name: str
 
     @abstractmethod
-    def open(
-        self, key: str, version_id: str | None = None
-    ) -> AbstractContextManager[StoredObject]:
+    def open(self, key: str, version_id: str | None = None) -> AbstractContextManager[StoredObject]:
         """Opens an object; its body is fetched only when it is read."""
 
     @abstractmethod

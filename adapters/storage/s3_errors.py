@@ -26,9 +26,7 @@ ENCRYPTED = {"InvalidRequest"}
 KMS, KMS_TRANSIENT = "KMS.", ("Throttling", "Internal", "Timeout", "Unavailable")
 
 
-def permanent_read_error(
-    error: Mapping[str, Any], bucket: str, key: str
-) -> PermanentError | None:
+def permanent_read_error(error: Mapping[str, Any], bucket: str, key: str) -> PermanentError | None:
     """Tells whether an object can never be read, however often it is tried.
 
     Args:
