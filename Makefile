@@ -207,6 +207,15 @@ test-container: $(VENV)/.development $(SAM)
 test-heavy: $(VENV)/.development
 	$(BIN)/pytest tests -m heavy -s
 
+## make mutants          breaks the product on purpose, line by line, and says what no test notices
+mutants: $(VENV)/.development
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m mutants.run $(WORDS)
+
+## make coverage         which lines the tests run, of what serves and trains; at least COVERAGE in 100
+coverage: $(VENV)/.development
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
 ## make fuzz             odd bytes through every door, for SECONDS=60 in all; what it finds is printed
 fuzz: $(VENV)/.development
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/fuzz_run.py --seconds $(or $(SECONDS),60)
