@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion
     from pipeline.domain import Origin, Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
@@ -96,14 +97,17 @@ __all__ = [
     "WeightSpec",
     "WeightsInvalid",
     "companion",
+    "errors_on_one_line",
     "failure_record",
     "fingerprint",
     "json_text",
+    "option_flags",
     "sidecar_dict",
     "sidecar_json",
 ]
 
 _MODULES = {
+    "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Origin", "Output", "Result", "Sidecar", "Source", "WeightSpec"),
     "run": ("Pipeline",),

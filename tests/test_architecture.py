@@ -37,7 +37,7 @@ MAY = {
     # what belongs to a format of files; the stage that reads them is decode
     "formats": {"domain", "errors"},
     "networks": {"domain", "tiling"},
-    "commands": set(),
+    "commands": {"errors", "settings"},
     "companions": set(),
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "nets"},
