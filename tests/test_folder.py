@@ -124,7 +124,7 @@ def test_the_second_server_of_a_folder_says_so(tmp_path):
     first_line(second)
     second.terminate()
     _, said = second.communicate(timeout=60)
-    assert "another kirei serve works on" in said
+    assert "another kirei serve uses" in said
     first.terminate()
     _, said = first.communicate(timeout=60)
     assert "another" not in said

@@ -239,6 +239,6 @@ def test_a_server_of_ours_prints_no_figures(lines, monkeypatch):
     monkeypatch.setattr(job_log, "_metrics_enabled", True)
     job_log.disable_metrics()
     with job_log.entry() as entry:
-        entry.failed(InvalidRequest("wrong"))
+        entry.fail(InvalidRequest("wrong"))
     log, figures = lines()
     assert ([line["message"] for line in log], figures) == (["refused"], [])

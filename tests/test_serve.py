@@ -29,12 +29,12 @@ def held(pipeline, monkeypatch):
     go, here = Event(), Event()
     run = pipeline.run
 
-    def slow(data, options, on_stage=None, **origin):
+    def slow(data, options, origin=None, on_stage=None, **limits):
         if on_stage:
             on_stage("stylise")
         here.set()
         assert go.wait(60)
-        return run(data, options, on_stage=on_stage, **origin)
+        return run(data, options, origin, on_stage=on_stage, **limits)
 
     monkeypatch.setattr(pipeline, "run", slow)
     yield go, here
