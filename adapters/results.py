@@ -7,15 +7,13 @@ so that a sidecar always stands for a whole result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from adapters.jobs import StylisedPhoto
 from adapters.storage.objects import FINGERPRINT, MARK, OWNER, Bucket
 from adapters.storage.records import read_sidecar
-
-if TYPE_CHECKING:
-    from pipeline import Origin
+from pipeline import Origin
 
 JSON = "application/json"
 
@@ -80,7 +78,7 @@ class Results:
         Raises:
             StoreUnavailable: The bucket could not be written.
         """
-        from pipeline import json_text
+        from pipeline import to_json
 
         key = f"{name}.{picture.extension}"
         location = {"bucket": self.bucket.name, "key": key}
@@ -89,10 +87,12 @@ class Results:
         picture_mark = mark | {FINGERPRINT: picture.fingerprint}
         is_written = self.bucket.put_owned(
             key, picture.image, picture.content_type, picture_mark
-        ) and self.bucket.put_owned(f"{name}.json", json_text(sidecar), JSON, mark)
+        ) and self.bucket.put_owned(f"{name}.json", to_json(sidecar), JSON, mark)
         return sidecar if is_written else None
 
-    def write_failure(self, record: bytes, keys: Sequence[str], owner: str) -> str | None:
+    def write_failure(
+        self, record: Mapping[str, Any], keys: Sequence[str], owner: str
+    ) -> str | None:
         """Writes the record of a refused photo to the first key that no other photo has.
 
         Returns:
@@ -101,9 +101,11 @@ class Results:
         Raises:
             StoreUnavailable: The bucket could not be written.
         """
-        mark = {MARK: self._version, OWNER: owner}
+        from pipeline import to_json
+
+        content, mark = to_json(record), {MARK: self._version, OWNER: owner}
         for key in keys:
-            if self.bucket.put_owned(key, record, JSON, mark):
+            if self.bucket.put_owned(key, content, JSON, mark):
                 return key
         return None
 

@@ -108,7 +108,7 @@ def _open_worker(folder: Path, max_seconds: float, keep_s: float | None) -> Loca
     """Raises KireiError if the settings, the weights or the folder are wrong."""
     settings = Settings.from_environment(os.environ)
     pipeline = Pipeline(settings)
-    pipeline.open_ahead(Options())
+    pipeline.preload(Options())
     pipeline.style(Options().style)
     runs = max(2, (os.cpu_count() or 1) // settings.threads)
     threads = ThreadPoolExecutor(runs, thread_name_prefix="run")

@@ -29,6 +29,7 @@ from pipeline import (
     ObjectEncrypted,
     ObjectForbidden,
     Options,
+    Origin,
     PermanentError,
     StoreUnavailable,
     companion,
@@ -37,10 +38,11 @@ from pipeline import (
 # Names of the pipeline that bring in numpy are imported where they are used: a cold start does
 # without them.
 if TYPE_CHECKING:
-    from pipeline import Origin, Pipeline
+    from pipeline import Pipeline
 
 # Objects that exist and cannot be read: S3 reports no state of them to compare with.
 UNREADABLE = (ObjectArchived, ObjectEncrypted, ObjectForbidden)
+NO_ORIGIN = Origin()
 MAX_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
 
 
@@ -94,7 +96,7 @@ class Worker:
         self,
         data: bytes,
         options: Options,
-        origin: Origin | None = None,
+        origin: Origin = NO_ORIGIN,
         deadline: Deadline = NO_DEADLINE,
     ) -> StylisedPhoto:
         """Runs the pipeline once, and logs the run as a job.
@@ -109,10 +111,10 @@ class Worker:
             PermanentError: The photo or the options are at fault.
             TransientError: Something else is; the same call may succeed later.
         """
-        from pipeline import sidecar_dict
+        from pipeline import sidecar_document
 
         on_stage = None
-        if self._on_stage and origin and origin.key:
+        if self._on_stage and origin.key:
             on_stage = partial(self._on_stage, origin.key)
         with job_log.entry() as entry:
             with unnamed_errors_guarded():
@@ -123,7 +125,7 @@ class Worker:
                     on_stage=on_stage,
                     time_left_s=deadline.remaining_s(),
                 )
-            sidecar = sidecar_dict(result.sidecar)
+            sidecar = sidecar_document(result.sidecar)
             entry.finish_drawn(sidecar)
             return StylisedPhoto(result.image, result.extension, sidecar)
 
@@ -158,8 +160,6 @@ class Worker:
                 return self._work_until_current(job, deadline)
         except InternalError as error:
             if job.is_last_try:
-                from pipeline import Origin
-
                 origin = Origin(job.bucket, job.key)
                 self._refuse(job, error, origin, job.options.get("style"))
             raise
@@ -181,8 +181,6 @@ class Worker:
         Events come twice, at once and out of order: whoever writes last must have seen the last
         photo. Raises _OvertakenError where the photo changed meanwhile.
         """
-        from pipeline import Origin
-
         origin = Origin(job.bucket, job.key, job.version_id)
         style = job.options.get("style")
         state: ObjectState | None = None
@@ -223,7 +221,7 @@ class Worker:
         if sidecar and self.results.is_whole(sidecar, expected):
             record_key = f"{names[0]}.json"
             return Outcome("already_stylised", bucket, key, None, record_key, sidecar)
-        self.pipeline.open_ahead(options)  # while the object is downloaded
+        self.pipeline.preload(options)  # while the object is downloaded
         data = stored.read(self.pipeline.settings.max_input_bytes)
         picture = self.stylise(data, options, origin, deadline)
         owner = owner_of(bucket, key)
@@ -264,9 +262,9 @@ class Worker:
 
     def _refuse(self, job: Job, error: KireiError, origin: Origin, style: Any) -> Outcome:
         """Writes the record of a refused photo."""
-        from pipeline import failure_record
+        from pipeline import failure_document
 
-        record = failure_record(
+        record = failure_document(
             error,
             pipeline_version=self.pipeline.version,
             origin=origin,
@@ -303,7 +301,7 @@ class Worker:
         Raises:
             KireiError: As ``stylise``.
         """
-        from pipeline import Origin, fingerprint
+        from pipeline import fingerprint
 
         options = self.pipeline.resolved(options)
         origin = Origin(etag=hashlib.sha256(data).hexdigest())

@@ -19,10 +19,10 @@ import onnxruntime
 
 from pipeline import Settings
 from pipeline.decode import decode
-from pipeline.domain import Picture
-from pipeline.engines import open_engine
-from pipeline.faces.detect import PADDING, detect
-from pipeline.weights import Layer
+from pipeline.domain import RgbImage
+from pipeline.faces.detect import PADDING, FaceDetector
+from pipeline.registry import ModelRegistry
+from pipeline.weights import WeightStore
 from training.metrics.detection import Figures, figures, found_in, held_out_pictures
 from training.tasks.detector import TEACHER, Teacher
 
@@ -43,7 +43,7 @@ def by_turns(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def moved(picture: Picture) -> Picture:
+def moved(picture: RgbImage) -> RgbImage:
     """The picture moved by MOVED px to the right and down."""
     right, down = MOVED
     made = np.empty_like(picture)
@@ -66,7 +66,7 @@ def steadiness(teacher: Teacher, data: Path) -> Figures:
     found = [found_in(teacher([one])[0][0], one) for one in photographs]
     again = [found_in(teacher([moved(one)])[0][0], one) for one in photographs]
     back = (-MOVED[0], -MOVED[1])
-    return figures(found, [one.moved((1, 1), back) for one in again])
+    return figures(found, [one.rescaled((1, 1), back) for one in again])
 
 
 def main() -> None:
@@ -79,9 +79,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     settings = Settings(threads=options.threads)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    spec = layer.the("detector")
-    engine = open_engine(layer, spec, "faces", settings)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
+    spec = layer.require("detector")
+    model = ModelRegistry(layer, settings).model(spec, "faces")
+    detector = FaceDetector(model)
     session = onnxruntime.SessionOptions()
     session.intra_op_num_threads = options.threads
     session.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -95,9 +96,9 @@ def main() -> None:
     }
     works: dict[str, Callable[[], object]] = {
         "teacher": lambda: teacher.run(None, {"input0": planes}),
-        "detector": lambda: engine.run({"picture": planes}),
-        "detect, one face": lambda: detect(photos["astronaut"], spec, engine),
-        "detect, no face": lambda: detect(photos["rocket"], spec, engine),
+        "detector": lambda: model.run({"picture": planes}),
+        "detect, one face": lambda: detector.detect(photos["astronaut"]),
+        "detect, no face": lambda: detector.detect(photos["rocket"]),
     }
     taken = by_turns(works)
     for name, ms in taken.items():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion
-    from pipeline.domain import Origin, Output, Result, Sidecar, Source, WeightSpec
+    from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
         DecoderLost,
         EmptyInput,
@@ -44,15 +44,10 @@ if TYPE_CHECKING:
         UnsupportedVariant,
         WeightsInvalid,
     )
+    from pipeline.origin import Origin
     from pipeline.run import Pipeline
     from pipeline.settings import Options, Settings
-    from pipeline.sidecar import (
-        failure_record,
-        fingerprint,
-        json_text,
-        sidecar_dict,
-        sidecar_json,
-    )
+    from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
 
 VERSION = "0.2.0"
 MAX_SECONDS = 120.0  # for one photo, where nobody says otherwise
@@ -98,21 +93,21 @@ __all__ = [
     "WeightsInvalid",
     "companion",
     "errors_on_one_line",
-    "failure_record",
+    "failure_document",
     "fingerprint",
-    "json_text",
     "option_flags",
-    "sidecar_dict",
-    "sidecar_json",
+    "sidecar_document",
+    "to_json",
 ]
 
 _MODULES = {
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
-    "domain": ("Origin", "Output", "Result", "Sidecar", "Source", "WeightSpec"),
+    "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
+    "origin": ("Origin",),
     "run": ("Pipeline",),
     "settings": ("Options", "Settings"),
-    "sidecar": ("failure_record", "fingerprint", "json_text", "sidecar_dict", "sidecar_json"),
+    "sidecar": ("failure_document", "fingerprint", "sidecar_document", "to_json"),
 }
 
 

@@ -15,8 +15,8 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from pipeline.nets.quality import MEASURES, QualityModel, QualityShape  # noqa: E402
-from pipeline.quality import LIGHTS  # noqa: E402
+from pipeline.architectures.quality import MEASURES, QualityModel, QualityShape  # noqa: E402
+from pipeline.quality_model import LIGHTS  # noqa: E402
 from training.data.degradations import KINDS, Damage  # noqa: E402
 from training.tasks.quality import (  # noqa: E402
     Recipe,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 from training.engine.errors import NoPictures, UnreadablePicture
 
@@ -74,7 +74,7 @@ class AnimeData:
             f"{size / 1e6:.0f} MB in memory"
         )
 
-    def _read_all(self, folder: Path, what: str, side_px: int) -> list[Picture]:
+    def _read_all(self, folder: Path, what: str, side_px: int) -> list[RgbImage]:
         found = sorted(folder.rglob("*")) if folder.is_dir() else []
         files = [p for p in found if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
         if not files:
@@ -108,7 +108,7 @@ class AnimeData:
         smooth = to_tensor([_three_channels(grey_frame) for _, grey_frame in frames])
         return Batch(to_tensor(photos), anime, grey, smooth)
 
-    def _crop(self, random: np.random.Generator, *kinds: Sequence[Picture]) -> list[Picture]:
+    def _crop(self, random: np.random.Generator, *kinds: Sequence[RgbImage]) -> list[RgbImage]:
         """The same part of one picture in each of ``kinds``."""
         number = int(random.integers(len(kinds[0])))
         height, width = kinds[0][number].shape[:2]
@@ -118,7 +118,7 @@ class AnimeData:
         part = (slice(y, y + self.crop_px), slice(x, x + self.crop_px))
         return [pictures[number][part][:, ::mirror] for pictures in kinds]
 
-    def samples(self, count: int) -> list[Picture]:
+    def samples(self, count: int) -> list[RgbImage]:
         """The middle crops of the first photographs, for sheets."""
         found = []
         for photo in self.photos[:count]:
@@ -127,7 +127,7 @@ class AnimeData:
         return found
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> RgbImage:
     """uint8 (H, W, 3) RGB, turned upright. Raises UnreadablePicture, for a torn file too."""
     try:
         with warnings.catch_warnings():
@@ -139,7 +139,7 @@ def read_picture(path: Path) -> Picture:
         raise UnreadablePicture(f"{path}: not a readable picture: {error}") from error
 
 
-def fit(picture: Picture, least_px: int, most_px: int) -> Picture:
+def fit(picture: RgbImage, least_px: int, most_px: int) -> RgbImage:
     """The picture with its shorter side in [least_px, most_px], its proportions kept."""
     height, width = picture.shape[:2]
     shorter = min(height, width)
@@ -151,7 +151,7 @@ def fit(picture: Picture, least_px: int, most_px: int) -> Picture:
     return cv2.resize(picture, size, interpolation=way)
 
 
-def smooth_edges(grey: Picture) -> Picture:
+def smooth_edges(grey: RgbImage) -> RgbImage:
     """uint8 (H, W) to the same, blurred by a 5x5 Gaussian within two pixels of an edge, and
     only there: a frame without the clear edges of anime, as an example of what not to draw.
     """
@@ -159,7 +159,7 @@ def smooth_edges(grey: Picture) -> Picture:
     return np.where(near > 0, cv2.GaussianBlur(grey, (5, 5), 0), grey)
 
 
-def mean_shift(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+def mean_shift(pictures: Sequence[RgbImage]) -> NDArray[np.float32]:
     """What makes the data grey on average when added: (3,) in levels, the overall mean minus
     the mean of R, of G and of B. It keeps the discriminator from asking for a colour cast.
     """
@@ -167,5 +167,5 @@ def mean_shift(pictures: Sequence[Picture]) -> NDArray[np.float32]:
     return (means.mean() - means).astype(np.float32)
 
 
-def _three_channels(grey: Picture) -> Picture:
+def _three_channels(grey: RgbImage) -> RgbImage:
     return np.repeat(grey[..., None], 3, axis=2)

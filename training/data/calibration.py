@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.decode import decode, fit
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.settings import Settings
 from training.engine.errors import NoPictures
 from training.export.layer import ROOT
@@ -17,7 +17,7 @@ MOST_PHOTOS = 32  # more change neither the ranges nor the figures, and each tak
 LEAST_SIDE_PX = 8
 
 
-def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> list[Picture]:
+def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> list[RgbImage]:
     """The photographs of a folder, evenly chosen from it in name order, uint8 (H, W, 3) RGB.
 
     Each is reduced to ``longer_side_px`` and cut to sides that are multiples. Raises NoPictures
@@ -37,7 +37,7 @@ def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> 
     return found
 
 
-def halves(photos: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+def halves(photos: Sequence[RgbImage]) -> tuple[list[RgbImage], list[RgbImage]]:
     """Photographs to calibrate with, and others to measure on; fewer than four do both."""
     if len(photos) < 4:
         return list(photos), list(photos)

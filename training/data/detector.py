@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.faces.detect import PADDING
 from training.data.degradations import degrade, draw_kind, draw_steps
 from training.data.photographs import read_rgb, split
@@ -43,7 +43,7 @@ def face_photographs(folder: Path, validation: bool) -> Lists:
     return lists
 
 
-def draw_picture(lists: Lists, size: tuple[int, int], seed: tuple[int, ...]) -> Picture:
+def draw_picture(lists: Lists, size: tuple[int, int], seed: tuple[int, ...]) -> RgbImage:
     """A clean picture, uint8 (H, W, 3), of that height and width; the same for the same seed."""
     random = np.random.default_rng(seed)
     chance = random.random()
@@ -61,7 +61,7 @@ def draw_picture(lists: Lists, size: tuple[int, int], seed: tuple[int, ...]) -> 
     return _coloured(canvas, random)
 
 
-def draw_damaged(picture: Picture, share: float, seed: tuple[int, ...]) -> Picture:
+def draw_damaged(picture: RgbImage, share: float, seed: tuple[int, ...]) -> RgbImage:
     """The picture with blur, noise, darkness or JPEG artefacts, in that share of all cases."""
     random = np.random.default_rng((*seed, 1))
     if random.random() >= share:
@@ -70,11 +70,11 @@ def draw_damaged(picture: Picture, share: float, seed: tuple[int, ...]) -> Pictu
 
 
 @cache  # some 1.3 GB when all have been drawn; decoding would take most of a step
-def _photo(path: Path) -> Picture:
+def _photo(path: Path) -> RgbImage:
     return read_rgb(path)
 
 
-def _any_of(files: list[Path], random: Random) -> Picture:
+def _any_of(files: list[Path], random: Random) -> RgbImage:
     return _photo(files[int(random.integers(len(files)))])
 
 
@@ -82,7 +82,7 @@ def _log_uniform(random: Random, least: float, most: float) -> float:
     return float(np.exp(random.uniform(np.log(least), np.log(most))))
 
 
-def _reduced(photo: Picture, scale: float) -> Picture:
+def _reduced(photo: RgbImage, scale: float) -> RgbImage:
     """Reduced, where it is to be: what follows interpolates between neighbours alone."""
     if scale >= 0.95:
         return photo
@@ -95,7 +95,7 @@ def _turn(random: Random) -> float:
     return float(random.uniform(-most, most))
 
 
-def _window(photo: Picture, scale: float, size: tuple[int, int], random: Random) -> Picture:
+def _window(photo: RgbImage, scale: float, size: tuple[int, int], random: Random) -> RgbImage:
     """A part of the photo at that scale, turned, a little stretched, mirrored or not; beyond its
     borders mirrored or grey.
     """
@@ -123,7 +123,7 @@ def _window(photo: Picture, scale: float, size: tuple[int, int], random: Random)
     )
 
 
-def _with_face(canvas: Picture, lists: Lists, random: Random) -> Picture:
+def _with_face(canvas: RgbImage, lists: Lists, random: Random) -> RgbImage:
     """A face crop somewhere on the picture, turned, its border soft or hard."""
     crop = _any_of(lists[FACES] if FACES in lists else next(iter(lists.values())), random)
     side = _log_uniform(random, *PASTED_PX)
@@ -159,7 +159,7 @@ def _mask(height: int, width: int, soft: bool) -> NDArray[np.float32]:
     return np.clip((1.05 - np.hypot(x, y)) * 5, 0, 1).astype(np.float32)
 
 
-def _coloured(picture: Picture, random: Random) -> Picture:
+def _coloured(picture: RgbImage, random: Random) -> RgbImage:
     """Other light: a gain for each colour, contrast, brightness; sometimes no colour."""
     if random.random() < 0.1:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)

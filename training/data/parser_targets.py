@@ -27,13 +27,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pipeline import Options, Pipeline, Settings
+from pipeline.architectures.retinaface import MEAN
 from pipeline.decode import decode, fit
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.enhance import enhance
-from pipeline.faces.align import alignment, crop, inverse, moved
-from pipeline.faces.detect import CAP_PX, Candidates, suppress
-from pipeline.faces.detect import decode as decode_answers
-from pipeline.nets.retinaface import MEAN
+from pipeline.faces.align import crop, estimate_similarity, invert_affine, transform_points
+from pipeline.faces.detect import COARSE_SIDE_PX, Detections, nms
+from pipeline.faces.detect import decode_boxes as decode_answers
+from pipeline.quality import assess
 from training.data.photographs import read_rgb, split
 from training.metrics.detection import shown
 from training.published.parser_teacher import SIDE_PX, STEP_PX, ParserTeacher
@@ -57,17 +58,17 @@ class Detector:
     def __init__(self, path: Path) -> None:
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
-    def find(self, photo: Picture) -> Candidates:
+    def find(self, photo: RgbImage) -> Detections:
         """The faces of a photo of any size, the surest first, in its pixels."""
         border = round(BORDER_SHARE * min(photo.shape[:2]))
         around = cv2.copyMakeBorder(photo, border, border, border, border, cv2.BORDER_CONSTANT)
-        scale = min(1.0, CAP_PX / max(around.shape[:2]))
+        scale = min(1.0, COARSE_SIDE_PX / max(around.shape[:2]))
         seen = shown(around)
         planes = (seen[..., ::-1] - np.array(MEAN, np.float32)).transpose(2, 0, 1)[None]
         boxes, scores, landmarks = self._session.run(None, {"input0": planes})
         answers = np.concatenate([boxes[0], scores[0, :, 1:], landmarks[0]], 1)
-        found = suppress(decode_answers(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
-        return found.moved((scale, scale), (-border, -border))
+        found = nms(decode_answers(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
+        return found.rescaled((scale, scale), (-border, -border))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Case:
     """
 
     name: str
-    wide: Picture
+    wide: RgbImage
     logits: NDArray[np.int8]
     inside: NDArray[np.bool_]
 
@@ -91,30 +92,31 @@ class Repair:
     def __init__(self) -> None:
         self._pipeline, self._options = Pipeline(Settings(threads=1)), Options()
 
-    def read(self, path: Path) -> Picture:
+    def read(self, path: Path) -> RgbImage:
         """The photo of a file, decoded and repaired by the layer's own networks."""
         photo, _ = decode(path.read_bytes(), self._pipeline.settings)
         photo = fit(photo, self._options.max_side_px)
-        tools = self._pipeline.tools(self._options)
-        repaired, _ = enhance(photo, self._pipeline.assess(photo, tools), self._options, tools)
+        models = self._pipeline.registry.restoration(self._options)
+        report = assess(photo, self._pipeline.settings, models.quality)
+        repaired, _ = enhance(photo, report, self._options, models)
         return repaired.pixels
 
 
 def cases_of(
-    photo: Picture, name: str, detector: Detector, teacher: ParserTeacher
+    photo: RgbImage, name: str, detector: Detector, teacher: ParserTeacher
 ) -> Iterator[Case]:
     """Every face of a photograph that is large enough, named by it and numbered."""
     faces = detector.find(photo)
     for number, (box, landmarks) in enumerate(zip(faces.boxes, faces.landmarks, strict=True)):
         if (box[2:] - box[:2]).max() < LEAST_FACE_PX:
             continue
-        matrix = alignment(landmarks, SIDE_PX)
+        matrix = estimate_similarity(landmarks, SIDE_PX)
         logits = teacher.logits([crop(photo, matrix, SIDE_PX)])[0]
-        logits = sided(logits, moved(landmarks, matrix))
+        logits = sided(logits, transform_points(landmarks, matrix))
         wide_px = round(ALIGNED_PX * WIDER)
-        wider = alignment(landmarks, ALIGNED_PX)
+        wider = estimate_similarity(landmarks, ALIGNED_PX)
         wider[:, 2] += (wide_px - ALIGNED_PX) / 2
-        places = moved(cells().reshape(-1, 2), inverse(matrix))
+        places = transform_points(cells().reshape(-1, 2), invert_affine(matrix))
         inside = np.asarray(((places >= 0) & (places < photo.shape[1::-1])).all(1))
         yield Case(
             f"{name}-{number}",

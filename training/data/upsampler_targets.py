@@ -29,8 +29,8 @@ from training.data.photographs import windows
 from training.data.targets import write_pair
 from training.looks.cel import CelSettings, flow, render, smooth_l0, smooth_lines
 
-Picture = NDArray[np.uint8]
-Pair = tuple[Picture, Picture]  # a photograph and its drawing
+RgbImage = NDArray[np.uint8]
+Pair = tuple[RgbImage, RgbImage]  # a photograph and its drawing
 
 FLATNESS = 0.0012  # lambda of the L0 smoothing that removes grain
 FLOW_SIGMA_PX = 1.5
@@ -40,7 +40,7 @@ COUNT = 300
 HELD_OUT = 24
 
 
-def steepen(picture: Picture) -> Picture:
+def steepen(picture: RgbImage) -> RgbImage:
     """Steeper edges without halos: an unsharp mask that keeps within the range of the 3x3 pixels
     around. Nothing trained on soft edges alone draws steep ones, for their place is uncertain
     and the mean of steep edges is a soft one.
@@ -51,7 +51,7 @@ def steepen(picture: Picture) -> Picture:
     return np.clip(sharp, cv2.erode(picture, around), cv2.dilate(picture, around))
 
 
-def clean(drawing: Picture, times: int = 1) -> Picture:
+def clean(drawing: RgbImage, times: int = 1) -> RgbImage:
     """uint8 (H, W, 3) to (times H, times W, 3), times being 1 or 2: areas flat, contours even.
 
     Enlarged by Lanczos; small gradients removed (L0 smoothing); smoothed along its edges, which
@@ -71,18 +71,18 @@ def clean(drawing: Picture, times: int = 1) -> Picture:
     return result
 
 
-def thin(photo: Picture, look: CelSettings) -> Picture:
+def thin(photo: RgbImage, look: CelSettings) -> RgbImage:
     """The look's drawing of the photograph as it is."""
     return clean(render(photo, look))
 
 
-def wide(photo: Picture, look: CelSettings) -> Picture:
+def wide(photo: RgbImage, look: CelSettings) -> RgbImage:
     """The look's drawing of the photograph at half the size, enlarged."""
     half = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return clean(render(half, look), 2)
 
 
-def large(photo: Picture, look: CelSettings) -> Picture:
+def large(photo: RgbImage, look: CelSettings) -> RgbImage:
     """The look's drawing of the photograph with all lengths doubled."""
     return clean(render(photo, look.scaled(2)))
 

@@ -18,8 +18,8 @@ import onnx
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape, folded
+from pipeline.architectures.detector import Detector, DetectorShape, folded
+from pipeline.domain import RgbImage
 from training.data.detector import face_photographs
 from training.engine.errors import StyleRefused
 from training.export.detectors import (
@@ -64,7 +64,7 @@ LICENCE = (
 LABEL = Label(DETECTOR, "Detector of faces", LICENCE)
 
 
-def calibration_pictures(data: Path) -> list[Picture]:
+def calibration_pictures(data: Path) -> list[RgbImage]:
     """Training pictures, as the student saw them."""
     lists, recipe = face_photographs(data, validation=False), Recipe(batch=8, seed=3)
     return [
@@ -74,7 +74,7 @@ def calibration_pictures(data: Path) -> list[Picture]:
     ]
 
 
-def graph_of(net: Detector, folder: Path, calibration: Sequence[Picture]) -> Path:
+def graph_of(net: Detector, folder: Path, calibration: Sequence[RgbImage]) -> Path:
     """The int8 graph in ``folder``; the first and the last layers stay in float."""
     graph = detector_graph(net, folder / "detector.onnx")
     nodes = onnx.load(graph).graph.node
@@ -96,7 +96,7 @@ def found_by_graph(graph: bytes, pictures: Pictures) -> dict[str, list[Found]]:
 
 def add_detector(
     checkpoint: Path,
-    calibration: Sequence[Picture],
+    calibration: Sequence[RgbImage],
     held_out: Pictures,
     wanted: Mapping[str, list[Found]],
     recipe: dict[str, Any],

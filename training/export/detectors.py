@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.domain import Picture
-from pipeline.networks import to_planes
+from pipeline.domain import RgbImage
+from pipeline.model import to_planes
 from training.engine.errors import StyleRefused
 from training.export.layer import (
     Inputs,
@@ -40,7 +40,7 @@ def detector_graph(net: nn.Module, path: Path) -> Path:
     return export_onnx(net, example, "faces", path, True, {1: "priors"})
 
 
-def detector_inputs(pictures: Sequence[Picture], span: tuple[float, float]) -> Iterator[Inputs]:
+def detector_inputs(pictures: Sequence[RgbImage], span: tuple[float, float]) -> Iterator[Inputs]:
     """What the graph takes for each picture, whose sides are multiples of 32."""
     for picture in pictures:
         yield {"picture": to_planes(picture, span)}
@@ -77,7 +77,7 @@ def detector_entry(
 def add_retinaface(
     net: nn.Module,
     label: Label,
-    photos: Sequence[Picture],
+    photos: Sequence[RgbImage],
     recipe: Mapping[str, Any],
     place: Place,
 ) -> Added:

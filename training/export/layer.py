@@ -31,7 +31,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.measure import psnr_db
 from pipeline.weights import MANIFEST_VERSION
 from training.data.tensors import to_picture
@@ -142,7 +142,7 @@ def quantise(
     return quantised
 
 
-def run_graph(graph: Path, inputs: Iterable[Inputs]) -> list[Picture]:
+def run_graph(graph: Path, inputs: Iterable[Inputs]) -> list[RgbImage]:
     """The first output of an ONNX graph, (1, 3, H, W) in [-1, 1], for each of the inputs; one
     that computes on pixels (training/export/integer.py) is given the same pictures as such.
     """
@@ -159,7 +159,7 @@ def run_graph(graph: Path, inputs: Iterable[Inputs]) -> list[Picture]:
     return made
 
 
-def parity(wanted: Sequence[Picture], made: Sequence[Picture]) -> dict[str, float]:
+def parity(wanted: Sequence[RgbImage], made: Sequence[RgbImage]) -> dict[str, float]:
     """PSNR between pairs of pictures in dB, mean and least."""
     agreement = [psnr_db(one, other) for one, other in zip(wanted, made, strict=True)]
     return {

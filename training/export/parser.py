@@ -22,10 +22,11 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from pipeline.domain import Engine, Picture, WeightFile, WeightSpec
+from pipeline.architectures.parser import Parser, ParserShape
+from pipeline.domain import Engine, RgbImage, WeightFile, WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.faces.parse import labels, parse
-from pipeline.nets.parser import Parser, ParserShape
+from pipeline.faces.parse import FaceParser, label_map
+from pipeline.model import Model
 from training.data.parser import as_measured, batch, chances
 from training.data.parser_targets import FACES, Case, load
 from training.engine.errors import StyleRefused
@@ -80,11 +81,11 @@ class InTorch:
 
 
 def labelled(
-    engine: Engine, shape: ParserShape, pictures: Sequence[Picture]
+    engine: Engine, shape: ParserShape, pictures: Sequence[RgbImage]
 ) -> list[NDArray[np.uint8]]:
     """Labels (256, 256) of aligned faces, as the pipeline makes them."""
-    spec = spec_of(shape)
-    return [labels(parse(picture, spec, engine)) for picture in pictures]
+    parser = FaceParser(Model(spec_of(shape), "regions", lambda: engine))
+    return [label_map(parser.parse(picture)) for picture in pictures]
 
 
 def spec_of(shape: ParserShape) -> WeightSpec:

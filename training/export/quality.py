@@ -22,9 +22,9 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
-from pipeline.nets.quality import BLOCK, MEASURES, QualityModel, QualityShape
-from pipeline.quality import LIGHTS
+from pipeline.architectures.quality import BLOCK, MEASURES, QualityModel, QualityShape
+from pipeline.domain import RgbImage
+from pipeline.quality_model import LIGHTS
 from training.engine.errors import StyleRefused
 from training.export.layer import (
     INT8,
@@ -61,7 +61,7 @@ LICENCE = (
 )
 
 
-def inputs_of(photos: Sequence[Picture], shape: QualityShape) -> Iterator[Inputs]:
+def inputs_of(photos: Sequence[RgbImage], shape: QualityShape) -> Iterator[Inputs]:
     """What the graph takes for each photo."""
     for photo in photos:
         thumbnail, patches, light = shown([photo], shape)
@@ -73,7 +73,7 @@ def inputs_of(photos: Sequence[Picture], shape: QualityShape) -> Iterator[Inputs
 
 
 def run_quality(
-    graph: bytes, photos: Sequence[Picture], shape: QualityShape
+    graph: bytes, photos: Sequence[RgbImage], shape: QualityShape
 ) -> NDArray[np.float32]:
     """(N, 5): what the graph says."""
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
@@ -81,7 +81,7 @@ def run_quality(
     return np.concatenate(said)
 
 
-def graph_of(model: QualityModel, folder: Path, calibration: Sequence[Picture]) -> Path:
+def graph_of(model: QualityModel, folder: Path, calibration: Sequence[RgbImage]) -> Path:
     """The int8 graph: its convolutions but the blocks'; what follows them stays in float."""
     shape = model.shape
     example = {
@@ -104,8 +104,8 @@ def _stays(node: onnx.NodeProto) -> bool:
 
 def add_quality(
     checkpoint: Path,
-    calibration: Sequence[Picture],
-    clean: Sequence[Picture],
+    calibration: Sequence[RgbImage],
+    clean: Sequence[RgbImage],
     held_out: dict[str, list[Case]],
     recipe: dict[str, Any],
     place: Place,

@@ -20,8 +20,8 @@ import onnx
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.restorer import Restorer, RestorerShape
+from pipeline.architectures.restorer import Restorer, RestorerShape
+from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 from training.export.graphs import restorer_graph
 from training.export.layer import (
@@ -107,7 +107,7 @@ def add_restorer(
     net.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
     pairs = [pair for kind in held_out.values() for pair in kind]
     graphs: dict[str, bytes] = {}
-    made: dict[str, list[Picture]] = {}
+    made: dict[str, list[RgbImage]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         for role in SCALES:
             graph = graph_of(net, role, Path(temporary), calibration)

@@ -23,8 +23,8 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.student import StudentShape
+from pipeline.architectures.student import StudentShape
+from pipeline.domain import RgbImage
 from training.data.tensors import to_picture, to_tensor
 from training.export.graphs import student_graph
 from training.export.layer import (
@@ -52,7 +52,7 @@ from training.tasks.student import Pairs, Student
 WORKING_PX = 384
 CALIBRATION_WINDOWS = 64
 
-Window = tuple[Picture, Picture]  # a part of a photograph, and the thumbnail of the whole
+Window = tuple[RgbImage, RgbImage]  # a part of a photograph, and the thumbnail of the whole
 
 
 def load_student(checkpoint: Path) -> tuple[Student, dict[str, Any]]:
@@ -89,7 +89,7 @@ def graph_inputs(student: Student, windows: Iterable[Window]) -> Iterator[Inputs
         yield {"picture": to_tensor([photo]).contiguous().numpy(), "code": code}
 
 
-def draw(student: Student, windows: Iterable[Window]) -> list[Picture]:
+def draw(student: Student, windows: Iterable[Window]) -> list[RgbImage]:
     """The windows as the torch module draws them."""
     with torch.inference_mode():
         return [
@@ -103,7 +103,7 @@ def add_student(
     label: Label,
     calibration: Sequence[Window],
     held_out: Sequence[Window],
-    targets: Sequence[Picture],
+    targets: Sequence[RgbImage],
     recipe: Mapping[str, Any],
     place: Place,
     chosen: Mapping[str, Any] | None = None,

@@ -17,9 +17,9 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from pipeline.domain import Picture
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
+from pipeline.domain import RgbImage
 from pipeline.enlarge import steepen
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.data.tensors import to_picture, to_tensor
 from training.data.upsampler_targets import Pair
 from training.export.graphs import upsampler_graph
@@ -46,7 +46,7 @@ CALIBRATION_DRAWINGS = 64
 LICENCE = "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md"
 
 
-def inputs_of(small: list[Picture], pairs_of_them: list[Pair]) -> Iterator[Inputs]:
+def inputs_of(small: list[RgbImage], pairs_of_them: list[Pair]) -> Iterator[Inputs]:
     """What the graph takes for each small drawing and its photograph."""
     for picture, (photo, _) in zip(small, pairs_of_them, strict=True):
         tensors = {"picture": to_tensor([picture]), "guide": to_tensor([photo])}

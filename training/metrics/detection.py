@@ -9,29 +9,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.faces.detect import (
-    CAP_PX,
-    LEAST_SCORE,
+    COARSE_SIDE_PX,
+    MIN_SCORE,
     MULTIPLE_PX,
     PADDING,
-    Candidates,
-    decode,
-    suppress,
+    Detections,
+    decode_boxes,
+    nms,
 )
 from training.data.detector import draw_picture, face_photographs
 from training.data.photographs import read_rgb
 
-Found = Candidates
+Found = Detections
 Figures = dict[str, float]
 
-LEAST_PX = 32  # the square root of a box's area, in a picture of CAP_PX
+LEAST_PX = 32  # the square root of a box's area, in a picture of COARSE_SIDE_PX
 UNSURE_SCORE = 0.02
 SAME_FACE = 0.5  # intersection over union
 DRAWN_SIZE = (480, 640)
 
 
-def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[Picture]]:
+def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[RgbImage]]:
     """Pictures that are never trained on, always the same, as the pipeline shows them:
     "photographs", portraits and face crops as they are, and so many "scenes" with pasted faces.
     """
@@ -43,19 +43,19 @@ def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[Picture]]:
     }
 
 
-def shown(photo: Picture) -> Picture:
-    """The photo with at most CAP_PX a side, its sides filled up to multiples of 32."""
-    scale = min(1.0, CAP_PX / max(photo.shape[:2]))
+def shown(photo: RgbImage) -> RgbImage:
+    """The photo with at most COARSE_SIDE_PX a side, its sides filled up to multiples of 32."""
+    scale = min(1.0, COARSE_SIDE_PX / max(photo.shape[:2]))
     size = [max(1, round(side * scale)) for side in photo.shape[1::-1]]
     seen = photo if scale == 1 else cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
     below, right = (-side % MULTIPLE_PX for side in seen.shape[:2])
     return cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_CONSTANT, value=PADDING)
 
 
-def found_in(values: NDArray[np.float32], picture: Picture) -> Found:
+def found_in(values: NDArray[np.float32], picture: RgbImage) -> Found:
     """What a network's answers (P, 15) to a picture hold, surely or hardly faces."""
     height, width = picture.shape[:2]
-    return suppress(decode(values, height, width, UNSURE_SCORE))
+    return nms(decode_boxes(values, height, width, UNSURE_SCORE))
 
 
 def agreement(wanted: Mapping[str, list[Found]], made: Mapping[str, list[Found]]) -> Figures:
@@ -68,7 +68,7 @@ def agreement(wanted: Mapping[str, list[Found]], made: Mapping[str, list[Found]]
 
 
 def figures(wanted: Sequence[Found], made: Sequence[Found]) -> Figures:
-    """Over all pictures, both with scores of LEAST_SCORE or more: ``recall``, the share of the
+    """Over all pictures, both with scores of MIN_SCORE or more: ``recall``, the share of the
     teacher's faces of LEAST_PX and more that were found; ``precision``, the share of the found
     ones of that size that are the teacher's, of any size; ``landmark_error_percent``, the mean
     distance of the landmarks of such pairs, in hundredths of that between the teacher's eyes.
@@ -76,7 +76,7 @@ def figures(wanted: Sequence[Found], made: Sequence[Found]) -> Figures:
     large = found = right = claimed = 0
     errors: list[float] = []
     for theirs, ours in zip(wanted, made, strict=True):
-        theirs, ours = (one[one.scores >= LEAST_SCORE] for one in (theirs, ours))
+        theirs, ours = (one[one.scores >= MIN_SCORE] for one in (theirs, ours))
         pairs = matched(theirs.boxes, ours.boxes)
         counted = [(one, other) for one, other in pairs if theirs.sides[one] >= LEAST_PX]
         large += int((theirs.sides >= LEAST_PX).sum())
@@ -96,7 +96,7 @@ def figures(wanted: Sequence[Found], made: Sequence[Found]) -> Figures:
 
 def count_faces(wanted: Sequence[Found]) -> int:
     """The teacher's faces that ``figures`` counts."""
-    return sum(int(((f.scores >= LEAST_SCORE) & (f.sides >= LEAST_PX)).sum()) for f in wanted)
+    return sum(int(((f.scores >= MIN_SCORE) & (f.sides >= LEAST_PX)).sum()) for f in wanted)
 
 
 def matched(ones: NDArray[np.float32], others: NDArray[np.float32]) -> list[tuple[int, int]]:

@@ -14,8 +14,8 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
-from pipeline.nets.bisenet import BiSeNet
+from pipeline.architectures.bisenet import BiSeNet
+from pipeline.domain import RgbImage
 from training.data.calibration import halves
 from training.data.tensors import to_tensor
 from training.engine.errors import StyleRefused
@@ -50,7 +50,7 @@ def check_alone(label: Label, place: Place) -> None:
 def add_bisenet(
     net: BiSeNet,
     label: Label,
-    photos: Sequence[Picture],
+    photos: Sequence[RgbImage],
     recipe: Mapping[str, Any],
     place: Place,
 ) -> Added:
@@ -117,7 +117,7 @@ def add_bisenet(
     return Added(install(place, entry, files), quantisation, {})
 
 
-def _inputs(photo: Picture, side_px: int) -> Inputs:
+def _inputs(photo: RgbImage, side_px: int) -> Inputs:
     """The middle square of a photo, as the graph takes it."""
     height, width = photo.shape[:2]
     side = min(height, width)

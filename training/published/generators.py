@@ -19,7 +19,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.calibration import halves
 from training.data.tensors import to_picture, to_tensor
 from training.engine.errors import StyleRefused
@@ -70,7 +70,7 @@ def add_generator(
     architecture: str,
     shape: Mapping[str, Any],
     label: Label,
-    photos: Sequence[Picture],
+    photos: Sequence[RgbImage],
     working_px: int,
     recipe: Mapping[str, Any],
     place: Place,
@@ -158,11 +158,11 @@ def halve_weights(graph: Path, path: Path) -> Path:
     return path
 
 
-def _inputs(photos: Sequence[Picture]) -> Iterator[Inputs]:
+def _inputs(photos: Sequence[RgbImage]) -> Iterator[Inputs]:
     for photo in photos:
         yield {"picture": to_tensor([photo]).contiguous().numpy()}
 
 
-def _draw(net: nn.Module, photos: Sequence[Picture]) -> list[Picture]:
+def _draw(net: nn.Module, photos: Sequence[RgbImage]) -> list[RgbImage]:
     with torch.inference_mode():
         return [to_picture(net(to_tensor([photo]))) for photo in photos]

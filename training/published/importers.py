@@ -14,10 +14,10 @@ import cv2
 import torch
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
-from pipeline.faces.detect import CAP_PX
-from pipeline.nets import bisenet, build, rrdbnet
-from pipeline.nets.retinaface import is_retinaface
+from pipeline.architectures import bisenet, build, rrdbnet
+from pipeline.architectures.retinaface import is_retinaface
+from pipeline.domain import RgbImage
+from pipeline.faces.detect import COARSE_SIDE_PX
 from training.data.calibration import halves, read_photographs
 from training.engine.errors import AnotherFile, StyleRefused, UnsafeCheckpoint, WeightsMismatch
 from training.export.detectors import DETECTOR, DETECTOR_ROLE, add_retinaface
@@ -104,7 +104,9 @@ def import_generator(
         check_label(label, place, replace, DETECTOR)
         net = fill("retinaface", {}, detector, file, DETECTOR_ROLE)
         recipe = {"imported": file.name, "git_blob": git_blob(content)}
-        return add_retinaface(net, label, read_photographs(photos, CAP_PX, 32), recipe, place)
+        return add_retinaface(
+            net, label, read_photographs(photos, COARSE_SIDE_PX, 32), recipe, place
+        )
     parser = bisenet.renamed(saved)
     if parser:
         label = Label(name or PARSER_NAME, label.title, label.licence)
@@ -182,10 +184,10 @@ def add_checkpoint(
     return add_generator(net, architecture, shape, label, pictures, working_px, recipe, place)
 
 
-def _add_student(file: Path, label: Label, photos: list[Picture], place: Place) -> Added:
+def _add_student(file: Path, label: Label, photos: list[RgbImage], place: Place) -> Added:
     side = load_student(file)[0].generator.shape.thumbnail_px
 
-    def windows(pictures: list[Picture]) -> list[Window]:
+    def windows(pictures: list[RgbImage]) -> list[Window]:
         return [
             (photo, cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA))
             for photo in pictures

@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
-from pipeline.nets.animegan import AnimeGANGenerator
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.discriminators import AnimeDiscriminator
+from pipeline.architectures.animegan import AnimeGANGenerator
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
+from pipeline.domain import RgbImage
+from training.architectures.discriminators import AnimeDiscriminator
 from training.data.animegan import AnimeData
 from training.data.tensors import to_picture, to_tensor
 from training.engine.checkpoint import load, save
@@ -303,7 +303,7 @@ def forget_after(step: int, log: Path) -> None:
 
 def write_sheet(path: Path, generator: nn.Module, data: AnimeData, device: str) -> None:
     """Rows of photo | drawing, in float32."""
-    rows: list[Picture] = []
+    rows: list[RgbImage] = []
     for photo in data.samples(SAMPLES):
         with torch.no_grad():
             drawing = generator(to_tensor([photo]).to(device))

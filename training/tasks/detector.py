@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, smooth_l1_loss
 
-from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape
-from pipeline.nets.retinaface import MEAN, PRIORS
+from pipeline.architectures.detector import Detector, DetectorShape
+from pipeline.architectures.retinaface import MEAN, PRIORS
+from pipeline.domain import RgbImage
 from training.data.detector import draw_damaged, draw_picture, face_photographs
 from training.data.tensors import to_tensor
 from training.engine.checkpoint import follow, resume, save, twin
@@ -45,7 +45,7 @@ TEACHER = "retinaface_mobilenet025.onnx"
 SETTLED_ON = 100  # batches
 SCALED_ON = 3000  # the step whose pictures, and those of some after it, set the scales
 Array = NDArray[np.float32]
-Pictures = Mapping[str, Sequence[Picture]]  # by kind
+Pictures = Mapping[str, Sequence[RgbImage]]  # by kind
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Teacher:
         )
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, pictures: Sequence[Picture]) -> tuple[Array, list[Array]]:
+    def __call__(self, pictures: Sequence[RgbImage]) -> tuple[Array, list[Array]]:
         """Pictures of one size, uint8 (H, W, 3) RGB, to answers (N, P, 15) as the student gives
         them; and what the blocks make, of strides 8, 16 and 32: the three stages, then the
         features. Its activations have a slope of 0.1 below zero; ours have none, so it is cut off.
@@ -107,7 +107,7 @@ class Teacher:
 
 def batch(
     lists: dict[str, list[Path]], recipe: Recipe, step: int
-) -> tuple[list[Picture], list[Picture]]:
+) -> tuple[list[RgbImage], list[RgbImage]]:
     """The clean pictures of one step, and the same as the student sees them."""
     size = (recipe.crop_px, recipe.crop_px)
     seeds = [(recipe.seed, step, n) for n in range(recipe.batch)]
@@ -166,7 +166,7 @@ def scales_of(teacher: Teacher, lists: dict[str, list[Path]], recipe: Recipe) ->
 def found_by(net: Detector, pictures: Pictures) -> dict[str, list[Found]]:
     """What the torch module finds in pictures whose sides are multiples of 32."""
 
-    def found(picture: Picture) -> Found:
+    def found(picture: RgbImage) -> Found:
         with torch.inference_mode():
             return found_in(net(to_tensor([picture]))[0].numpy(), picture)
 

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from pipeline.domain import Picture
+from pipeline.architectures.parser import Parser, ParserShape
+from pipeline.domain import RgbImage
 from pipeline.faces.parse import REGIONS
-from pipeline.nets.parser import Parser, ParserShape
 from training.data.parser import as_measured, batch, chances
 from training.data.parser_targets import load
 from training.data.tensors import to_tensor
@@ -45,7 +45,7 @@ MEASURED = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 17)
 WEIGHTS = (1, 1, 4, 4, 5, 5, 3, 3, 3, 5, 2, 4, 4, 4, 1.5, 4, 1, 1, 1.5)
 LEAST_MASS = 4.0  # cells of a region in a batch from which on its overlap is asked for
 LOGGED = ("mean", "skin", "left_brow", "right_eye", "glasses", "mouth", "neck", "hair")
-Measured = Sequence[tuple[Picture, NDArray[np.uint8]]]
+Measured = Sequence[tuple[RgbImage, NDArray[np.uint8]]]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def overlaps(
     return {"mean_iou": mean, **found}
 
 
-def parsed(net: Parser, pictures: Sequence[Picture]) -> list[NDArray[np.uint8]]:
+def parsed(net: Parser, pictures: Sequence[RgbImage]) -> list[NDArray[np.uint8]]:
     """Labels (256, 256) of aligned faces, as the torch module makes them."""
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         return [labels_of(net(to_tensor([picture]))) for picture in pictures]
@@ -147,7 +147,7 @@ def validate(net: Parser, held_out: Measured) -> dict[str, float]:
     return overlaps(said, [labels for _, labels in held_out])
 
 
-def coloured(labels: NDArray[np.uint8]) -> Picture:
+def coloured(labels: NDArray[np.uint8]) -> RgbImage:
     """Labels in colours, for people; black is background, grey is not labelled."""
     hues = np.arange(CLASSES + 1) * 79 % 180
     lightness = 120 + np.arange(CLASSES + 1) % 3 * 60
@@ -157,7 +157,7 @@ def coloured(labels: NDArray[np.uint8]) -> Picture:
     return np.asarray(rgb[np.minimum(labels, CLASSES)])
 
 
-def sheet(net: Parser, held_out: Measured, every: int = 9) -> Picture:
+def sheet(net: Parser, held_out: Measured, every: int = 9) -> RgbImage:
     """Some held-out faces: photo, teacher, student, up to four in a row."""
     some = held_out[::every]
     columns = min(4, len(some))

@@ -3,7 +3,7 @@
     python -m training.tasks.quality --data ../shared/data --output .cache/runs/quality
 
 Photographs are spoilt as for the restorer (training/data/degradations.py), and shown as
-the pipeline shows them (``look`` in pipeline/quality.py). Run again with the same
+the pipeline shows them (``model_inputs`` in pipeline/quality_model.py). Run again with the same
 --output, it continues from the last checkpoint and ends where one run would have.
 """
 
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from pipeline.domain import Picture
-from pipeline.nets.quality import MEASURES, QualityModel, QualityShape, normalise
-from pipeline.quality import look
+from pipeline.architectures.quality import MEASURES, QualityModel, QualityShape, normalise
+from pipeline.domain import RgbImage
+from pipeline.quality_model import model_inputs
 from training.data.degradations import (
     KINDS,
     Brighten,
@@ -75,7 +75,7 @@ class Recipe:
 class Case:
     """A spoilt photo and what the model is to say of it, in the order of MEASURES."""
 
-    photo: Picture
+    photo: RgbImage
     truth: NDArray[np.float32]
 
 
@@ -119,9 +119,11 @@ def truth_of(damage: Damage) -> NDArray[np.float32]:
     return truth
 
 
-def shown(photos: Sequence[Picture], shape: QualityShape) -> tuple[Tensor, Tensor, Tensor]:
+def shown(photos: Sequence[RgbImage], shape: QualityShape) -> tuple[Tensor, Tensor, Tensor]:
     """Thumbnails (N, 3, T, T), patches (N * K, 3, P, P) and levels of light (N, LIGHTS)."""
-    looks = [look(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos]
+    looks = [
+        model_inputs(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos
+    ]
     thumbnails, patches, light = zip(*looks, strict=True)
     squares = [patch for of_photo in patches for patch in of_photo]
     return to_tensor(list(thumbnails)), to_tensor(squares), torch.from_numpy(np.stack(light))
@@ -136,7 +138,7 @@ def batch(
     return shown([case.photo for case in cases], shape), truth
 
 
-def whole_photos(lists: dict[str, list[Path]], count: int) -> list[Picture]:
+def whole_photos(lists: dict[str, list[Path]], count: int) -> list[RgbImage]:
     """Some ``count`` whole photographs, evenly chosen, at most LONGER_PX a side and reduced to
     multiples of 4; but no crops of faces, whose own blur and artefacts are strong.
     """
@@ -145,7 +147,7 @@ def whole_photos(lists: dict[str, list[Path]], count: int) -> list[Picture]:
     return [_reduced(photo) for photo in photos]
 
 
-def _reduced(photo: Picture) -> Picture:
+def _reduced(photo: RgbImage) -> RgbImage:
     scale = min(1.0, LONGER_PX / max(photo.shape[:2]))
     size = [round(side * scale) // 4 * 4 for side in photo.shape[1::-1]]
     return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
@@ -200,7 +202,7 @@ def figures(
     return result
 
 
-def judge(model: QualityModel, photos: Sequence[Picture]) -> NDArray[np.float32]:
+def judge(model: QualityModel, photos: Sequence[RgbImage]) -> NDArray[np.float32]:
     """(N, 5): what the torch module says."""
     with torch.inference_mode():
         said: NDArray[np.float32] = model(*shown(photos, model.shape)).numpy()

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
+from pipeline.architectures.restorer import Restorer, RestorerShape
+from pipeline.domain import RgbImage
 from pipeline.measure import psnr_db
-from pipeline.nets.restorer import Restorer, RestorerShape
 from training.data.degradations import (
     KINDS,
     Brighten,
@@ -76,10 +76,10 @@ class Pair:
     twice the size, where it is known.
     """
 
-    given: Picture
+    given: RgbImage
     damage: Damage
-    wanted: Picture
-    doubled: Picture | None = None
+    wanted: RgbImage
+    doubled: RgbImage | None = None
 
 
 def photographs(folder: Path, validation: bool) -> dict[str, list[Path]]:
@@ -91,7 +91,9 @@ def photographs(folder: Path, validation: bool) -> dict[str, list[Path]]:
     return lists
 
 
-def draw_window(lists: dict[str, list[Path]], side_px: int, random: np.random.Generator) -> Picture:
+def draw_window(
+    lists: dict[str, list[Path]], side_px: int, random: np.random.Generator
+) -> RgbImage:
     """A square of ``side_px`` of a photograph at a random scale, mirrored or not. Photographs
     smaller than it are passed over. Raises NoPictures when twenty in a row are.
     """
@@ -111,7 +113,7 @@ def draw_window(lists: dict[str, list[Path]], side_px: int, random: np.random.Ge
     return np.ascontiguousarray(window[:, :: 1 if random.random() < 0.5 else -1])
 
 
-def draw_photo(lists: dict[str, list[Path]], side_px: int, random: np.random.Generator) -> Picture:
+def draw_photo(lists: dict[str, list[Path]], side_px: int, random: np.random.Generator) -> RgbImage:
     """A whole photograph, mirrored or not, its shorter side reduced to ``side_px``."""
     photo = _drawn(lists, random)
     scale = side_px / min(photo.shape[:2])
@@ -121,23 +123,23 @@ def draw_photo(lists: dict[str, list[Path]], side_px: int, random: np.random.Gen
     return np.ascontiguousarray(photo[:, :: 1 if random.random() < 0.5 else -1])
 
 
-def _drawn(lists: dict[str, list[Path]], random: np.random.Generator) -> Picture:
+def _drawn(lists: dict[str, list[Path]], random: np.random.Generator) -> RgbImage:
     weights = np.array([KINDS_OF_PHOTOS[kind] for kind in lists])
     files = lists[list(lists)[random.choice(len(lists), p=weights / weights.sum())]]
     return _photo(files[random.integers(len(files))])
 
 
 @cache  # some 1.2 GB when all have been drawn; decoding would take a third of a step
-def _photo(path: Path) -> Picture:
+def _photo(path: Path) -> RgbImage:
     return read_rgb(path)
 
 
-def halve(large: Picture) -> Picture:
+def halve(large: RgbImage) -> RgbImage:
     height, width = large.shape[0] // 2, large.shape[1] // 2
     return cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def spoil(wanted: Picture, kind: str, seed: tuple[int, ...]) -> tuple[Picture, Damage]:
+def spoil(wanted: RgbImage, kind: str, seed: tuple[int, ...]) -> tuple[RgbImage, Damage]:
     """A photo spoilt in a way of that kind, brightened again where it was darkened."""
     steps = draw_steps(kind, np.random.default_rng(seed))
     return degrade(wanted, [*steps, *_brightening(steps)], seed)
@@ -160,7 +162,7 @@ def draw_pair(
 
 
 def levels(damages: list[Damage]) -> Tensor:
-    """(N, 3, 1, 1): what the net is told; see pipeline/nets/restorer.py."""
+    """(N, 3, 1, 1): what the net is told; see pipeline/architectures/restorer.py."""
     told = [(one.blur_px, one.noise, 100 - one.jpeg_quality) for one in damages]
     return torch.tensor(told, dtype=torch.float32)[..., None, None]
 
@@ -201,11 +203,13 @@ def held_out_pairs(folder: Path) -> dict[str, list[Pair]]:
     return found
 
 
-def lanczos(picture: Picture) -> Picture:
+def lanczos(picture: RgbImage) -> RgbImage:
     return cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_LANCZOS4)
 
 
-def measure(pairs: list[Pair], restored: list[Picture], doubled: list[Picture]) -> dict[str, float]:
+def measure(
+    pairs: list[Pair], restored: list[RgbImage], doubled: list[RgbImage]
+) -> dict[str, float]:
     """Mean PSNR against what is wanted, in dB: of what was given, and of what was made of it,
     at the same size and at twice the size (there against Lanczos).
     """
@@ -225,7 +229,7 @@ def measure(pairs: list[Pair], restored: list[Picture], doubled: list[Picture]) 
     return {name: float(mean) for name, mean in zip(names, np.mean(rows, axis=0), strict=True)}
 
 
-def restore(net: Restorer, pair: Pair) -> tuple[Picture, Picture]:
+def restore(net: Restorer, pair: Pair) -> tuple[RgbImage, RgbImage]:
     """The pair's photo at the same size and doubled, as the torch module makes them."""
     given = to_tensor([pair.given])
     with torch.inference_mode():
@@ -258,7 +262,7 @@ def gains(rows: dict[str, dict[str, float]]) -> dict[str, float]:
     return found | {"doubled_gain_db": float(np.mean(doubled))}
 
 
-def sheet(net: Restorer, held_out: dict[str, list[Pair]]) -> Picture:
+def sheet(net: Restorer, held_out: dict[str, list[Pair]]) -> RgbImage:
     """Two rows for every kind: given, restored, wanted."""
     rows = []
     for pairs in held_out.values():

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.nets.student import StudentGenerator, StudentShape, ThumbnailEncoder
+from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder
 from training.data.tensors import to_picture, to_tensor
 from training.engine.checkpoint import follow, resume, save, twin
 from training.engine.errors import LossNotFinite

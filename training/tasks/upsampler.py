@@ -24,11 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
 from pipeline.enlarge import GAIN, GRAIN, PASSES, steepen
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.data.photographs import read_rgb
 from training.data.tensors import to_picture, to_tensor
-from training.data.upsampler_targets import Pair, Picture
+from training.data.upsampler_targets import Pair, RgbImage
 from training.engine.checkpoint import follow, resume, save, twin
 from training.engine.errors import LossNotFinite
 from training.engine.recipe import changed
@@ -58,7 +58,7 @@ class Recipe:
     average_decay: float = 0.995
     seed: int = 1
 
-    def middling(self, drawing: Picture, number: int) -> Picture:
+    def middling(self, drawing: RgbImage, number: int) -> RgbImage:
         """``drawing`` degraded halfway, the same for the same number."""
         sigma = (self.blur_least + self.blur_most) / 2
         faults = Faults(sigma, self.grain / 2, self.beads / 2, self.grid / 2)
@@ -94,13 +94,13 @@ def pairs(folder: Path, reduced: float) -> list[Pair]:
     return result
 
 
-def _at(picture: Picture, scale: float) -> Picture:
+def _at(picture: RgbImage, scale: float) -> RgbImage:
     """At that scale, with sides that are multiples of 4."""
     width, height = (round(side * scale) // 4 * 4 for side in picture.shape[1::-1])
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def degrade(drawing: Picture, faults: Faults, seed: tuple[int, ...]) -> Picture:
+def degrade(drawing: RgbImage, faults: Faults, seed: tuple[int, ...]) -> RgbImage:
     """(2h, 2w, 3) to (h, w, 3): half the size, with the faults of a student."""
     height, width = drawing.shape[0] // 2, drawing.shape[1] // 2
     small = cv2.resize(drawing, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -161,7 +161,9 @@ def steepen_tensor(drawing: Tensor, passes: int) -> Tensor:
     return drawing
 
 
-def measure(small: list[Picture], made: list[Picture], wanted: list[Picture]) -> dict[str, float]:
+def measure(
+    small: list[RgbImage], made: list[RgbImage], wanted: list[RgbImage]
+) -> dict[str, float]:
     """Figures of predictions against targets, and mean edge widths of both and of the inputs, in
     pixels of each.
     """
