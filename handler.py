@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import direct, logger, metrics, notifications, s3_batch
+from adapters import direct, job_log, logger, notifications, s3_batch
 from adapters.deadline import Deadline
 from adapters.events import Kind, kind_of
 from adapters.http import api as http_api
 
 
-# The order matters: metrics are flushed even if the event fails, and then the logger's state is
-# dropped. The event itself is never logged, because it may hold photos.
+# The event itself is never logged, because it may hold photos.
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Handles one event.
 
@@ -31,10 +28,16 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     Raises:
         TransientError: The sender should try again.
     """
+    try:
+        return _handle(event, context)
+    finally:
+        job_log.flush_metrics()
+
+
+def _handle(event: Any, context: LambdaContext) -> dict[str, Any]:
     kind = kind_of(event)
     logger.append_keys(event_kind=kind.value)
     logger.set_correlation_id(context.aws_request_id)  # until the sender's own id is known
-    metrics.add_metric("Events", MetricUnit.Count, 1)
     deadline = Deadline.of_invocation(context, over_http=kind is Kind.HTTP)
     match kind:
         case Kind.HTTP:

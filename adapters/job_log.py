@@ -1,4 +1,7 @@
-"""The log: one line and one set of metrics for every job, whatever becomes of it.
+"""The log: one line for every job, whatever becomes of it, and the few metrics that are read.
+
+A custom metric costs by the month, and a line by its length: what neither an alarm nor the
+dashboard of template.yaml reads is in the line alone.
 
 A request that brings no photo is not a job, because strangers ask for absent pages, without a
 token, all day. Such a request gets a line if something was wrong with it, and no metrics, because
@@ -17,7 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
 from adapters import logger, metrics
 from adapters.errors import RequestTimeout, TooManyRequests
@@ -29,6 +32,14 @@ QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 MAX_TEXT_CHARACTERS = 2000  # of a message, or of a traceback's end: they quote callers
 CLIENT_DELAYS = RequestTimeout | TooManyRequests  # the client sends again; no fault of Kirei's
 LOG_LEVELS = {"refused": logger.warning, "unreadable": logger.error, "failed": logger.error}
+
+# Metrics by how a job ended: the alarms and the dashboard of template.yaml read them.
+METRICS = {
+    "stylised": "Stylised",
+    "skipped": "Skipped",
+    "refused": "Refused",
+    "failed": "Transient",
+}
 
 # The log line of the present job. The only context variable of Kirei.
 _current_entry: ContextVar[Entry | None] = ContextVar("entry", default=None)
@@ -66,15 +77,10 @@ class Entry:
             self.add(**_summary(outcome.sidecar))
 
     def finish_drawn(self, sidecar: Mapping[str, Any]) -> None:
-        """Notes that the job drew a picture, and counts its metrics."""
+        """Notes that the job drew a picture. Stages, steps and faces are in the line alone."""
         self.status = "stylised"
         self.add(**_summary(sidecar))
         _count("PipelineDuration", sidecar["timings_ms"]["total"], MetricUnit.Milliseconds)
-        for stage, elapsed_ms in sidecar["timings_ms"].items():
-            _count(f"{_metric_name(stage)}Seconds", elapsed_ms / 1000, MetricUnit.Seconds)
-        for decision in sidecar["decisions"]:
-            _count(f"{_metric_name(decision['step'])}Ran", int(decision["ran"]))
-        _count("Faces", len(sidecar["faces"]))
 
     def fail(self, error: BaseException) -> None:
         """Notes that the job ended with an error: it was refused, or will be tried again."""
@@ -102,11 +108,9 @@ class Entry:
         log(self.status, **_clean(self._fields))
         if not self.is_job:
             return
-        _count("Jobs", 1)
-        names = {"failed": "Transient", "already_stylised": "AlreadyStylised"}
-        _count(names.get(self.status, self.status.capitalize()), 1)
-        if self.status == "refused":
-            _count_refusal(str(self._fields["error"]["code"]))
+        name = METRICS.get(self.status)
+        if name:
+            _count(name, 1)
 
 
 @contextmanager
@@ -142,6 +146,12 @@ def entry(*, is_job: bool = True, **known: Any) -> Iterator[Entry]:
         new.emit()
 
 
+def flush_metrics() -> None:
+    """Writes the metrics since the last call, if any, as a line in CloudWatch's format (EMF)."""
+    if metrics.provider.metric_set:
+        metrics.flush_metrics()
+
+
 def _summary(sidecar: Mapping[str, Any]) -> dict[str, Any]:
     """What a line says about a sidecar."""
     source, output = sidecar["source"], sidecar["output"]
@@ -171,23 +181,6 @@ def _clean(value: Any) -> Any:
     return [_clean(part) for part in value] if isinstance(value, list) else value
 
 
-def _metric_name(text: str) -> str:
-    return "".join(part.capitalize() for part in text.split("_"))
-
-
 def _count(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
     if _metrics_enabled:
         metrics.add_metric(name, unit, value)
-
-
-def _count_refusal(code: str) -> None:
-    """A metric of its own, because it alone has the error's code as a dimension."""
-    if _metrics_enabled:
-        with single_metric(
-            "RefusedByCode",
-            MetricUnit.Count,
-            1,
-            namespace=metrics.namespace,
-            default_dimensions={"service": str(metrics.service)},
-        ) as metric:
-            metric.add_dimension("code", code)

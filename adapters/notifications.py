@@ -24,6 +24,7 @@ from adapters.deadline import Deadline
 from adapters.events import message_jobs, notified_jobs
 from adapters.jobs import Ignored, Job
 from adapters.process import process_worker
+from adapters.redelivery import delay_s, redeliver
 from pipeline import InvalidRequest
 
 
@@ -76,25 +77,40 @@ def _work_all(jobs: list[Job | Ignored], deadline: Deadline) -> list[dict[str, A
 
 
 def _work_message(record: SQSRecord, deadline: Deadline) -> None:
-    """Does the jobs of one message.
+    """Does the jobs of one message. If one must be tried again, the queue delivers it later."""
+    logger.append_keys(message_id=record.message_id)
+    max_receives = process_worker().settings.max_receives
+    receives = _receives(record)
+    is_last_try = receives >= max_receives
+    try:
+        jobs = [_with_message(job, record, is_last_try) for job in _readable_jobs(record)]
+        _work_all(jobs, deadline)
+    except Exception:
+        redeliver(record, delay_s(receives, max_receives))
+        raise
+
+
+def _readable_jobs(record: SQSRecord) -> list[Job | Ignored]:
+    """The jobs of a message.
 
     An unreadable message stays in the queue, which moves it to the dead letters, where an operator
     finds it. It does not count as a photo.
     """
-    logger.append_keys(message_id=record.message_id)
     try:
-        jobs = message_jobs(record.body)
+        return message_jobs(record.body)
     except InvalidRequest as error:
         with job_log.entry(correlation_id=record.message_id) as entry:
             entry.fail_unreadable(error)
         raise
-    _work_all([_with_message(job, record) for job in jobs], deadline)
 
 
-def _with_message(job: Job | Ignored, record: SQSRecord) -> Job | Ignored:
-    """The job with the message's id and its number of receives."""
-    job = replace(job, correlation_id=job.correlation_id or record.message_id)
+def _receives(record: SQSRecord) -> int:
+    """How often a message was received, this time included; 1 if the event does not say."""
     receives = str(record.attributes.get("ApproximateReceiveCount", "1"))
-    if isinstance(job, Ignored) or not re.fullmatch("[0-9]{1,9}", receives):
-        return job
-    return replace(job, is_last_try=int(receives) >= process_worker().settings.max_receives)
+    return int(receives) if re.fullmatch("[1-9][0-9]{0,8}", receives) else 1
+
+
+def _with_message(job: Job | Ignored, record: SQSRecord, is_last_try: bool) -> Job | Ignored:
+    """The job with the message's id, and whether the queue delivers it again."""
+    job = replace(job, correlation_id=job.correlation_id or record.message_id)
+    return job if isinstance(job, Ignored) else replace(job, is_last_try=is_last_try)

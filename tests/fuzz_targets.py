@@ -43,9 +43,9 @@ from test_events_hostile import ANY, changed_events
 from test_manifest import odd_manifests
 
 from adapters import direct, job_log, logger, notifications, s3_batch
-from adapters.events import Job
 from adapters.http import api as http_api
 from adapters.http.multipart import form_parts
+from adapters.jobs import Job
 from adapters.serve import LOCAL_NAMES, LocalApi
 from adapters.server.asgi import Server
 from adapters.server.local_worker import LocalWorker

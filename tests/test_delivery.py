@@ -17,7 +17,7 @@ from urllib.parse import quote_plus
 import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 
-from adapters.events import Job
+from adapters.jobs import Job
 from adapters.process import process_worker
 from adapters.settings import AdapterSettings
 from adapters.storage.objects import FINGERPRINT, OWNER, owner_of

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from adapters.errors import UnknownRoute
+from adapters.http.bundle import bundle
 from adapters.http.request import JSON
 
 WEB = Path(__file__).resolve().parents[2] / "web"
@@ -26,6 +27,7 @@ CONTENT_TYPES = {
 }
 COMPRESSIBLE = {".css", ".html", ".js", ".json", ".svg", ".webmanifest"}
 THUMBNAILS = "thumbnails"
+BUNDLE = "bundle.js"  # all modules of the page as one file, built when it is requested
 
 SWAGGER_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Kirei: HTTP API</title>
@@ -68,12 +70,18 @@ class StaticFiles:
 
     def read(self, name: str) -> StaticFile:
         """Returns a file by its path below the folder, with slashes. Raises UnknownRoute."""
+        if name == BUNDLE:
+            content = bundle("main", self._module).encode()
+            return StaticFile(content, CONTENT_TYPES[".js"], True)
         if name not in self._paths:
             raise UnknownRoute(f"there is no file {name}")
         path = self._paths[name]
         return StaticFile(
             path.read_bytes(), CONTENT_TYPES[path.suffix], path.suffix in COMPRESSIBLE
         )
+
+    def _module(self, name: str) -> str:
+        return self._paths[f"{name}.js"].read_text()
 
 
 def swagger_file(name: str) -> StaticFile:
