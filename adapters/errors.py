@@ -47,6 +47,9 @@ STATUSES = {
     "out_of_descriptors": 503,
 }
 
+# Of errors about the photo or its options; the others are about the caller or the address.
+STATUSES_OF_PHOTOS = frozenset({400, 413, 415, 422})
+
 
 class Unauthorized(PermanentError):
     """The token is missing or invalid."""
@@ -90,13 +93,13 @@ class InternalError(TransientError):
     code = "internal_error"
 
 
-def photo_error_codes() -> list[str]:
-    """Returns the codes of errors that only another photo avoids: no option and no retry helps."""
-    return sorted(
-        error.code
-        for error in _subclasses(PermanentError)
-        if error.default_stage == "decode" and "code" in vars(error)
-    )
+def permanent_codes() -> list[str]:
+    """Returns the codes of errors that the same photo with the same options always meets.
+
+    The page offers no second attempt for them.
+    """
+    codes = {error.code for error in _subclasses(PermanentError)}
+    return sorted(code for code in codes if STATUSES.get(code) in STATUSES_OF_PHOTOS)
 
 
 def _subclasses(error: type[KireiError]) -> Iterator[type[KireiError]]:

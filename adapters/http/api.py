@@ -26,6 +26,7 @@ from adapters.errors import (
     UnknownRoute,
     error_document,
     error_headers,
+    permanent_codes,
 )
 from adapters.http.access import Access, check_environment, docs_are_open, public, warn_if_open
 from adapters.http.options import list_options
@@ -250,7 +251,8 @@ class Api:
         return cached_json(request, {"styles": listed, "default": Options().style})
 
     def _options(self, request: Request) -> Response[Any]:
-        return cached_json(request, {"options": list_options()})
+        document = {"options": list_options(), "permanent_errors": permanent_codes()}
+        return cached_json(request, document)
 
     def _thumbnail(self, request: Request, name: str) -> Response[Any]:
         return cached_file(request, self._static_files.read(f"{THUMBNAILS}/{name}.jpg"), A_DAY)

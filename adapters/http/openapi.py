@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 import pipeline
-from adapters.errors import STATUSES, photo_error_codes
+from adapters.errors import STATUSES
 from adapters.http.options import Schema, kind_names, option_schemas
 from adapters.http.request import FORM, JSON, UPLOAD_ID
 from adapters.http.uploads import CONTENT_TYPE
@@ -249,7 +249,15 @@ def _options() -> Schema:
         "about": {"type": "string"},
     }
     named = ["name", "kind", "default", "about"]
-    return _object({"options": {"type": "array", "items": _object(option, named)}}, ["options"])
+    fields = {
+        "options": {"type": "array", "items": _object(option, named)},
+        "permanent_errors": {
+            "type": "array",
+            "items": {"enum": list(STATUSES)},
+            "description": "codes of errors that the same photo with the same options always meets",
+        },
+    }
+    return _object(fields, list(fields))
 
 
 def _options_as_text() -> Schema:
@@ -278,12 +286,7 @@ def _accepted() -> Schema:
 
 def _error() -> Schema:
     fields = {
-        "code": {
-            "enum": list(STATUSES),
-            "description": "Those in x-photo-errors are the photo's fault: no other option and no"
-            " retry helps",
-            "x-photo-errors": photo_error_codes(),
-        },
+        "code": {"enum": list(STATUSES)},
         "message": {"type": "string"},
         "stage": {"type": "string"},
         "measured": {"type": ["string", "number", "null"]},
