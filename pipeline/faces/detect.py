@@ -36,6 +36,7 @@ MAX_LANDMARK_OVERHANG = 0.5  # of the box's sides: how far outside it a landmark
 # Further passes over a whole photo
 MAX_ENLARGEMENT = 2.0  # of a small photo
 MIN_FURTHER_SCORE = 0.9  # of a face that only these see: counted, 17 of 17 were people
+MAX_SHARED = 0.5  # of the smaller of two boxes: more, and they are one face
 MAX_COLOUR_CAST = 1.5  # ratio of the channels' means from which on the light is coloured
 MIN_GREY, MEAN_GREY = 70.0, 110.0  # grey levels: under the first a photo is dim
 MAX_LIGHT_GAIN = 2.5
@@ -199,25 +200,25 @@ def _distinct(passes: Sequence[tuple[Face, ...]]) -> tuple[Face, ...]:
     """The faces of all passes, each once: as the first pass saw it that was confident."""
     faces: list[Face] = []
     for face in (face for found in passes for face in found):
-        same = next((other for other in faces if _overlap(face, other) > NMS_IOU), None)
+        same = next((other for other in faces if _overlap(face, other) > MAX_SHARED), None)
         if same is None:
             faces.append(face)
         elif same.score < MIN_SCORE <= face.score:
             faces[faces.index(same)] = face
-    return tuple(sorted(faces, key=_side, reverse=True)[:MAX_FACES])
+    return tuple(sorted(faces, key=_area, reverse=True)[:MAX_FACES])
 
 
-def _side(face: Face) -> float:
+def _area(face: Face) -> float:
     left, top, right, bottom = face.box
     return (right - left) * (bottom - top)
 
 
 def _overlap(face: Face, other: Face) -> float:
-    """Intersection over union."""
+    """Intersection over the smaller box: a part of a face that another pass took for a face."""
     left, top = (max(face.box[n], other.box[n]) for n in (0, 1))
     right, bottom = (min(face.box[n], other.box[n]) for n in (2, 3))
     both = max(0.0, right - left) * max(0.0, bottom - top)
-    return both / (_side(face) + _side(other) - both)
+    return both / max(1e-6, min(_area(face), _area(other)))
 
 
 @lru_cache(maxsize=8)

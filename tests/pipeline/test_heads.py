@@ -20,7 +20,7 @@ from pipeline.faces.detail import MIN_DETAIL_PX
 from pipeline.faces.human import why_not_human
 from pipeline.faces.parse import REGIONS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PIPELINE = Pipeline(Settings.from_environment(os.environ))
 FACE_STYLES = [spec.name for spec in PIPELINE.styles() if spec.around]
 
