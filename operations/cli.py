@@ -99,7 +99,8 @@ def _options_as_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_stack_option
-@click.option("--bucket", required=True, help="where the photos lie")
+@click.option("--bucket", default="", help="where the photos lie")
+@click.option("--job", "job_id", help="tell how far this job is, and what failed in it; begin none")
 @click.option("--prefix", default="", help="of their keys; empty is all of the bucket")
 @click.option("--suffix", "suffixes", multiple=True, help="of their keys, such as .jpg; repeatable")
 @click.option("--dry-run", is_flag=True, help="count and reckon only")
@@ -124,6 +125,7 @@ def _options_as_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 def backfill(
     stack: str,
     bucket: str,
+    job_id: str | None,
     prefix: str,
     suffixes: tuple[str, ...],
     dry_run: bool,
@@ -142,6 +144,11 @@ def backfill(
     from operations.backfill import Wanted, begun, check_readable, counted, job_request
     from operations.estimate import estimate
 
+    if job_id:
+        _tell_job(stack, job_id, print_json)
+        return
+    if not bucket:
+        raise click.UsageError("--bucket says where the photos lie, or --job which job to look at")
     options = {name: value for name, value in given.items() if value is not None}
     with _one_line():
         known = Prices.changed(prices)
@@ -161,9 +168,28 @@ def backfill(
         job = begun(request)
     account = request["AccountId"]
     click.echo(f"job {job} has begun; it lists the photos first, which takes minutes to hours")
-    click.echo(f"  aws s3control describe-job --account-id {account} --job-id {job}")
+    click.echo(f"  kirei backfill --stack {stack} --job {job}")
     cancel = "--requested-job-status Cancelled"
     click.echo(f"  aws s3control update-job-status --account-id {account} --job-id {job} {cancel}")
+
+
+def _tell_job(stack: str, job_id: str, print_json: bool) -> None:
+    from operations.batch_job import failed_tasks, job_state
+
+    with _one_line():
+        found = Stack.find(stack)
+        state = job_state(found, job_id)
+        tasks = list(failed_tasks(found, job_id))
+    if print_json:
+        failed = [task.as_dict() for task in tasks]
+        click.echo(json.dumps({**state.as_dict(), "failed_tasks": failed}, ensure_ascii=False))
+        return
+    counts = f"{state.succeeded} drawn, {state.failed} failed, of {state.total}"
+    click.echo(f"{state.status}: {counts}")
+    for reason in state.reasons:
+        click.echo(f"  {reason}")
+    for task in tasks:
+        click.echo(f"s3://{task.bucket}/{task.key}  {task.code}: {task.message}")
 
 
 def _check(options: dict[str, str]) -> None:

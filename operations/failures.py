@@ -45,7 +45,7 @@ class Refusal:
 def failures(stack: Stack, most: int) -> Iterator[Failure]:
     """All that failed and waits, at most so many of each kind."""
     for message in looked_at(stack.output("DeadLettersUrl"), most):
-        why = f"received {message.receives} times; the log has message {message.id}"
+        why = message.error or f"every try failed; the log has message {message.id}"
         for bucket, key in _objects(message.body):
             code = None if key else UnknownEvent.code
             yield Failure("dead_letter", message.sent_at, bucket, key, code, why)

@@ -15,13 +15,15 @@ HIDDEN_S = 60  # while a message is looked at; should we be killed, it is back a
 
 @dataclass(frozen=True)
 class Message:
-    """``body``: parsed where it is JSON, else the text."""
+    """``body``: parsed where it is JSON, else the text. ``error``: what EventBridge says of an
+    event that it could not deliver.
+    """
 
     id: str
     receipt: str
     sent_at: str
-    receives: int
     text: str
+    error: str | None = None
 
     @property
     def body(self) -> Any:
@@ -40,7 +42,8 @@ def received(url: str) -> Iterator[Message]:
             MaxNumberOfMessages=10,
             VisibilityTimeout=HIDDEN_S,
             WaitTimeSeconds=1,  # asks all of the queue's servers: without it some are left out
-            MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageAttributeNames=["ERROR_CODE", "ERROR_MESSAGE"],
         )
         found = [_message(item) for item in answer.get("Messages", [])]
         fresh = [message for message in found if message.id not in seen]
@@ -106,10 +109,12 @@ def arn_of(url: str) -> str:
 def _message(item: dict[str, Any]) -> Message:
     attributes = item["Attributes"]
     sent = datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC)
+    said = item.get("MessageAttributes", {})
+    error = [said[name]["StringValue"] for name in ("ERROR_CODE", "ERROR_MESSAGE") if name in said]
     return Message(
         id=item["MessageId"],
         receipt=item["ReceiptHandle"],
         sent_at=sent.isoformat(timespec="seconds"),
-        receives=int(attributes["ApproximateReceiveCount"]),
         text=item["Body"],
+        error=": ".join(error) or None,
     )
