@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from batch_operations import MODEL, BatchOperations, Role, violations
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSResponse, HTTPHeaders
 from buckets import INPUT, OUTPUT, keys, put
 from click.testing import CliRunner, Result
 from metric_math import substituted
@@ -90,7 +90,7 @@ def service(s3: Any, stack: Stack, invoke: Callable[[Any], Any]) -> BatchOperati
             text = running.create(request.body)
         else:
             text = running.describe(request.url.rpartition("/")[2])
-        return AWSResponse(request.url, 200, {}, Body(text))
+        return AWSResponse(request.url, 200, HTTPHeaders(), Body(text))
 
     events = client("s3control").meta.events
     for operation in ("CreateJob", "DescribeJob"):
