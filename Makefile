@@ -22,7 +22,7 @@ SUPPLY := .venv-supply/bin
 EMULATOR := .venv-stack/.installed
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails examples corpus-formats \
 	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -101,6 +101,10 @@ gallery: $(VENV)/.development
 ## make thumbnails       the pictures on the page's style cards, from samples/
 thumbnails: $(VENV)/.development
 	$(BIN)/python -m benchmarks.thumbnails
+
+## make examples         the example photographs of the page's invitation, from samples/
+examples: $(VENV)/.development
+	$(BIN)/python -m benchmarks.examples
 
 ## make corpus-formats   docs/formats.md: what nine other programs write, drawn and compared (Debian)
 corpus-formats: $(VENV)/.development

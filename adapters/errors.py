@@ -48,6 +48,10 @@ STATUSES = {
 }
 
 
+# of errors that speak of the photo or its options; the others, of who calls, and where
+STATUSES_OF_PHOTOS = frozenset({400, 413, 415, 422})
+
+
 class Unauthorized(PermanentError):
     """No token, or not the right one."""
 
@@ -100,6 +104,19 @@ def faults_named() -> Iterator[None]:
     except Exception as error:
         said = f"something is broken here ({type(error).__name__}); the log has it"
         raise InternalError(said) from error
+
+
+def permanent_codes() -> list[str]:
+    """The codes of the errors that the same photo with the same options meets again, sorted: nobody
+    need try those a second time.
+    """
+    kinds, codes = [PermanentError], set()
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if STATUSES.get(kind.code) in STATUSES_OF_PHOTOS:
+            codes.add(kind.code)
+    return sorted(codes)
 
 
 def error_document(error: KireiError, request_id: str) -> dict[str, Any]:

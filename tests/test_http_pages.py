@@ -49,6 +49,13 @@ def test_health_opens_no_network(invoke, monkeypatch):
     assert answer["headers"]["Cache-Control"] == "no-store"
 
 
+def test_errors_that_no_second_try_mends_are_listed(invoke):
+    codes = json_of(invoke(call("GET", "/v1/options")))["permanent_errors"]
+    assert {"not_an_image", "too_many_pixels", "invalid_option"} <= set(codes)
+    # a token can be given, a link made anew, a photo sent again; the world changes
+    assert not {"unauthorized", "forbidden", "object_not_found", "out_of_time"} & set(codes)
+
+
 def test_the_options_are_those_of_the_dataclass(invoke):
     listed = json_of(invoke(call("GET", "/v1/options")))["options"]
     assert [option["name"] for option in listed] == [item.name for item in fields(Options)]

@@ -27,6 +27,7 @@ from adapters.errors import (
     UnknownRoute,
     error_document,
     error_headers,
+    permanent_codes,
 )
 from adapters.http.access import Access, docs_are_open, of_environment, to_all, warn_if_open
 from adapters.http.pages import (
@@ -210,7 +211,7 @@ class Api:
             kind = "choice" if "values" in item.metadata else KINDS[kinds[item.name]]
             about = {"name": item.name, "kind": kind, "default": item.default}
             listed.append(about | dict(item.metadata))
-        return _cached_json(request, {"options": listed})
+        return _cached_json(request, {"options": listed, "permanent_errors": permanent_codes()})
 
     def _thumbnail(self, request: Request, name: str) -> Response[Any]:
         return cached(request, self._pages.file(f"{THUMBNAILS}/{name}.jpg"), A_DAY)

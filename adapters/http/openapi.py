@@ -256,7 +256,15 @@ def _options() -> Schema:
         "about": {"type": "string"},
     }
     named = ["name", "kind", "default", "about"]
-    return _object({"options": {"type": "array", "items": _object(option, named)}}, ["options"])
+    listed = {
+        "options": {"type": "array", "items": _object(option, named)},
+        "permanent_errors": {
+            "type": "array",
+            "items": {"enum": list(STATUSES)},
+            "description": "codes that the same photo with the same options would meet again",
+        },
+    }
+    return _object(listed, list(listed))
 
 
 def _by_name() -> Schema:
