@@ -17,8 +17,12 @@ COLUMNS = 7  # of a report: bucket, key, version, status, two codes, message
 
 @dataclass(frozen=True)
 class JobState:
-    """``status``: as S3 names it, such as Active or Complete. Counts are of photos. ``reasons``:
-    why the whole job failed, if it did.
+    """How far a job is.
+
+    Attributes:
+        status: As S3 names it, such as Active or Complete.
+        total: Photos in the job; succeeded and failed are parts of it.
+        reasons: Why the whole job failed, if it did.
     """
 
     status: str
@@ -28,6 +32,7 @@ class JobState:
     reasons: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
+        """Returns the fields by name."""
         return asdict(self)
 
 
@@ -41,6 +46,7 @@ class FailedTask:
     message: str
 
     def as_dict(self) -> dict[str, str]:
+        """Returns the fields by name."""
         return asdict(self)
 
 

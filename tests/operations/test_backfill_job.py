@@ -15,7 +15,7 @@ from metric_math import substituted
 from templates import properties
 
 from operations import cli
-from operations.backfill import Wanted, job_request
+from operations.backfill import Selection, job_request
 from operations.batch_job import failed_tasks
 from operations.stack import Stack, client
 
@@ -105,17 +105,17 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "options"),
+    ("selection", "options"),
     [
-        (Wanted("photos", "", ()), {}),
-        (Wanted("photos", "2019/", (".jpg", ".JPG")), {"style": "cel", "max_side_px": "800"}),
-        (Wanted("photos", "é" * 500 + "/", ()), {f"option{n}": "1" for n in range(10)}),
+        (Selection("photos", "", ()), {}),
+        (Selection("photos", "2019/", (".jpg", ".JPG")), {"style": "cel", "max_side_px": "800"}),
+        (Selection("photos", "é" * 500 + "/", ()), {f"option{n}": "1" for n in range(10)}),
     ],
 )
 def test_the_request_is_one_that_the_services_model_takes(
-    stack: Stack, wanted: Wanted, options: dict[str, str]
+    stack: Stack, selection: Selection, options: dict[str, str]
 ) -> None:
-    request = job_request(stack, wanted, options)
+    request = job_request(stack, selection, options)
     shape = MODEL.operation_model("CreateJob").input_shape
     assert list(violations(request, shape)) == []
     assert list(violations(request | {"RoleArn": "me"}, shape)) != []
@@ -132,7 +132,7 @@ def test_a_job_draws_what_its_manifest_lists_and_its_report_is_read_back(
         *("--bucket", INPUT, "--prefix", "uploads/", "--suffix", ".jpg", "--style", "cel"),
         *("--max-side-px", "128", "--yes"),
     )
-    assert "job job-1 has begun" in begun.stdout
+    assert "job job-1 was created" in begun.stdout
     written = [key for key in keys(s3, OUTPUT) if key.startswith("stylised/")]
     assert written == [
         *("stylised/a.cel.jpg", "stylised/a.cel.json"),

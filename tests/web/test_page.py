@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adapters.http.pages import BUNDLE, Pages
 from PIL import Image
 
 from adapters.http.api import STATUSES
+from adapters.http.static_files import BUNDLE, StaticFiles
 from pipeline import Options, Pipeline, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +123,7 @@ def test_the_modules_are_loaded_as_one_file_which_is_kept_for_offline() -> None:
     others |= {BUNDLE, "manifest.webmanifest"}
     assert kept == {"./"} | {f"app/{name}" for name in others}
     for name in others:
-        assert Pages().file(name).content
+        assert StaticFiles().read(name).content
 
 
 def test_the_manifest_is_whole() -> None:
