@@ -21,8 +21,13 @@ from pipeline.domain import Picture
 from pipeline.engines import open_engine
 from pipeline.faces.detect import PADDING, detect
 from pipeline.weights import Layer
-from training.metrics.detection import Figures, figures, found_in, held_out_pictures
-from training.tasks.detector import TEACHER, Teacher
+from training.metrics.detection import (
+    Metrics,
+    detection_metrics,
+    detections,
+    held_out_pictures,
+)
+from training.published.retinaface import TEACHER, RetinaFaceTeacher
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = (480, 640)
@@ -50,15 +55,15 @@ def moved(picture: Picture) -> Picture:
     return made
 
 
-def steadiness(teacher: Teacher, data: Path) -> Figures:
+def steadiness(teacher: RetinaFaceTeacher, data: Path) -> Metrics:
     """How well what the teacher finds in held-out photographs agrees with what it finds in the
     same ones moved.
     """
     photographs = held_out_pictures(data, 0)["photographs"]
-    found = [found_in(teacher([one])[0][0], one) for one in photographs]
-    again = [found_in(teacher([moved(one)])[0][0], one) for one in photographs]
+    found = [detections(teacher.answers(one), one) for one in photographs]
+    again = [detections(teacher.answers(moved(one)), one) for one in photographs]
     back = (-MOVED[0], -MOVED[1])
-    return figures(found, [one.moved((1, 1), back) for one in again])
+    return detection_metrics(found, [one.moved((1, 1), back) for one in again])
 
 
 def main() -> None:
@@ -95,7 +100,7 @@ def main() -> None:
         print(f"{name:18} {ms:6.1f} ms")
     print(f"{taken['teacher'] / taken['detector']:.2f} times faster, {options.threads} threads")
     if options.data:
-        agreement = steadiness(Teacher(options.teachers / TEACHER), options.data)
+        agreement = steadiness(RetinaFaceTeacher(options.teachers / TEACHER), options.data)
         print(f"the teacher on photographs moved by {MOVED} px: {agreement}")
 
 

@@ -36,8 +36,8 @@ from pipeline.nets import build
 from pipeline.weights import Layer
 from training.data.photographs import read_rgb
 from training.data.tensors import to_tensor
-from training.export.detectors import PUBLISHED_RANGE
-from training.published.readers import load_retinaface_onnx
+from training.export.detector import PUBLISHED_SPAN
+from training.published.retinaface import load_retinaface_onnx
 
 Finder = Callable[[Picture], tuple[Face, ...]]
 Distance = Callable[[Picture, Picture], float]
@@ -91,7 +91,7 @@ def finder(pipeline: Pipeline, teachers: Path | None) -> tuple[Finder, str]:
     spec = layer.the("detector")
     if teachers is not None:
         published = _Published(teachers / "retinaface_mobilenet025.onnx")
-        spec = replace(spec, input_range=PUBLISHED_RANGE)
+        spec = replace(spec, input_range=PUBLISHED_SPAN)
         return functools.partial(detect, spec=spec, engine=published), "RetinaFace as published"
     tools = pipeline.face_tools(Options(), "")
     if tools is None:

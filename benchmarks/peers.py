@@ -34,7 +34,7 @@ from pipeline.nets.animeganv2 import AnimeGANv2Generator
 from pipeline.nets.cartoongan import CartoonGANGenerator
 from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
 from pipeline.weights import Layer
-from training.export.layer import export_onnx
+from training.export.onnx import export_onnx
 
 FLOP_PX = 256
 TIME_PX = 512

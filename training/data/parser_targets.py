@@ -1,6 +1,6 @@
 """Faces and what the teacher says of them, made once: what the parser is trained on.
 
-    python -m training.data.parser_targets --data ../shared/data --teachers ../shared/teachers \\
+    python -m training.data.parser_targets --data DIR --teachers DIR \\
         --output .cache/targets/parser
 
 Faces are found and aligned as the pipeline aligns them, by the five landmarks of the published
@@ -168,8 +168,7 @@ def draw(data: Path, teachers: Path, output: Path) -> None:
 def write_case(case: FaceCase, folder: Path) -> None:
     """Writes a face as NAME.png and NAME.npz."""
     cv2.imwrite(str(folder / f"{case.name}.png"), case.wide[..., ::-1])
-    arrays = {"logits": case.logits, "inside": case.inside}
-    np.savez_compressed(folder / f"{case.name}.npz", **arrays)
+    np.savez_compressed(folder / f"{case.name}.npz", logits=case.logits, inside=case.inside)
 
 
 def load_cases(folder: Path) -> list[FaceCase]:
@@ -188,6 +187,7 @@ def load_cases(folder: Path) -> list[FaceCase]:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--teachers", type=Path, required=True)

@@ -20,7 +20,6 @@ from pipeline.domain import Picture
 from pipeline.nets.animegan import AnimeGANGenerator
 from pipeline.nets.animeganv2 import AnimeGANv2Generator
 from pipeline.nets.discriminators import AnimeDiscriminator
-from training.tasks.animegan_recipe import ARCHITECTURES, Recipe
 from training.data.animegan import AnimeData, Batch
 from training.data.tensors import to_picture, to_tensor
 from training.engine.checkpoint import Stateful
@@ -28,6 +27,7 @@ from training.engine.schedule import set_rate
 from training.engine.task import Task, Turn
 from training.losses import animegan as losses_of
 from training.losses.features import open_features
+from training.tasks.animegan_recipe import ARCHITECTURES, Recipe
 
 SAMPLES = 4  # photographs on a sheet
 BETAS = (0.5, 0.999)

@@ -19,6 +19,7 @@ from torch.optim.swa_utils import update_bn
 from pipeline.domain import Picture
 from pipeline.nets.detector import Detector, DetectorShape
 from training.data.detector import face_photographs, sample_damaged, sample_picture
+from training.data.photographs import Files
 from training.data.tensors import to_tensor
 from training.engine.task import Task
 from training.losses.detection import answer_losses, block_loss, blocks_of, face_weights
@@ -87,16 +88,8 @@ class DetectorTask(Task):
         self.about = {"shape": shape.as_dict()}
         self.notes = [f"{sum(map(len, self.files.values()))} photographs"]
 
-    def pictures(self, step: int) -> tuple[list[Picture], list[Picture]]:
-        """The clean pictures of a step, and the same as the student sees them."""
-        recipe, size = self.recipe, (self.recipe.crop_px, self.recipe.crop_px)
-        seeds = [(recipe.seed, step, number) for number in range(recipe.batch)]
-        clean = [sample_picture(self.files, size, seed) for seed in seeds]
-        pairs = zip(clean, seeds, strict=True)
-        return clean, [sample_damaged(picture, recipe.damaged, seed) for picture, seed in pairs]
-
     def batch(self, step: int) -> Batch:
-        clean, seen = self.pictures(step)
+        clean, seen = sample_pictures(self.files, self.recipe, step)
         answers, blocks = self.teacher(clean)
         tensors = [torch.from_numpy(block) for block in blocks]
         return Batch(to_tensor(seen), torch.from_numpy(answers), tensors)
@@ -110,7 +103,11 @@ class DetectorTask(Task):
         if step == self.recipe.norms_until:
             self.net.load_state_dict(average.state_dict())
             steps = range(step, step + RECALIBRATION_BATCHES)
-            update_bn((to_tensor(self.pictures(n)[1]) for n in steps), self.net, self.device)
+            update_bn(
+                (to_tensor(sample_pictures(self.files, self.recipe, n)[1]) for n in steps),
+                self.net,
+                self.device,
+            )
         if step >= self.recipe.norms_until:
             for module in self.net.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -143,6 +140,16 @@ class DetectorTask(Task):
     def _scales(self) -> list[Tensor]:
         """(1, C, 1, 1), of what each block makes: the root mean square of each channel."""
         steps = range(SCALES_FROM, SCALES_FROM + SCALE_BATCHES)
-        blocks = zip(*(self.teacher(self.pictures(step)[0])[1] for step in steps), strict=True)
+        clean = (sample_pictures(self.files, self.recipe, step)[0] for step in steps)
+        blocks = zip(*(self.teacher(pictures)[1] for pictures in clean), strict=True)
         squares = [[np.square(b).mean((0, 2, 3), keepdims=True) for b in of] for of in blocks]
         return [torch.from_numpy(np.sqrt(np.mean(level, 0)) + 1e-2) for level in squares]
+
+
+def sample_pictures(files: Files, recipe: Recipe, step: int) -> tuple[list[Picture], list[Picture]]:
+    """The clean pictures of a step, and the same as the student sees them."""
+    size = (recipe.crop_px, recipe.crop_px)
+    seeds = [(recipe.seed, step, number) for number in range(recipe.batch)]
+    clean = [sample_picture(files, size, seed) for seed in seeds]
+    pairs = zip(clean, seeds, strict=True)
+    return clean, [sample_damaged(picture, recipe.damaged, seed) for picture, seed in pairs]
