@@ -21,7 +21,7 @@ CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy fuzz check format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
 	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -67,6 +67,10 @@ check: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+## make wheel            dist/: the wheel, built apart from this folder's environment
+wheel: $(SUPPLY)/uv
+	$(SUPPLY)/uv build --quiet --wheel --out-dir dist
 
 ## make format           formats and sorts imports
 format: $(VENV)/.development
@@ -203,6 +207,15 @@ test-container: $(VENV)/.development $(SAM)
 test-heavy: $(VENV)/.development
 	$(BIN)/pytest tests -m heavy -s
 
+## make mutants          breaks the product on purpose, line by line, and says what no test notices
+mutants: $(VENV)/.development
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m mutants.run $(WORDS)
+
+## make coverage         which lines the tests run, of what serves and trains; at least COVERAGE in 100
+coverage: $(VENV)/.development
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
 ## make fuzz             odd bytes through every door, for SECONDS=60 in all; what it finds is printed
 fuzz: $(VENV)/.development
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/fuzz_run.py --seconds $(or $(SECONDS),60)
@@ -223,4 +236,4 @@ openapi: $(VENV)/.development
 
 ## make clean            removes what the targets above made
 clean:
-	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build dist

@@ -109,7 +109,7 @@ class Worker:
                 result = self.pipeline.run(
                     data,
                     options,
-                    **origin,
+                    pipeline.Origin(**origin),
                     on_stage=self.observer(origin.get("key")),
                     time_left_s=self.time_left_s(),
                 )
@@ -192,7 +192,7 @@ class Worker:
         self.pipeline.style(options.style)  # it becomes part of names
         wanted_names = _names(self._rest(job.key), options.style, job.bucket, job.key)
         names, sidecar = self._names_free(wanted_names, job)
-        wanted = pipeline.fingerprint(self.pipeline.version, options, **origin)
+        wanted = pipeline.fingerprint(self.pipeline.version, options, pipeline.Origin(**origin))
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
             key = f"{names[0]}.json"
             return Outcome("already_stylised", job.bucket, job.key, None, key, sidecar)
@@ -231,9 +231,7 @@ class Worker:
         """
         options = self.pipeline.resolved(options)
         etag = hashlib.sha256(data).hexdigest()
-        wanted = pipeline.fingerprint(
-            self.pipeline.version, options, bucket=None, key=None, version_id=None, etag=etag
-        )
+        wanted = pipeline.fingerprint(self.pipeline.version, options, pipeline.Origin(etag=etag))
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
         sidecar = read_sidecar(self._store, self.output_bucket, key)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
@@ -314,7 +312,11 @@ class Worker:
         version = self.pipeline.version
         name = style if isinstance(style, str) else None
         record = pipeline.failure_record(
-            error, pipeline_version=version, style=name, options=job.options, **origin
+            error,
+            pipeline_version=version,
+            origin=pipeline.Origin(**origin),
+            style=name,
+            options=job.options,
         )
         mark = {MARK: version, OWNER: owner_of(job.bucket, job.key)}
         for key in self._failure_keys(job):

@@ -83,6 +83,7 @@ def report(found: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
+    """Measures everything, or some parts, and writes results.json, results.md and the plots."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument(

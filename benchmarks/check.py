@@ -52,10 +52,10 @@ CHANNELS, LAYERS, SIDE_PX = 64, 8, 128  # of the convolutions that ratios are ta
 PREPARED = """
 import pickle, sys
 from pathlib import Path
-from pipeline import Options, Settings, fingerprint, sidecar_json
+from pipeline import Options, Origin, Settings, fingerprint, sidecar_json
 from pipeline.tiling import plan
 from pipeline.weights import Layer
-settings = Settings()
+settings, origin = Settings(), Origin("b", "k", "v", "e")
 sidecar = pickle.loads(Path(sys.argv[2]).read_bytes())
 def repeated():
     {work}
@@ -64,7 +64,7 @@ for _ in range(int(sys.argv[1])):
 """
 PYTHON: Mapping[str, str] = {
     "options": 'Options.from_mapping({"style": "cel", "strength": "0.5", "faces": "off"})',
-    "fingerprint": 'fingerprint("1", Options(), bucket="b", key="k", version_id="v", etag="e")',
+    "fingerprint": 'fingerprint("1", Options(), origin)',
     "manifest": "Layer(settings.weights_dir, settings.checkpoints_dir).specs",
     "plan of 24 megapixels": "list(plan(4000, 6000, 1024, 112, 4))",
     "sidecar": "sidecar_json(sidecar)",
@@ -83,6 +83,7 @@ class Compared:
 
     @property
     def passes(self) -> bool:
+        """Whether it is within its margin."""
         return self.now <= self.limit
 
 
@@ -97,8 +98,15 @@ def measure() -> dict[str, Any]:
 
 
 def ratios(rounds: int = ROUNDS) -> dict[str, float]:
-    """Least time of each thing over the least of the reference convolutions: what else a machine
-    does only ever adds to a time.
+    """Times each thing and divides its least time by that of the reference convolutions.
+
+    Least times, because whatever else a machine does only ever adds to a time.
+
+    Args:
+        rounds: How often each thing is timed.
+
+    Returns:
+        Ratios by name, without unit.
     """
     settings = Settings(threads=THREADS)
     layer = Layer(settings.weights_dir, settings.checkpoints_dir)
@@ -178,8 +186,10 @@ def integer_convolutions() -> bytes:
 
 
 def instructions() -> dict[str, int]:
-    """Instructions of each of PYTHON, once, and of importing the handler, by callgrind; nothing,
-    and a line that says so, where valgrind is not installed.
+    """Counts the instructions of each of PYTHON, and of importing the handler, by callgrind.
+
+    Returns:
+        Counts by name; empty, after a line that says so, where valgrind is not installed.
     """
     if shutil.which("valgrind") is None:
         print("valgrind is not installed: the instructions of pure Python are not counted")
@@ -218,8 +228,19 @@ def _counted(code: str, *arguments: str) -> int:
 
 
 def compared(now: Mapping[str, Any], committed: Mapping[str, Any]) -> list[Compared]:
-    """Every figure that both have. Ratios of another processor have a wider margin; counts of
-    another Python are not compared. Raises ValueError where nothing can be compared.
+    """Compares every figure that both reports have.
+
+    Ratios of another processor have a wider margin; counts of another Python are not compared.
+
+    Args:
+        now: What was measured now.
+        committed: The report in the repository.
+
+    Returns:
+        One comparison per figure.
+
+    Raises:
+        ValueError: The reports have no figure in common.
     """
     same = now["processor"] == committed["processor"]
     margins = {"ratios": MARGIN if same else OTHER_PROCESSOR_MARGIN}
@@ -250,6 +271,7 @@ def lines(rows: list[Compared]) -> list[str]:
 
 
 def main() -> None:
+    """Measures, compares with the committed report, and exits with 1 where something is slower."""
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     committed = json.loads(RESULTS.read_text()).get("guard") if RESULTS.exists() else None
     if not committed:

@@ -100,6 +100,7 @@ def _cell(picture: Picture) -> Picture:
 
 
 def main() -> None:
+    """Draws the sheet that shows our styles beside the published networks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--teachers", type=Path, help="folder of the published networks' files")
     options = parser.parse_args()

@@ -1,5 +1,7 @@
-"""The detector beside its teacher: how long each takes, in one run, by turns; and how well the
-teacher agrees with itself, for what is asked of a student to be measured by.
+"""The detector beside its teacher: how long each takes, by turns in one run.
+
+And how well the teacher agrees with itself on photographs that were moved: no student can be
+asked to do better.
 
     python -m benchmarks.detector --data ../shared/data --teachers ../shared/teachers
 """
@@ -56,8 +58,14 @@ def moved(picture: Picture) -> Picture:
 
 
 def steadiness(teacher: RetinaFaceTeacher, data: Path) -> Metrics:
-    """How well what the teacher finds in held-out photographs agrees with what it finds in the
-    same ones moved.
+    """Measures how well the teacher agrees with itself on photographs that were moved.
+
+    Args:
+        teacher: The published detector.
+        data: The folder of photographs; the held-out ones are used.
+
+    Returns:
+        The figures of the moved photographs against the unmoved ones.
     """
     photographs = held_out_pictures(data, 0)["photographs"]
     found = [detections(teacher.answers(one), one) for one in photographs]
@@ -67,6 +75,7 @@ def steadiness(teacher: RetinaFaceTeacher, data: Path) -> Metrics:
 
 
 def main() -> None:
+    """Prints the figures of the detector and of its teacher."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--teachers", type=Path, required=True, help=f"folder of {TEACHER}")
     parser.add_argument(

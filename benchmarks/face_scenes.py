@@ -88,8 +88,13 @@ def crowd() -> Picture:
 
 
 def of_samples() -> list[Picture]:
-    """Scenes of the sample photographs alone: the one person in them, turned, mirrored, in other
-    light, put with a soft border into the others, at twelve sizes and places.
+    """Makes scenes of the sample photographs alone.
+
+    The one person in them is turned, mirrored, lit otherwise, and put with a soft border into the
+    other samples.
+
+    Returns:
+        Scenes of twelve sizes and places, uint8 (H, W, 3) RGB each.
     """
     random = np.random.default_rng(3)
     backgrounds = [

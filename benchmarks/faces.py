@@ -100,8 +100,16 @@ def finder(pipeline: Pipeline, teachers: Path | None) -> tuple[Finder, str]:
 
 
 def perceptual_distance(settings: Settings) -> tuple[Distance, str]:
-    """How different two aligned faces are to our parser: LPIPS (Zhang et al., CVPR 2018) without
-    its learned weights, on the four stages of a net that knows eyes from brows.
+    """Makes a measure of how different two aligned faces are to our parser.
+
+    This is LPIPS (Zhang et al., CVPR 2018) without its learned weights, on the four stages of a net
+    that knows eyes from brows.
+
+    Args:
+        settings: Where the weights are.
+
+    Returns:
+        The measure and its name for the report.
     """
     layer = Layer(settings.weights_dir, settings.checkpoints_dir)
     spec = layer.the("parser")
@@ -232,8 +240,14 @@ def speed(pipeline: Pipeline, rounds: int) -> list[str]:
 
 
 def sheet(pipeline: Pipeline, styles: Sequence[str]) -> Picture:
-    """Twelve faces of the sample scenes in the first three of the styles: photo, without and
-    with the face path.
+    """Draws twelve faces of the sample scenes in the first three styles.
+
+    Args:
+        pipeline: What draws.
+        styles: Names of styles.
+
+    Returns:
+        Rows of photo, drawing without and drawing with the face path, uint8 (H, W, 3) RGB.
     """
     columns = []
     for scene, style in zip(face_scenes.of_samples(), styles, strict=False):
@@ -257,6 +271,7 @@ def sheet(pipeline: Pipeline, styles: Sequence[str]) -> Picture:
 
 
 def main() -> None:
+    """Measures what the face path is worth and writes faces.md."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of photos/, portraits/ [samples]")
     parser.add_argument("--teachers", type=Path, help="folder of retinaface_mobilenet025.onnx")

@@ -50,6 +50,7 @@ class Row:
 
 
 def main() -> None:
+    """Writes the files of other programs, draws them and writes docs/formats.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, help="folder for the files")
     keep = parser.parse_args().keep

@@ -61,8 +61,13 @@ def student_features() -> tuple[Features, str]:
 
 
 def inception_features(path: Path) -> tuple[Features, str]:
-    """Inception's 2048 pool features, of the TorchScript file of StyleGAN's authors
-    (inception-2015-12-05.pt): then the distance is the FID.
+    """Loads Inception's 2048 pool features, with which the distance is the FID.
+
+    Args:
+        path: The TorchScript file of StyleGAN's authors, inception-2015-12-05.pt.
+
+    Returns:
+        The features and their name for the report.
     """
     net = torch.jit.load(str(path), map_location="cpu").eval()
 

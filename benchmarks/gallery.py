@@ -38,6 +38,7 @@ def write(picture: Image.Image, path: Path, side_px: int) -> None:
 
 
 def main() -> None:
+    """Draws the gallery's pictures and their small copies."""
     pipeline = Pipeline(Settings(threads=THREADS))
     for name, photo in PHOTOS.items():
         with Image.open(photo) as original:

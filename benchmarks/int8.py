@@ -36,8 +36,11 @@ def photographs() -> list[Picture]:
 
 
 def measure() -> dict[str, Any]:
-    """By file of the layer: decibels against float where the output is a picture, the nodes that
-    leave the integers or come back, and the most that two products may add up to.
+    """Measures what int8 costs, by file of weights.
+
+    Returns:
+        Decibels against float where the output is a picture, the nodes that leave the integers or
+        come back, and the most that two products may add up to.
     """
     settings = Settings(threads=1)
     layer = Layer(settings.weights_dir, settings.checkpoints_dir)

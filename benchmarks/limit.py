@@ -18,14 +18,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.inputs import Arrays, networks_with_inputs
 from benchmarks.machine import interleaved
 from pipeline import Settings
-from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.quality import LIGHTS
 from pipeline.weights import Layer
 
 THREADS = (1, 2)
@@ -36,20 +34,25 @@ LIMIT_S = 0.4  # seconds of trying at each size
 NET_ROUNDS = 15
 PROFILED_RUNS = 10
 OPSET, IR_VERSION = 17, 8
-STYLE_PX = ENLARGED_PX = 512
-DETECTOR_SIDES = (480, 640)
 RATES = ("fp32 FLOP/s", "bf16 FLOP/s", "int8 operations/s", "bytes copied/s")
 # the operators that multiply matrices, as ONNX Runtime names them once it has fused them
 MATRIX_OPERATORS = ("Conv", "Gemm", "MatMul")
 
-Arrays = dict[str, NDArray[Any]]
-
 
 def multiply_adds(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> int:
-    """in: a graph, and the shape of each of its inputs; out: the multiply-adds of its
-    convolutions and matrix products, padding counted as if it were picture.
+    """Counts the multiply-adds of a graph's convolutions and matrix products.
 
-    Raises ValueError for an input without a shape.
+    Padding counts as if it were picture.
+
+    Args:
+        model: The graph.
+        shapes: The shape of each of its inputs.
+
+    Returns:
+        The number of multiply-adds.
+
+    Raises:
+        ValueError: An input has no shape.
     """
     known = _shapes(model, shapes)
     total = 0
@@ -74,8 +77,9 @@ def multiply_adds(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -
 def _shapes(
     model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, tuple[int, ...]]:
-    """Of all constants, inputs and results of nodes: it is run once, since shape inference does
-    not know ONNX Runtime's own operators.
+    """Finds the shapes of all constants, inputs and results of nodes.
+
+    The graph is run once, since shape inference does not know ONNX Runtime's own operators.
     """
     whole = onnx.ModelProto()
     whole.CopyFrom(model)
@@ -123,8 +127,9 @@ def _float_rate(kind: torch.dtype) -> float:
 
 
 def _int8_rates(threads: int) -> dict[str, float]:
-    """Operations/s of ONNX Runtime's products of square matrices and dense 3x3 convolutions, of
-    activations u8 by weights s8.
+    """Measures ONNX Runtime's products of square matrices and dense 3x3 convolutions.
+
+    Activations are u8, weights s8; the rates are in operations a second.
     """
     graphs = {f"product of {side}x{side}": _product(side) for side in MATRIX_SIDES}
     graphs |= {f"3x3 convolution, {count} channels": _convolution(count) for count in CHANNELS}
@@ -200,60 +205,11 @@ def _limits(threads: int) -> dict[str, Any]:
     return dict(zip(RATES, found, strict=True)) | {"int8 operations/s by graph": int8}
 
 
-def _networks(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
-    """Name, network, role and inputs: a picture of noise at the size at which it is asked."""
-    noise = np.random.default_rng(2)
-
-    def picture(*sides: int, count: int = 1) -> NDArray[np.float32]:
-        return noise.uniform(-1, 1, (count, 3, *sides)).astype(np.float32)
-
-    found: list[tuple[str, WeightSpec, str, Arrays]] = []
-    for spec in sorted(layer.specs.values(), key=lambda spec: (spec.kind != "style", spec.name)):
-        square = {"picture": picture(ENLARGED_PX, ENLARGED_PX)}
-        if spec.kind == "style":
-            inputs = {"picture": picture(STYLE_PX, STYLE_PX)}
-            if "code" in spec.files:
-                thumbnail = {"thumbnail": picture(spec.thumbnail_px, spec.thumbnail_px)}
-                inputs["code"] = OnnxEngine(layer.read(spec, "code"), 1).run(thumbnail)
-            found.append((f"{spec.name}, {STYLE_PX}x{STYLE_PX}", spec, "picture", inputs))
-        elif spec.kind == "upsampler":
-            square["guide"] = picture(2 * ENLARGED_PX, 2 * ENLARGED_PX)
-            found.append((f"upsampler, {ENLARGED_PX}x{ENLARGED_PX}", spec, "picture", square))
-        elif spec.kind == "restorer":
-            square["level"] = np.array([1.5, 5, 20], np.float32).reshape(1, 3, 1, 1)
-            for times, role in ((1, "picture"), (2, "double")):
-                name = f"restorer x{times}, {ENLARGED_PX}x{ENLARGED_PX}"
-                found.append((name, spec, role, dict(square)))
-        elif spec.kind == "detector":
-            height, width = DETECTOR_SIDES
-            found.append(
-                (f"detector, {width}x{height}", spec, "faces", {"picture": picture(height, width)})
-            )
-        elif spec.kind == "parser":
-            side = int(str(spec.shape["side_px"]))
-            inputs = {"picture": picture(side, side)}
-            found.append((f"parser, {side}x{side}", spec, "regions", inputs))
-        elif spec.kind == "quality":
-            side, patch, count = (
-                int(str(spec.shape[key])) for key in ("thumbnail_px", "patch_px", "patches")
-            )
-            inputs = {
-                "thumbnail": picture(side, side),
-                "patches": picture(patch, patch, count=count),
-                "light": np.zeros((1, LIGHTS), np.float32),
-            }
-            found.append((f"quality, {count} patches of {patch}x{patch}", spec, "report", inputs))
-    for _, spec, role, inputs in found:
-        if OnnxEngine(layer.read(spec, role), 1).takes_pixels:
-            for name in {"picture", "guide"} & inputs.keys():
-                pixels = inputs[name].transpose(0, 2, 3, 1) * 127.5 + 127.5
-                inputs[name] = np.ascontiguousarray(pixels.astype(np.uint8))
-    return found
-
-
 def _profile(graph: bytes, inputs: Arrays, threads: int) -> dict[str, float]:
-    """Shares of a run's time by kind of operator, and "between operators" for what is left; by
-    ONNX Runtime's own profiler, in a session set up as pipeline/engines.py does.
+    """Finds where the time of a run goes, by ONNX Runtime's own profiler.
+
+    The session is set up as pipeline/engines.py does. Returns shares by kind of operator, and
+    "between operators" for what is left.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -279,14 +235,17 @@ def _profile(graph: bytes, inputs: Arrays, threads: int) -> dict[str, float]:
 
 
 def measure() -> dict[str, Any]:
-    """``limits``: by number of threads, the rates of the machine; ``networks``: for each network
-    of the layer its multiply-adds, and by number of threads its median seconds, its share of the
-    machine's int8 rate, and where its time goes.
+    """Measures the machine's rates and what share of them each network reaches.
+
+    Returns:
+        ``limits``: the machine's rates by number of threads. ``networks``: for each network its
+        multiply-adds and, by number of threads, its median seconds, its share of the machine's int8
+        rate, and where its time goes.
     """
     settings = Settings()
     layer = Layer(settings.weights_dir, settings.checkpoints_dir)
     found: dict[str, Any] = {"limits": {}, "networks": {}}
-    networks = _networks(layer)
+    networks = networks_with_inputs(layer)
     for name, spec, role, inputs in networks:
         model = onnx.load_from_string(layer.read(spec, role))
         counted = multiply_adds(model, {key: array.shape for key, array in inputs.items()})

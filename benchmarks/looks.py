@@ -64,8 +64,14 @@ def line_density(picture: Picture) -> float:
 
 
 def apart(pictures: Sequence[dict[str, Picture]]) -> Iterator[tuple[str, str, float, float, float]]:
-    """For each pair of looks, the photo among them: the median and the least of their mean
-    CIEDE2000, and the ratio of their line densities, at least 1.
+    """Measures how far every two looks are apart, the photo among them.
+
+    Args:
+        pictures: For each photo its drawings by name of the look, uint8 (H, W, 3) RGB.
+
+    Yields:
+        Two names, the median and the least of their mean CIEDE2000, and the ratio of their line
+        densities, at least 1.
     """
     densities = {
         name: float(np.mean([line_density(row[name]) for row in pictures])) for name in pictures[0]
@@ -77,8 +83,16 @@ def apart(pictures: Sequence[dict[str, Picture]]) -> Iterator[tuple[str, str, fl
 
 
 def skin_shifts(pipeline: Pipeline, photos: Sequence[Path], style: str) -> NDArray[np.float64]:
-    """(N, 2): the lightness L of the largest face's skin in each photo, and the mean CIEDE2000
-    there between photo and picture, both under a Gaussian of 4 px at 256 px.
+    """Measures what a style does to the skin of each photo's largest face.
+
+    Args:
+        pipeline: What draws.
+        photos: Photographs.
+        style: The name of a style.
+
+    Returns:
+        (N, 2): the skin's lightness L in each photo, and the mean CIEDE2000 there between photo and
+        picture, both under a Gaussian of 4 px at 256 px.
     """
     tools = pipeline.face_tools(Options(), "")
     if tools is None:
@@ -141,6 +155,7 @@ def report(pipeline: Pipeline, data: Path | None) -> str:
 
 
 def main() -> None:
+    """Measures how far the looks are apart and what they do to skin, and writes looks.md."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of photographs")
     options = parser.parse_args()

@@ -23,8 +23,14 @@ def processor() -> str:
 
 
 def interleaved(runs: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Median seconds of each, one after the other in every round, after one round of warming:
-    what else the machine does slows all of them.
+    """Times several things side by side, so that other load slows all of them alike.
+
+    Args:
+        runs: What to time.
+        rounds: How often each runs, after one round of warming.
+
+    Returns:
+        The median seconds of each.
     """
     seconds: list[list[float]] = [[] for _ in runs]
     for number in range(rounds + 1):

@@ -86,6 +86,7 @@ class Contestant:
     kind: str  # of the numbers in the file
 
     def parameters(self) -> int:
+        """The number of weights of all its parts."""
         return sum(p.numel() for part in self.parts for p in part.module.parameters())
 
     def flop(self, side_px: int) -> int:
@@ -170,7 +171,7 @@ def shipped(spec: WeightSpec, layer: Layer) -> Contestant:
         if role == "code":
             with torch.inference_mode():
                 code = {"code": tuple(modules[role](torch.zeros(thumbnail["thumbnail"])).shape)}
-            parts.append(Part(modules[role], graph, "code", lambda side_px: dict(thumbnail)))
+            parts.append(Part(modules[role], graph, "code", lambda _: dict(thumbnail)))
         else:
             parts.append(Part(modules[role], graph, "drawing", partial(_picture, code=code)))
     size = sum(spec.files[role].bytes for role in roles)
@@ -196,8 +197,15 @@ def measure(time_px: int = TIME_PX, rounds: int = ROUNDS) -> list[dict[str, Any]
 
 
 def rows_of(contestants: Sequence[Contestant], time_px: int, rounds: int) -> list[dict[str, Any]]:
-    """What is measured of each: sizes in bytes, work in FLOP, times in seconds, None for what
-    cannot be had.
+    """Measures each contestant.
+
+    Args:
+        contestants: Networks to compare.
+        time_px: The side of the square picture that they are timed on.
+        rounds: How often each is timed.
+
+    Returns:
+        A row for each: sizes in bytes, work in FLOP, times in seconds, None for what cannot be had.
     """
     torch.set_num_threads(THREADS)
     runs: dict[tuple[str, str], Callable[[], object]] = {}

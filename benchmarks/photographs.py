@@ -21,8 +21,15 @@ def montage(width: int, height: int) -> Picture:
 
 
 def with_one_face(width: int, height: int) -> Picture:
-    """A sharp picture of any size with one person in its middle, half as high as it: what is
-    around is repeated and mirrored, never enlarged, so that it is as sharp as a photograph.
+    """Makes a sharp picture of any size with one person in its middle.
+
+    Args:
+        width: Of the picture, in pixels.
+        height: Of the picture; the person is half as high.
+
+    Returns:
+        uint8 (H, W, 3) RGB. What is around the person is repeated and mirrored, never enlarged, so
+        that it is as sharp as a photograph.
     """
     around = read_rgb(ROOT / "samples" / "coffee.jpg")
     row = np.concatenate([around, around[:, ::-1]], axis=1)

@@ -226,6 +226,7 @@ def speed(pipeline: Pipeline, rounds: int) -> list[str]:
 
 
 def restore_only(pipeline: Pipeline, pixels: Picture, options: Options) -> None:
+    """Runs the gate and the restoration of a photo, and nothing after them."""
     photo, tools = Photo(pixels), pipeline.tools(options)
     enhance(photo, pipeline.assess(photo, tools), options, tools)
 
@@ -268,6 +269,7 @@ def sheet(pipeline: Pipeline, options: Options) -> Picture:
 
 
 def main() -> None:
+    """Measures what the restoration of bad photos is worth and writes quality.md."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of photos/, portraits/ [samples]")
     parser.add_argument("--photos", type=int, default=12)

@@ -28,8 +28,14 @@ ROUNDS = {(512, 512): 7, (1024, 1024): 3, (1920, 1080): 2}
 
 
 def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, Any]]:
-    """A row for each size, in seconds: the published generator in eager torch and in ONNX
-    Runtime; ours: stylise alone at full size, and stylise and enlarge as they are by default.
+    """Times the published generator and ours at several sizes.
+
+    Args:
+        rounds: How often each size is timed.
+
+    Returns:
+        A row for each size, in seconds: the published generator in eager torch and in ONNX Runtime;
+        ours, stylise alone at full size, and stylise and enlarge as they are by default.
     """
     torch.set_num_threads(THREADS)
     published = AnimeGANv2Generator().eval()

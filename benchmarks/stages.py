@@ -55,9 +55,12 @@ print(json.dumps({
 
 
 def measure() -> dict[str, Any]:
-    """``sizes``: for each of SIZES and for two threads and one, the stages in milliseconds, warm
-    and cold, and the peak memory in MB; ``full size``: the same drawn as large as they are, on
-    two threads; ``chain``: seconds of a blurred selfie, ours and the published way.
+    """Times the stages of photos of several sizes.
+
+    Returns:
+        ``sizes``: for each of SIZES and for two threads and one, the stages in milliseconds, warm
+        and cold, and the peak memory in MB. ``full size``: the same drawn as large as they are, on
+        two threads. ``chain``: seconds of a blurred selfie, ours and the published way.
     """
     rows, full = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -76,8 +79,17 @@ def measure() -> dict[str, Any]:
 
 
 def alone(photo: Path, threads: int, warm_runs: int = WARM_RUNS, **asked: object) -> dict[str, Any]:
-    """What a process of its own measures of a photo, with the options that are asked for; its
-    peak is that of it and of its decoder, added up as if both had been at once.
+    """Measures a photo in a process of its own.
+
+    Args:
+        photo: The file.
+        threads: Of the engines.
+        warm_runs: How often it is drawn after the first time.
+        **asked: Options.
+
+    Returns:
+        The stages in milliseconds, cold and warm, and the peak memory in MB: that of the process
+        and of its decoder, added up as if both had been at once.
     """
     arguments = [str(photo), str(threads), str(warm_runs), json.dumps(asked)]
     command = [sys.executable, "-c", RUN, *arguments]
@@ -91,9 +103,11 @@ def alone(photo: Path, threads: int, warm_runs: int = WARM_RUNS, **asked: object
 
 
 def against_the_chain() -> dict[str, Any]:
-    """A blurred selfie of 640x480, repaired and doubled: by RRDBNet of 23 blocks, non-local
-    means, CLAHE, sharpening and AnimeGANv2 in eager torch, with random numbers for weights; and
-    by ours, in one run.
+    """Times a blurred selfie of 640x480 that is restored and doubled, in one run.
+
+    Returns:
+        Seconds of the published chain (RRDBNet of 23 blocks, non-local means, CLAHE, sharpening and
+        AnimeGANv2 in eager torch, with random numbers for weights) and of ours.
     """
     torch.set_num_threads(THREADS)
     doubler, generator = RRDBNet(scale=2).eval(), AnimeGANv2Generator().eval()

@@ -85,8 +85,16 @@ def _fresh(code: str, argument: object) -> Any:
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, Any]:
-    """``first answer``: by engine, the median seconds of each of PARTS; ``import torch``: median
-    seconds. One after the other in every round, after one round that brings the files to memory.
+    """Times the way to a first answer, engine by engine.
+
+    They run one after the other in every round, after one round that brings the files to memory.
+
+    Args:
+        rounds: How often each is timed.
+
+    Returns:
+        ``first answer``: by engine, the median seconds of each of PARTS. ``import torch``: median
+        seconds.
     """
     ours: list[dict[str, float]] = []
     floats: list[dict[str, float]] = []

@@ -102,8 +102,18 @@ def _round(group: Sequence[subprocess.Popen[str]], photos: int) -> float:
 
 
 def lambda_seconds(memory_mb: int, one_core_s: float, two_cores_s: float) -> float:
-    """Seconds of one photo: between one and two processors by equal ratios of what was measured
-    there, under one in proportion, above two no faster than with two.
+    """Estimates the seconds of one photo on a function of some memory.
+
+    Between one and two processors by equal ratios of what was measured there, under one in
+    proportion, above two no faster than with two.
+
+    Args:
+        memory_mb: The function's memory, which decides its share of processors.
+        one_core_s: Measured on one core.
+        two_cores_s: Measured on two cores.
+
+    Returns:
+        Seconds.
     """
     processors = memory_mb / PROCESSOR_MB
     if processors <= 1:

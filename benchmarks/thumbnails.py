@@ -1,5 +1,6 @@
-"""The small pictures on the page's style cards: a person and a building in every style of the
-layer, one above the other.
+"""The small pictures on the page's style cards.
+
+Each shows a person above a building, drawn in one style.
 
 python -m benchmarks.thumbnails
 """
@@ -45,6 +46,7 @@ def thumbnail(pipeline: Pipeline, style: str) -> bytes:
 
 
 def main() -> None:
+    """Draws the pictures on the page's style cards."""
     pipeline = Pipeline(Settings())
     FOLDER.mkdir(parents=True, exist_ok=True)
     for style in pipeline.styles():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.companions import companion
-    from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
+    from pipeline.domain import Origin, Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
         DecoderLost,
         EmptyInput,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Options, Settings
     from pipeline.sidecar import failure_record, fingerprint, sidecar_json
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 MAX_SECONDS = 120.0  # for one photo, where nobody says otherwise
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "ObjectForbidden",
     "ObjectNotFound",
     "Options",
+    "Origin",
     "OutOfDescriptors",
     "OutOfTime",
     "Output",
@@ -96,7 +97,7 @@ __all__ = [
 
 _MODULES = {
     "companions": ("companion",),
-    "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
+    "domain": ("Origin", "Output", "Result", "Sidecar", "Source", "WeightSpec"),
     "run": ("Pipeline",),
     "settings": ("Options", "Settings"),
     "sidecar": ("failure_record", "fingerprint", "sidecar_json"),

@@ -146,16 +146,19 @@ def _find(photos: tuple[str, ...], output: Path | None) -> Iterator[tuple[str, P
 
 
 def _stylise_one(batch: Batch, name: str, relative: Path) -> None:
+    from pipeline.domain import Origin
     from pipeline.sidecar import failure_record, one_line, sidecar_json
 
+    origin = Origin(key=name)
     try:
         data = _read(name)
-        result = batch.pipeline.run(data, batch.options, key=name, time_left_s=batch.max_seconds)
+        result = batch.pipeline.run(data, batch.options, origin, time_left_s=batch.max_seconds)
     except KireiError as error:
         batch.failures.append((name, error))
         if batch.print_json:
             version = batch.pipeline.version
-            click.echo(one_line(failure_record(error, pipeline_version=version, key=name)))
+            record = failure_record(error, pipeline_version=version, origin=origin)
+            click.echo(one_line(record))
         return
     for decision in result.sidecar.decisions:
         if decision.step == "budget" and decision.ran:

@@ -50,6 +50,23 @@ def _whole_pixels(start: float, end: float, side_px: int) -> slice:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a photo came from. To the pipeline it is opaque: it is copied to the sidecar.
+
+    Attributes:
+        bucket: Bucket of the object, if it is one.
+        key: Key of the object, or path of a file.
+        version_id: Version of the object, where its bucket has versions.
+        etag: Etag of the object, or the SHA-256 of the bytes.
+    """
+
+    bucket: str | None = None
+    key: str | None = None
+    version_id: str | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a photo came from and what its file said. Sizes are those stored, before rotation."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from threading import Thread
 
 from pipeline import VERSION
@@ -15,6 +15,7 @@ from pipeline.decoder import Decoder
 from pipeline.domain import (
     Decision,
     Drawing,
+    Origin,
     Output,
     Photo,
     Picture,
@@ -162,11 +163,8 @@ class Pipeline:
         self,
         data: bytes,
         options: Options,
+        origin: Origin | None = None,
         *,
-        bucket: str | None = None,
-        key: str | None = None,
-        version_id: str | None = None,
-        etag: str | None = None,
         on_stage: Callable[[str], object] | None = None,
         time_left_s: float | None = None,
     ) -> Result:
@@ -256,15 +254,14 @@ class Pipeline:
             warnings.append(scale.warning)
         if photo.alpha is not None and extension == "jpg":
             warnings.append("JPEG has no alpha: the picture was flattened on white")
-        if not (version_id or etag):
-            etag = digest
-        source = replace(source, bucket=bucket, key=key, version_id=version_id, etag=etag)
+        origin = origin or Origin()
+        if not (origin.version_id or origin.etag):
+            origin = replace(origin, etag=digest)
+        source = replace(source, **asdict(origin))
         sidecar = Sidecar(
             schema_version=SCHEMA_VERSION,
             pipeline_version=self.version,
-            fingerprint=fingerprint(
-                self.version, asked, bucket=bucket, key=key, version_id=version_id, etag=etag
-            ),
+            fingerprint=fingerprint(self.version, asked, origin),
             source=source,
             quality=quality,
             decisions=(*budgeted, *decisions, looked, enlarged, redrawn, *repairs),

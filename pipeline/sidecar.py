@@ -12,27 +12,20 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.domain import Sidecar
+from pipeline.domain import Origin, Sidecar
 from pipeline.errors import LONGEST_TEXT, KireiError
 from pipeline.settings import MAX_NUMBER, Options, shown
 
 SCHEMA_VERSION = "1.1"
 
 
-def fingerprint(
-    pipeline_version: str,
-    options: Options,
-    *,
-    bucket: str | None,
-    key: str | None,
-    version_id: str | None,
-    etag: str | None,
-) -> str:
+def fingerprint(pipeline_version: str, options: Options, origin: Origin) -> str:
     """SHA-256, in hexadecimal, of all that decides the result: equal means computed before.
 
     The version of an object is its version id, or its etag where the bucket has no versions.
     """
-    identity = [pipeline_version, bucket, key, version_id or etag, asdict(options)]
+    version = origin.version_id or origin.etag
+    identity = [pipeline_version, origin.bucket, origin.key, version, asdict(options)]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
@@ -45,20 +38,16 @@ def failure_record(
     error: KireiError,
     *,
     pipeline_version: str,
-    bucket: str | None = None,
-    key: str | None = None,
-    version_id: str | None = None,
-    etag: str | None = None,
+    origin: Origin,
     style: str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> bytes:
     """What is written, alone, for a photo that was refused. ``options``: as the call gave them."""
-    source = {"bucket": bucket, "key": key, "version_id": version_id, "etag": etag}
     return _json(
         {
             "schema_version": SCHEMA_VERSION,
             "pipeline_version": pipeline_version,
-            "source": source,
+            "source": asdict(origin),
             "style": _recorded(style),
             "options": {name: _recorded(value) for name, value in (options or {}).items()},
             "error": error.as_dict(),

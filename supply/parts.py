@@ -73,8 +73,16 @@ def weights() -> list[dict[str, Any]]:
 
 
 def licence(name: str) -> str:
-    """A package's licence, from its metadata as installed here, as an SPDX expression where that
-    is possible. Raises LookupError where the package is not installed or names none.
+    """Reads a package's licence from its metadata as installed here.
+
+    Args:
+        name: Of the package.
+
+    Returns:
+        An SPDX expression where that is possible, else the metadata's own words.
+
+    Raises:
+        LookupError: The package is not installed or names no licence.
     """
     try:
         about = metadata(name)

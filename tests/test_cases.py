@@ -1,17 +1,16 @@
-"""Photos that people have, each of which once came out wrong: ../shared/cases, if it is here."""
+"""Photos that people have, each of which once came out wrong: KIREI_CASES."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
+from outside import CASES, needs
 from PIL import Image
 
 from pipeline import KireiError, Options, Pipeline, Settings
 
-CASES = Path(__file__).parent.parent.parent / "shared" / "cases"
 AS_IT_IS = Options(strength=0, detail=1, enhance="off", faces="off", format="png")
 # file, mean difference to the true picture at most, a word of its warning
 RIGHT = [
@@ -41,7 +40,7 @@ REFUSED = [
     ("39-jpeg-12bit-jxl/18-12bit.jpg", "unsupported_variant", "12 bits"),
     ("39-jpeg-12bit-jxl/17-photo.jxl", "not_an_image", "JPEG XL"),
 ]
-pytestmark = pytest.mark.skipif(not CASES.exists(), reason="../shared/cases is not here")
+pytestmark = needs(CASES)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from outside import TEACHERS, needs
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
@@ -17,7 +18,6 @@ from pipeline import Settings, WeightsInvalid  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-TEACHERS = ROOT.parent / "shared" / "teachers"
 SETTINGS = Settings()
 LAYER = Layer(SETTINGS.weights_dir, SETTINGS.checkpoints_dir)
 STYLES = [spec.name for spec in LAYER.specs.values() if spec.kind == "style"]
@@ -94,9 +94,7 @@ def test_without_teachers_the_sheet_has_our_styles_alone() -> None:
         assert picture[: compare.LABEL_PX, place : place + compare.CELL_PX].min() < 128
 
 
-@pytest.mark.skipif(
-    not TEACHERS.exists(), reason="../shared/teachers is absent: the teachers are not distributed"
-)
+@needs(TEACHERS)
 def test_published_networks_with_files_are_on_the_sheet(tmp_path: Path) -> None:
     photo = cv2.imread(str(ROOT / "samples" / "chelsea.jpg"))
     cv2.imwrite(str(tmp_path / "photo.png"), photo[40:263, 60:291])  # no multiple of 4

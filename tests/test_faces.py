@@ -194,14 +194,32 @@ def test_a_lost_face_comes_back_in_the_tones_of_the_drawing() -> None:
     assert np.array_equal(result[far], drawing[far])
 
 
-def test_no_patch_has_an_edge() -> None:
-    """Drawings that differ by a constant in light: the result never jumps."""
-    flat = np.full((320, 440, 3), 90, np.uint8)
-    for faces in ([ONE], CROWD, [face_at(20, 160, 200)]):
-        picture = scene(320, 440, faces)
-        result, _ = redrawn(picture, flat, faces, lambda part: np.full_like(part, 200))
-        steps = [np.abs(np.diff(luma(result), axis=axis)).max() for axis in (0, 1)]
-        assert max(steps) < 6
+def waves(part: Picture) -> Picture:
+    """A texture that the tones around it cannot even out, 60 levels high, instead of a part."""
+    y, x = np.mgrid[: part.shape[0], : part.shape[1]] * (2 * np.pi / 24)
+    plane = 128 + 60 * np.sin(x + 0.7 * y)
+    return np.repeat(plane[..., None], 3, 2).round().astype(np.uint8)
+
+
+def steepest(picture: Picture, where: np.ndarray) -> float:
+    """The largest step between two neighbours, in levels."""
+    steps = [np.abs(np.diff(luma(picture), axis=axis)) for axis in (0, 1)]
+    return max(float(steps[0][where[1:]].max()), float(steps[1][where[:, 1:]].max()))
+
+
+@pytest.mark.parametrize(
+    "faces", [[ONE], CROWD, [face_at(20, 160, 200)]], ids=["one", "overlapping", "left border"]
+)
+def test_no_patch_has_an_edge(faces: list[Face]) -> None:
+    """Faces come back as waves on a flat drawing: nowhere does the result jump as a cut would."""
+    picture = scene(320, 440, faces)
+    flat = np.full_like(picture, 128)
+    result, _ = redrawn(picture, flat, faces, waves)
+    skin = np.logical_or.reduce([weights(picture, face, "skin") for face in faces])
+    inside = cv2.erode(skin.astype(np.uint8), np.ones((9, 9))) > 0
+    assert np.abs(luma(result) - 128)[inside].max() > 50  # the waves are there
+    # a fading border adds little to the waves' own steps; a cut adds their whole height
+    assert steepest(result, np.ones_like(skin)) < 1.25 * steepest(result, inside)
 
 
 def test_strength_nought_gives_the_photo_back() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from outside import TEACHERS, needs
 from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
@@ -32,9 +33,7 @@ from training.export.layer import Place, install  # noqa: E402
 from training.published.importers import PUBLISHED, Published, find_state, git_blob, identify  # noqa: E402
 from training.tasks.student import Student  # noqa: E402
 
-TEACHER = (
-    Path(__file__).parent.parent.parent / "shared" / "teachers" / "animeganv2_hayao_int8.tflite"
-)
+TEACHER = TEACHERS / "animeganv2_hayao_int8.tflite"
 
 
 @pytest.fixture
@@ -294,9 +293,7 @@ def test_checkpoints_of_both_trainings_become_styles(bench: Bench) -> None:
     assert bench.files() == before
 
 
-@pytest.mark.skipif(
-    not TEACHER.exists(), reason="../shared/teachers is absent: the teacher is not distributed"
-)
+@needs(TEACHER)
 def test_real_weights_come_through_the_import(bench: Bench) -> None:
     """The published graph has int8 activations: they set how close the float import comes."""
     from ai_edge_litert.interpreter import Interpreter

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from outside import TEACHERS, needs
 from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
@@ -45,7 +46,6 @@ from training.tasks.parser import (  # noqa: E402
 )
 
 ROOT = Path(__file__).parent.parent
-TEACHERS = ROOT.parent / "shared" / "teachers"
 TEACHER = TEACHERS / "bisenetv2_celebamaskhq_448_int8.tflite"
 LANDMARKS = np.array([(170, 200), (278, 200), (224, 258), (186, 310), (262, 310)], np.float64)
 STILL = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -266,9 +266,7 @@ def test_a_run_without_targets_says_so(tmp_path: Path) -> None:
         train(Recipe(steps=1), tmp_path, tmp_path / "run")
 
 
-@pytest.mark.skipif(
-    not TEACHER.exists(), reason="../shared/teachers is absent: the teacher is not distributed"
-)
+@needs(TEACHER)
 def test_the_teacher_in_float_labels_as_its_int8_graph() -> None:
     from ai_edge_litert.interpreter import Interpreter
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from outside import TEACHERS, needs
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
@@ -21,8 +22,7 @@ from pipeline.nets.retinaface import RetinaFace, is_retinaface  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
 from training.published.readers import load_retinaface_onnx  # noqa: E402
 
-TEACHER = Path(__file__).parent.parent.parent / "shared/teachers/retinaface_mobilenet025.onnx"
-NO_TEACHER = "the published weights (../shared/teachers) are not here"
+TEACHER = TEACHERS / "retinaface_mobilenet025.onnx"
 
 
 def published_shapes() -> dict[str, tuple[int, ...]]:
@@ -158,7 +158,7 @@ def test_a_tensor_that_does_not_fit_is_named(
     assert bench.files() == {}
 
 
-@pytest.mark.skipif(not TEACHER.exists(), reason=NO_TEACHER)
+@needs(TEACHER)
 def test_the_published_weights_answer_as_published(tmp_path: Path) -> None:
     state = load_retinaface_onnx(TEACHER).state_dict()
     bench = make_bench(tmp_path)

@@ -18,6 +18,7 @@ from pipeline import (
     InvalidOption,
     NotAnImage,
     Options,
+    Origin,
     Pipeline,
     Settings,
     UnknownStyle,
@@ -80,7 +81,7 @@ def test_the_sidecar_is_what_the_schema_says(pipeline: Pipeline) -> None:
         (SAMPLE, Options()),
         (blurred, Options(format="png", strength=0.5, max_side_px=700)),
     ):
-        result = pipeline.run(data, options, bucket="b", key="k", version_id="v", etag="e")
+        result = pipeline.run(data, options, Origin("b", "k", "v", "e"))
         jsonschema.validate(document(result), SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document(result) | {"timings_ms": "fast"}, SCHEMA)
@@ -97,7 +98,7 @@ def cv2_blur(data: bytes) -> bytes:
 
 
 def test_the_sidecar_tells_what_was_done(pipeline: Pipeline) -> None:
-    result = pipeline.run(SAMPLE, Options(), key="uploads/a.jpg", etag="e")
+    result = pipeline.run(SAMPLE, Options(), Origin(key="uploads/a.jpg", etag="e"))
     told = document(result)
     assert list(told["timings_ms"]) == [*STAGES, "encode", "total"]
     assert told["timings_ms"]["total"] > 0
@@ -180,8 +181,8 @@ def test_the_version_changes_with_what_changes_a_picture(pipeline: Pipeline) -> 
 
 def test_the_fingerprint_changes_with_all_that_changes_the_result() -> None:
     def of(version: str = "1", options: Options | None = None, **change: str) -> str:
-        identity = {"bucket": "b", "key": "k", "version_id": None, "etag": "e"} | change
-        return fingerprint(version, options or Options(), **identity)
+        identity: dict[str, str | None] = {"bucket": "b", "key": "k", "etag": "e"}
+        return fingerprint(version, options or Options(), Origin(**(identity | change)))
 
     first = of()
     assert first == of() and len(first) == 64
@@ -198,7 +199,9 @@ def test_the_fingerprint_changes_with_all_that_changes_the_result() -> None:
 
 def test_a_failure_is_told_in_one_shape() -> None:
     error = InvalidOption("strength is 2.0", measured=2.0, limit="0..1")
-    told = json.loads(failure_record(error, pipeline_version="1", bucket="b", key="k", etag="e"))
+    told = json.loads(
+        failure_record(error, pipeline_version="1", origin=Origin("b", "k", etag="e"))
+    )
     assert told["error"] == {
         "code": "invalid_option",
         "message": "strength is 2.0",

@@ -11,15 +11,18 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from pipeline import VERSION
 from supply.bom import bill
 from supply.licences import page
 from supply.parts import IMAGE, IMAGE_TORCH, bundled, licence, packages, weights
+from supply.release import notes, version
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -159,7 +162,7 @@ def test_nothing_is_unpickled_at_run_time() -> None:
                     assert isinstance(only, ast.Constant) and only.value is True, path
                 if node.func.attr in ("load", "read_pickle") and owner in ("np", "numpy"):
                     assert "allow_pickle" not in given, path
-    training = [ast.parse(path.read_text()) for path in (ROOT / "training").glob("*.py")]
+    training = [ast.parse(path.read_text()) for path in (ROOT / "training").rglob("*.py")]
     calls = [
         node
         for tree in training
@@ -198,30 +201,79 @@ def targets(text: str) -> set[str]:
     return set(re.findall(r"\bmake ([a-z][a-z-]+)", text))
 
 
-def test_the_workflow_runs_what_the_other_ci_runs_and_trusts_no_tag() -> None:
-    path = ROOT / ".github" / "workflows" / "ci.yml"
-    document = yaml.safe_load(path.read_text())
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def workflow(name: str) -> Any:
+    return yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+
+
+def commands(document: Any) -> set[str]:
+    """The commands that the steps of a workflow run."""
     steps = [step for job in document["jobs"].values() for step in job["steps"]]
-    here = targets("\n".join(step["run"] for step in steps if "run" in step))
-    commands = (ROOT / ".ci" / "run").read_text()
-    there = targets(re.sub(r'(?m)^\s*echo ".*"$|^#.*$', "", commands))
-    assert here == there
+    return {step["run"] for step in steps if "run" in step}
+
+
+def test_the_workflow_runs_what_the_other_ci_runs() -> None:
+    here = targets("\n".join(commands(workflow("ci"))))
+    script = (ROOT / ".ci" / "run").read_text()
+    assert here == targets(re.sub(r'(?m)^\s*echo ".*"$|^#.*$', "", script))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_runs_targets_that_exist_and_trusts_no_tag(path: Path) -> None:
+    document = yaml.safe_load(path.read_text())
     makefile = (ROOT / "Makefile").read_text()
-    for target in here:
-        assert f"\n{target}:" in makefile
-    for step in steps:
-        if "uses" in step:
-            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
+    for target in targets("\n".join(commands(document))):
+        assert f"\n{target}:" in makefile, target
+    for job in document["jobs"].values():
+        for step in job["steps"]:
+            assert "uses" not in step or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
+            # a branch's or tag's name is text from outside: it reaches a shell as a variable
+            assert "${{" not in step.get("run", "")
     assert document["permissions"] == {"contents": "read"}
 
 
-def test_the_weekly_workflow_fuzzes_for_half_an_hour_and_trusts_no_tag() -> None:
-    document = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text())
-    steps = [step for job in document["jobs"].values() for step in job["steps"]]
-    assert {step["run"] for step in steps if "run" in step} == {
+def test_the_weekly_workflow_runs_what_is_too_long_for_every_change() -> None:
+    assert commands(workflow("weekly")) == {
+        "make audit",
         "make fuzz SECONDS=1800",
         "make test-heavy",
     }
-    for step in steps:
-        assert "uses" not in step or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
-    assert document["permissions"] == {"contents": "read"}
+
+
+def test_the_command_line_is_tried_on_two_systems_and_the_tests_on_three_pythons() -> None:
+    jobs = workflow("ci")["jobs"]
+    lowest = re.fullmatch(r">=3\.(\d+)", PROJECT["requires-python"])
+    assert lowest is not None
+    pythons = jobs["check"]["strategy"]["matrix"]["python"]
+    assert pythons == [f"3.{int(lowest[1]) + later}" for later in range(3)]
+    systems = jobs["command-line"]["strategy"]["matrix"]["system"]
+    assert {system.split("-")[0] for system in systems} == {"ubuntu", "macos"}
+
+
+def test_only_the_job_that_publishes_may_write_and_it_runs_nothing_of_ours() -> None:
+    jobs = workflow("release")["jobs"]
+    assert "permissions" not in jobs["build"]
+    assert jobs["publish"]["permissions"] == {"contents": "write"}
+    uses = [step.get("uses", "") for step in jobs["publish"]["steps"]]
+    assert not any(name.startswith("actions/checkout") for name in uses)
+    assert targets("\n".join(step.get("run", "") for step in jobs["publish"]["steps"])) == set()
+
+
+def test_the_changelog_has_notes_of_the_version() -> None:
+    text = notes(VERSION, (ROOT / "CHANGELOG.md").read_text())
+    assert "### Added" in text and "[0." not in text
+    assert version() == VERSION
+
+
+def test_a_release_needs_a_tag_that_is_the_version_and_notes() -> None:
+    def release(tag: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "supply.release", tag]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+    assert release(f"v{VERSION}").stdout == notes(VERSION, (ROOT / "CHANGELOG.md").read_text())
+    wrong = release("v9.9.9")
+    assert wrong.returncode == 1 and VERSION in wrong.stderr and "Traceback" not in wrong.stderr
+    with pytest.raises(LookupError, match="no notes"):
+        notes("9.9.9", "## [9.9.9]\n\n## [0.1.0]\n\n- a\n")

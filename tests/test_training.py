@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from outside import TEACHERS, needs
 from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -30,11 +31,8 @@ from training.metrics.drawing import dark_lines, edge_width_px, figures, line_f1
 from training.tasks.student import Recipe, learning_rate  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-TEACHERS = ROOT.parent / "shared" / "teachers"
 TEACHER = TEACHERS / "animeganv2_hayao_int8.tflite"
-needs_teacher = pytest.mark.skipif(
-    not TEACHER.exists(), reason="../shared/teachers is absent: the teacher is not distributed"
-)
+needs_teacher = needs(TEACHER)
 
 
 def test_the_published_generator_has_the_published_shape() -> None:

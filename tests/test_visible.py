@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outside import CASES, needs
 from PIL import Image
 from shipped import shipped_styles
 
@@ -18,7 +19,7 @@ from pipeline.domain import WHOLE, Content, Photo, Picture, Plane
 from pipeline.visible import content_of, extend, fill_transparent, with_bars
 
 ROOT = Path(__file__).parent.parent
-CASE = ROOT.parent / "shared" / "cases" / "22-alpha-invisible-colours"
+CASE = CASES / "22-alpha-invisible-colours"
 PIPELINE = Pipeline(Settings())
 STYLES = shipped_styles()
 HEIGHT, WIDTH = 240, 360
@@ -66,7 +67,7 @@ def test_cut_outs_that_differ_where_nothing_is_seen_are_drawn_alike(style: str) 
     assert difference(pictures[0][opaque][:, :3], whole[opaque]) < 10
 
 
-@pytest.mark.skipif(not CASE.is_dir(), reason="the shared cases are not here")
+@needs(CASE)
 @pytest.mark.parametrize("style", STYLES)
 def test_the_shared_cut_outs_are_drawn_alike(style: str) -> None:
     def read(name: str) -> np.ndarray:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from adapters.storage.s3 import OWNER, owner_of
 from adapters.worker import worker
+from pipeline import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 TRICKY = "uploads/our summer/café + cake.jpg"
@@ -36,7 +37,7 @@ def test_an_uploaded_photo_comes_out_stylised_with_its_sidecar(s3, invoke, load_
     assert keys(s3, OUTPUT) == ["stylised/astronaut.hayao.jpg", "stylised/astronaut.hayao.json"]
     drawn = s3.get_object(Bucket=OUTPUT, Key="stylised/astronaut.hayao.jpg")
     assert drawn["ContentType"] == "image/jpeg"
-    assert drawn["Metadata"]["kirei"].startswith("0.1.0+")
+    assert drawn["Metadata"]["kirei"].startswith(f"{VERSION}+")
     result, source = pixels(drawn["Body"].read()), pixels(photo)
     assert result.shape == (340, 512, 3)  # of 256x170: a small photo comes out doubled
     assert np.abs(result[::2, ::2] - source).mean() > 3
