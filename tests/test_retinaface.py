@@ -20,7 +20,7 @@ from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import detect, priors  # noqa: E402
 from pipeline.nets.retinaface import RetinaFace, is_retinaface  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
-from training.published.readers import load_retinaface_onnx  # noqa: E402
+from training.published.retinaface import load_retinaface_onnx  # noqa: E402
 
 TEACHER = TEACHERS / "retinaface_mobilenet025.onnx"
 
