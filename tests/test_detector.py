@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from pipeline.nets.retinaface import RetinaFace  # noqa: E402
 from pipeline.networks import to_planes  # noqa: E402
 from pipeline.weights import Layer  # noqa: E402
 from training.data.detector import face_photographs, sample_damaged  # noqa: E402
+from training.data.tensors import to_tensor  # noqa: E402
 from training.engine.errors import ExportRejected, NoPictures  # noqa: E402
 from training.engine.loop import train  # noqa: E402
 from training.export import detector as detector_export  # noqa: E402
@@ -246,14 +248,12 @@ def trained(folder: Path, teachers: Path, tmp_path_factory: pytest.TempPathFacto
         recipe = Recipe(steps=steps, batch=2, crop_px=64, held_out_scenes=1, apart=1, norms_until=3)
         train(DetectorTask(recipe, folder, teachers), out / name)
 
-    recalibration, detector_task.RECALIBRATION_BATCHES = detector_task.RECALIBRATION_BATCHES, 2
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # with more, the order of sums depends on who is faster
     run("whole", 4)
     run("halves", 2)
     run("halves", 4)
     torch.set_num_threads(before)
-    detector_task.RECALIBRATION_BATCHES = recalibration
     return out
 
 
@@ -294,12 +294,33 @@ def test_a_checkpoint_becomes_the_layers_detector(
     assert np.abs(in_int8 - in_float).mean() < 0.15 * np.abs(in_float).mean()
 
 
+def test_statistics_are_counted_anew_over_many_batches_and_then_stay(
+    folder: Path, teachers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector_task, "RECALIBRATION_BATCHES", 2)
+    recipe = Recipe(batch=2, crop_px=64, held_out_scenes=1, norms_until=5)
+    task = DetectorTask(recipe, folder, teachers)
+    layer, average = task.net.front[0], deepcopy(task.net)
+    norm = layer.norm
+    norm.running_mean.fill_(1e3)  # of no use
+    task.before_step(4, average)
+    assert norm.training and norm.running_mean[0] == 1e3
+    task.before_step(5, average)
+    seen = [p for step in (5, 6) for p in sample_pictures(task.files, recipe, step)[1]]
+    with torch.inference_mode():
+        first = torch.nn.functional.conv2d(to_tensor(seen), layer.weight, layer.bias, 4)
+    torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), atol=1e-4, rtol=1e-3)
+    assert not norm.training
+
+
 def test_a_detector_that_int8_spoils_is_refused(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     wanted = {"photographs": [found((5, 5, 40, 0.9, 0))]}
     monkeypatch.setattr(detector_export, "detect_all", lambda detect, pictures: wanted)
+    nothing = {"photographs": [found()]}
+    monkeypatch.setattr(detector_export, "detect_with_graph", lambda graph, pictures: nothing)
     dirs = OutputDirs(tmp_path / "weights", tmp_path / "checkpoints")
     with pytest.raises(ExportRejected, match=r"recall falls from 1\.000 to 0\.000"):
         add_detector(

@@ -61,7 +61,7 @@ SPAN, PUBLISHED_SPAN = (-1.0, 1.0), (0.0, 255.0)
 MAX_APART = 1e-3  # of the published graph's answers from torch's, in scores and deltas
 # names of nodes: what reads pixels, what tells places
 IN_FLOAT = ("/front.0/", "/heads.", "/Concat")
-CALIBRATION_STEPS, CALIBRATION_BATCH = 8, 8
+CALIBRATION_STEPS, CALIBRATION_BATCH, CALIBRATION_SEED = 8, 8, 3
 MAX_LOST = 0.01  # of recall and of precision, through int8
 INFO = WeightInfo(
     KIND,
@@ -188,13 +188,12 @@ def add_retinaface(
 
 def export(checkpoint: Path, data: Path, teachers: Path, dirs: OutputDirs) -> list[Path]:
     """``add_detector`` with the photographs of a folder and a published RetinaFace."""
-    files, recipe = (
-        face_photographs(data, validation=False),
-        Recipe(batch=CALIBRATION_BATCH, seed=3),
-    )
+    files = face_photographs(data, validation=False)
+    recipe = Recipe(**load_average(checkpoint, "detector")[1]["history"][-1]["recipe"])
+    sampled = Recipe(batch=CALIBRATION_BATCH, seed=CALIBRATION_SEED)
     steps = range(CALIBRATION_STEPS)
-    calibration = [seen for step in steps for seen in sample_pictures(files, recipe, step)[1]]
-    pictures = held_out_pictures(data, Recipe().held_out_scenes)
+    calibration = [seen for step in steps for seen in sample_pictures(files, sampled, step)[1]]
+    pictures = held_out_pictures(data, recipe.held_out_scenes)
     targets = detect_all(RetinaFaceTeacher(teachers / TEACHER).answers, pictures)
     photos = sum(map(len, files.values()))
     return add_detector(checkpoint, calibration, (pictures, targets), photos, dirs)
