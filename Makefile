@@ -19,10 +19,11 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
+EMULATOR := .venv-stack/.installed
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
 .PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
-	chromium test-browser test-container local-s3 check-template lock licences sbom audit schema \
+	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
 help:
@@ -144,17 +145,23 @@ $(CHECKOV): requirements/checkov.txt | $(BIN)/python
 	.venv-checkov/bin/python $(TOOL_PIP) --no-deps -r $<
 	@touch $@
 
+$(EMULATOR): requirements/stack.txt | $(BIN)/python
+	$(PYTHON) -m venv .venv-stack
+	.venv-stack/bin/python $(TOOL_PIP) --no-deps -r $<
+	@touch $@
+
 $(SUPPLY)/uv: requirements/supply.txt | $(BIN)/python
 	$(PYTHON) -m venv .venv-supply
 	$(SUPPLY)/python $(TOOL_PIP) --no-deps -r $<
 	@touch $@
 
-## make check-template   cfn-lint, sam validate and checkov over template, Dockerfile and workflow
+## make check-template   cfn-lint, sam validate and checkov over templates, Dockerfile and workflow
 check-template: $(SAM) $(CHECKOV)
-	.venv-sam/bin/cfn-lint template.yaml
+	.venv-sam/bin/cfn-lint template.yaml stacks/*.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=none \
 		AWS_SECRET_ACCESS_KEY=none AWS_EC2_METADATA_DISABLED=true $(SAM) validate --lint
-	$(CHECKOV) --skip-download --compact --quiet --framework cloudformation -f template.yaml
+	$(CHECKOV) --skip-download --compact --quiet --framework cloudformation \
+		-f template.yaml stacks/*.yaml
 	$(CHECKOV) --skip-download --compact --quiet --framework dockerfile -f Dockerfile
 	$(CHECKOV) --skip-download --compact --quiet --framework github_actions -d .github
 
@@ -203,6 +210,14 @@ audit: $(SUPPLY)/uv
 test-container: $(VENV)/.development $(SAM)
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
 
+## make test-stack       deploys the built template to an emulator of AWS and uses it; needs Docker
+test-stack: $(VENV)/.browser $(SAM) $(EMULATOR) chromium
+	$(BIN)/pytest tests/stack -m stack
+
+## make configure        asks the nine questions that matter and writes samconfig.toml
+configure: $(VENV)/.serving
+	$(BIN)/python -m operations.configure
+
 ## make test-heavy       killed fleets and servers, 500 jobs in a row, 600 bad images, load, attacks: two hours
 test-heavy: $(VENV)/.development
 	$(BIN)/pytest tests -m heavy -s
@@ -236,4 +251,4 @@ openapi: $(VENV)/.development
 
 ## make clean            removes what the targets above made
 clean:
-	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .aws-sam .cache out build dist
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .venv-stack .aws-sam .cache out build dist

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import deadline, direct, logger, metrics, notifications, s3_batch
+from adapters import deadline, direct, job_log, logger, notifications, s3_batch
 from adapters.events import Kind, kind_of
 from adapters.http import api as http_api
 
 
-# The order matters: metrics are flushed even where the event fails, and then the logger's state
-# is dropped. The event itself is never logged: it holds photos.
+# The event itself is never logged: it holds photos.
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """in: an event of S3, of SQS or EventBridge about S3, of S3 Batch Operations, of an HTTP API,
     or a direct call; out: what its sender expects. Raises TransientError where the sender should
     try again.
     """
+    try:
+        return _answer(event, context)
+    finally:
+        job_log.flush()
+
+
+def _answer(event: Any, context: LambdaContext) -> dict[str, Any]:
     kind = kind_of(event)
     logger.append_keys(event_kind=kind.value)
     logger.set_correlation_id(context.aws_request_id)  # where the sender gives none of its own
-    metrics.add_metric("Events", MetricUnit.Count, 1)
     deadline.start(context, answers=kind is Kind.HTTP)
     if kind is Kind.HTTP:
         return http_api.answer(event, context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import pipeline
@@ -38,7 +37,7 @@ def _stylised(upload: Upload) -> dict[str, Any]:
     content_type = result.sidecar.output.content_type
     if fits_answer(result.image):
         image = base64.b64encode(result.image).decode()
-        sidecar = json.loads(pipeline.sidecar_json(result.sidecar))
+        sidecar = pipeline.sidecar_document(result.sidecar)
         return {"image_base64": image, "content_type": content_type, "sidecar": sidecar}
     return {"content_type": content_type, "sidecar": worker().keep(result)}
 

@@ -1,4 +1,7 @@
-"""One line and one set of figures for every job, whatever becomes of it.
+"""One line for every job, whatever becomes of it, and the few figures that somebody reads.
+
+A custom metric costs by the month, a line by its length: what neither an alarm nor the dashboard of
+template.yaml reads stands in the line alone.
 
 A request that brings no photo is no job: strangers ask for what is not there, without a token, all
 day. It has a line where something was wrong with it, and no figures, by which alarms go.
@@ -16,7 +19,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
 from adapters import logger, metrics
 from adapters.errors import RequestTimeout, TooManyRequests
@@ -27,6 +30,14 @@ QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 LONGEST_TEXT = 2000  # of a message or a traceback's end: strangers' files and names stand in them
 SENDERS = RequestTimeout | TooManyRequests  # to be sent again, and no fault of ours
 LEVELS = {"refused": logger.warning, "unreadable": logger.error, "failed": logger.error}
+
+# of what became of a job; template.yaml's alarms and dashboard read them
+METRICS = {
+    "stylised": "Stylised",
+    "skipped": "Skipped",
+    "refused": "Refused",
+    "failed": "Transient",
+}
 
 _current: ContextVar[Entry | None] = ContextVar("entry", default=None)
 _figures_are_on = True
@@ -58,14 +69,9 @@ class Entry:
         self.add(**known, **(_essentials(sidecar) if sidecar else {}))
 
     def drawn(self, sidecar: Mapping[str, Any]) -> None:
-        """A picture was made in this job; its figures are counted."""
+        """A picture was made in this job. Its stages' times, steps and faces stand in the line."""
         self.done("stylised", sidecar)
         _count("PipelineDuration", sidecar["timings_ms"]["total"], MetricUnit.Milliseconds)
-        for stage, elapsed_ms in sidecar["timings_ms"].items():
-            _count(f"{_name(stage)}Seconds", elapsed_ms / 1000, MetricUnit.Seconds)
-        for decision in sidecar["decisions"]:
-            _count(f"{_name(decision['step'])}Ran", int(decision["ran"]))
-        _count("Faces", len(sidecar["faces"]))
 
     def failed(self, error: BaseException) -> None:
         """The job ended with an error: refused for good, or to be tried again."""
@@ -90,11 +96,9 @@ class Entry:
         log(self.status, **_clean(self._told))
         if not self.is_job:
             return
-        _count("Jobs", 1)
-        names = {"failed": "Transient", "already_stylised": "AlreadyStylised"}
-        _count(names.get(self.status, self.status.capitalize()), 1)
-        if self.status == "refused":
-            _count_refusal(str(self._told["error"]["code"]))
+        name = METRICS.get(self.status)
+        if name:
+            _count(name, 1)
 
 
 @contextmanager
@@ -151,23 +155,12 @@ def _clean(value: Any) -> Any:
     return [_clean(part) for part in value] if isinstance(value, list) else value
 
 
-def _name(text: str) -> str:
-    return "".join(part.capitalize() for part in text.split("_"))
-
-
 def _count(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
     if _figures_are_on:
         metrics.add_metric(name, unit, value)
 
 
-def _count_refusal(code: str) -> None:
-    """On a line of its own: it alone is counted by code."""
-    if _figures_are_on:
-        with single_metric(
-            "RefusedByCode",
-            MetricUnit.Count,
-            1,
-            namespace=metrics.namespace,
-            default_dimensions={"service": str(metrics.service)},
-        ) as metric:
-            metric.add_dimension("code", code)
+def flush() -> None:
+    """Prints the figures since the last time, if any, as a line in CloudWatch's format (EMF)."""
+    if metrics.provider.metric_set:
+        metrics.flush_metrics()

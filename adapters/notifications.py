@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters import job_log, logger
 from adapters.events import Ignored, Job, message_jobs, notified_jobs
+from adapters.redelivery import delay_s, redeliver
 from adapters.worker import worker
 from pipeline import InvalidRequest
 
@@ -49,23 +50,37 @@ def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _message(record: SQSRecord) -> None:
+    """Does all jobs of a message; one that fails for no fault of its photo comes again."""
+    logger.append_keys(message_id=record.message_id)
+    max_receives = worker().adapter.max_receives
+    receives = _receives(record)
+    try:
+        jobs = _readable_jobs(record)
+        _all_done([_of_message(job, record, receives >= max_receives) for job in jobs])
+    except Exception:
+        redeliver(record, delay_s(receives, max_receives))
+        raise
+
+
+def _readable_jobs(record: SQSRecord) -> list[Job | Ignored]:
     """A message that nobody can read is left in the queue, which brings it to the dead letters:
     what it was about can be found there, and it is not counted as a photo.
     """
-    logger.append_keys(message_id=record.message_id)
     try:
-        jobs = message_jobs(record.body)
+        return message_jobs(record.body)
     except InvalidRequest as error:
         with job_log.entry(correlation_id=record.message_id) as entry:
             entry.unreadable(error)
         raise
-    _all_done([_of_message(job, record) for job in jobs])
 
 
-def _of_message(job: Job | Ignored, record: SQSRecord) -> Job | Ignored:
+def _receives(record: SQSRecord) -> int:
+    """How many times a message was received; 1 where the event does not say."""
+    receives = str(record.attributes.get("ApproximateReceiveCount", "1"))
+    return int(receives) if re.fullmatch("[1-9][0-9]{0,8}", receives) else 1
+
+
+def _of_message(job: Job | Ignored, record: SQSRecord, is_last_try: bool) -> Job | Ignored:
     """The job with what its message says of it."""
     job = replace(job, correlation_id=job.correlation_id or record.message_id)
-    receives = str(record.attributes.get("ApproximateReceiveCount", "1"))
-    if isinstance(job, Ignored) or not re.fullmatch("[0-9]{1,9}", receives):
-        return job
-    return replace(job, is_last_try=int(receives) >= worker().adapter.max_receives)
+    return job if isinstance(job, Ignored) else replace(job, is_last_try=is_last_try)

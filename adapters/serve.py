@@ -164,7 +164,7 @@ def _worker(folder: Path, max_seconds: float, keep_s: float | None) -> LocalWork
     settings = Settings.from_environment(os.environ)
     runs = max(2, (os.cpu_count() or 1) // settings.threads)
     found = Pipeline(settings)
-    found.open_ahead(Options())
+    found.preload(Options())
     found.style(Options().style)
     pool = ThreadPoolExecutor(runs, thread_name_prefix="run")
     store = FolderStore(folder)

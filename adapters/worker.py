@@ -8,7 +8,6 @@ those refused.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -33,6 +32,7 @@ from pipeline import (
     ObjectEncrypted,
     ObjectForbidden,
     Options,
+    Origin,
     PermanentError,
     Settings,
     StoreUnavailable,
@@ -44,6 +44,7 @@ MOST_KEY_BYTES = 1024  # that S3 takes; a photo's key may have as many, and a re
 LONGEST_ENDING = len(".json")
 # Objects that are there and cannot be read: S3 tells nothing of them to compare with
 UNREADABLE = (ObjectArchived, ObjectEncrypted, ObjectForbidden)
+NO_ORIGIN = Origin()
 MOST_ROUNDS = 3  # of one job whose photo is replaced while it is drawn
 
 
@@ -102,18 +103,18 @@ class Worker:
         """How long the next photo may take; None for as long as it likes."""
         return deadline.left_s()
 
-    def stylise(self, data: bytes, options: Options, **origin: str | None) -> pipeline.Result:
+    def stylise(self, data: bytes, options: Options, origin: Origin = NO_ORIGIN) -> pipeline.Result:
         """The pipeline's run, counted. Raises what it raises."""
         with job_log.entry() as entry:
             with faults_named():
                 result = self.pipeline.run(
                     data,
                     options,
-                    pipeline.Origin(**origin),
-                    on_stage=self.observer(origin.get("key")),
+                    origin,
+                    on_stage=self.observer(origin.key),
                     time_left_s=self.time_left_s(),
                 )
-            entry.drawn(json.loads(pipeline.sidecar_json(result.sidecar)))
+            entry.drawn(pipeline.sidecar_document(result.sidecar))
             return result
 
     def work(self, job: Job | Ignored) -> Outcome:
@@ -140,7 +141,7 @@ class Worker:
                 return self._work(job)
         except InternalError as fault:
             if job.is_last_try:
-                origin = {"bucket": job.bucket, "key": job.key}
+                origin = Origin(job.bucket, job.key)
                 self._refused(job, fault, origin, job.options.get("style"))
             raise
 
@@ -160,8 +161,7 @@ class Worker:
         is no longer how it is: events come twice, at once and out of order, and whoever writes
         last must have seen the last photo.
         """
-        origin: dict[str, str | None] = {"bucket": job.bucket, "key": job.key}
-        origin |= {"version_id": job.version_id, "etag": None}
+        origin = Origin(job.bucket, job.key, job.version_id)
         style = job.options.get("style")
         seen: Head | None = None
         try:
@@ -169,7 +169,7 @@ class Worker:
                 seen = found.head
                 if MARK in seen.metadata:
                     return self._skipped(Ignored("this pipeline wrote it", job.bucket, job.key))
-                origin |= {"version_id": seen.version_id, "etag": seen.etag}
+                origin = replace(origin, version_id=seen.version_id, etag=seen.etag)
                 asked = {**metadata_options(seen.metadata), **job.options}
                 style = asked.get("style", style)
                 options = self.pipeline.resolved(Options.from_mapping(asked))
@@ -186,19 +186,17 @@ class Worker:
             self._forget_failure(job)
         return outcome
 
-    def _stylise_object(
-        self, job: Job, found: Found, options: Options, origin: dict[str, str | None]
-    ) -> Outcome:
+    def _stylise_object(self, job: Job, found: Found, options: Options, origin: Origin) -> Outcome:
         self.pipeline.style(options.style)  # it becomes part of names
         wanted_names = _names(self._rest(job.key), options.style, job.bucket, job.key)
         names, sidecar = self._names_free(wanted_names, job)
-        wanted = pipeline.fingerprint(self.pipeline.version, options, pipeline.Origin(**origin))
+        wanted = pipeline.fingerprint(self.pipeline.version, options, origin)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
             key = f"{names[0]}.json"
             return Outcome("already_stylised", job.bucket, job.key, None, key, sidecar)
-        self.pipeline.open_ahead(options)  # while the object is downloaded
+        self.pipeline.preload(options)  # while the object is downloaded
         data = found.read(self.pipeline.settings.max_input_bytes)
-        result = self.stylise(data, options, **origin)
+        result = self.stylise(data, options, origin)
         owner = owner_of(job.bucket, job.key)
         for name in names:
             document = self._write(result, name, owner)
@@ -231,7 +229,7 @@ class Worker:
         """
         options = self.pipeline.resolved(options)
         etag = hashlib.sha256(data).hexdigest()
-        wanted = pipeline.fingerprint(self.pipeline.version, options, pipeline.Origin(etag=etag))
+        wanted = pipeline.fingerprint(self.pipeline.version, options, Origin(etag=etag))
         key = f"{STYLISED}http/{wanted}.{options.style}.json"
         sidecar = read_sidecar(self._store, self.output_bucket, key)
         if sidecar and sidecar.get("fingerprint") == wanted and self._is_whole(sidecar):
@@ -253,13 +251,13 @@ class Worker:
         """Picture first, sidecar last; None if the name is another photo's."""
         bucket, key = self.output_bucket, f"{name}.{result.extension}"
         output = replace(result.sidecar.output, bucket=bucket, key=key)
-        sidecar = pipeline.sidecar_json(replace(result.sidecar, output=output))
+        document = pipeline.sidecar_document(replace(result.sidecar, output=output))
+        sidecar = pipeline.to_json(document)
         mark = {MARK: self.pipeline.version, OWNER: owner}
         printed = mark | {FINGERPRINT: result.sidecar.fingerprint}
         if self._store.put_owned(bucket, key, result.image, output.content_type, printed) and (
             self._store.put_owned(bucket, f"{name}.json", sidecar, JSON, mark)
         ):
-            document: dict[str, Any] = json.loads(sidecar)
             return document
         return None
 
@@ -306,18 +304,13 @@ class Worker:
     def _skipped(self, ignored: Ignored) -> Outcome:
         return Outcome("skipped", ignored.bucket, ignored.key, ignored.why)
 
-    def _refused(
-        self, job: Job, error: KireiError, origin: Mapping[str, str | None], style: Any
-    ) -> Outcome:
+    def _refused(self, job: Job, error: KireiError, origin: Origin, style: Any) -> Outcome:
         version = self.pipeline.version
         name = style if isinstance(style, str) else None
-        record = pipeline.failure_record(
-            error,
-            pipeline_version=version,
-            origin=pipeline.Origin(**origin),
-            style=name,
-            options=job.options,
+        document = pipeline.failure_document(
+            error, pipeline_version=version, origin=origin, style=name, options=job.options
         )
+        record = pipeline.to_json(document)
         mark = {MARK: version, OWNER: owner_of(job.bucket, job.key)}
         for key in self._failure_keys(job):
             if self._store.put_owned(self.output_bucket, key, record, JSON, mark):

@@ -36,11 +36,12 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.machine import ROOT, THREADS, processor
 from benchmarks.photographs import blurred_selfie, with_one_face
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Photo, Picture
-from pipeline.engines import OnnxEngine, open_engine
+from pipeline.domain import Photo, RgbImage
+from pipeline.engines import OnnxEngine
 from pipeline.enlarge import enlarge
+from pipeline.registry import ModelRegistry
 from pipeline.stylise import stylise
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 ROUNDS = 9
@@ -52,10 +53,10 @@ CHANNELS, LAYERS, SIDE_PX = 64, 8, 128  # of the convolutions that ratios are ta
 PREPARED = """
 import pickle, sys
 from pathlib import Path
-from pipeline import Options, Origin, Settings, fingerprint, sidecar_json
-from pipeline.tiling import plan
-from pipeline.weights import Layer
-settings, origin = Settings(), Origin("b", "k", "v", "e")
+from pipeline import Options, Origin, Settings, fingerprint, sidecar_document, to_json
+from pipeline.tiling import tile_grid
+from pipeline.weights import WeightStore
+settings = Settings()
 sidecar = pickle.loads(Path(sys.argv[2]).read_bytes())
 def repeated():
     {work}
@@ -64,10 +65,10 @@ for _ in range(int(sys.argv[1])):
 """
 PYTHON: Mapping[str, str] = {
     "options": 'Options.from_mapping({"style": "cel", "strength": "0.5", "faces": "off"})',
-    "fingerprint": 'fingerprint("1", Options(), origin)',
-    "manifest": "Layer(settings.weights_dir, settings.checkpoints_dir).specs",
-    "plan of 24 megapixels": "list(plan(4000, 6000, 1024, 112, 4))",
-    "sidecar": "sidecar_json(sidecar)",
+    "fingerprint": 'fingerprint("1", Options(), Origin("b", "k", "v", "e"))',
+    "manifest": "WeightStore(settings.weights_dir, settings.checkpoints_dir).specs",
+    "plan of 24 megapixels": "list(tile_grid(4000, 6000, 1024, 112, 4))",
+    "sidecar": "to_json(sidecar_document(sidecar))",
 }
 REPEATED = 20
 
@@ -109,19 +110,18 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
         Ratios by name, without unit.
     """
     settings = Settings(threads=THREADS)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    style = layer.style(Options.style)
-    picture, code = (open_engine(layer, style, role, settings) for role in ("picture", "code"))
-    upsampler = open_engine(layer, layer.upsampler, "picture", settings)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
+    registry = ModelRegistry(layer, settings)
+    style, upsampler = registry.style(Options.style), registry.upsampler()
     photo, large = Photo(with_one_face(512, 512)), with_one_face(1024, 1024)
     pipeline = Pipeline(settings)
     number = iter(range(1, 10_000))
 
     def drawn() -> None:
-        stylise(photo.pixels, (512, 512), style, picture, code, settings.tile_px)
+        stylise(photo.pixels, (512, 512), style)
 
     def enlarged() -> None:
-        enlarge(photo.pixels, large, layer.upsampler, lambda: upsampler, settings.tile_px)
+        enlarge(photo.pixels, large, upsampler)
 
     def whole(file: bytes) -> None:
         # another file each time, of the same pixels: no landmarks are remembered
@@ -146,7 +146,7 @@ def ratios(rounds: int = ROUNDS) -> dict[str, float]:
     return {what: taken / against for what, taken in seconds.items()}
 
 
-def _jpeg(pixels: Picture) -> bytes:
+def _jpeg(pixels: RgbImage) -> bytes:
     return cv2.imencode(".jpg", pixels[..., ::-1])[1].tobytes()
 
 

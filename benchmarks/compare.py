@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.machine import ROOT, THREADS
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Picture
-from pipeline.weights import Layer
+from pipeline.domain import RgbImage
+from pipeline.weights import WeightStore
 from training.data.photographs import read_rgb
 from training.published.readers import (
     draw_with,
@@ -33,7 +33,7 @@ GAP_PX = 8
 LABEL_PX = 28
 PHOTOS = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg", "rocket.jpg")
 ANIMEGANV2 = "AnimeGANv2 (2020)"
-Draw = Callable[[Picture], Picture]
+Draw = Callable[[RgbImage], RgbImage]
 
 
 def _open_animeganv2(path: Path) -> Draw:
@@ -51,7 +51,7 @@ PUBLISHED: dict[str, tuple[str, Callable[[Path], Draw]]] = {
 }
 
 
-def drawings(photo: Path, layer: Layer, teachers: Path | None) -> dict[str, Picture]:
+def drawings(photo: Path, layer: WeightStore, teachers: Path | None) -> dict[str, RgbImage]:
     """The photograph, and what each network with weights makes of it, by name.
 
     Published networks draw at the photo's size; ours go through the whole pipeline as a user
@@ -72,13 +72,13 @@ def drawings(photo: Path, layer: Layer, teachers: Path | None) -> dict[str, Pict
     return found
 
 
-def _as_bright_as(photo: Picture, drawing: Picture) -> Picture:
+def _as_bright_as(photo: RgbImage, drawing: RgbImage) -> RgbImage:
     """As AnimeGANv2's test code ends: the drawing times the ratio of mean brightness."""
     grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).mean() for picture in (photo, drawing)]
     return cv2.convertScaleAbs(drawing, alpha=grey[0] / max(1.0, grey[1]))
 
 
-def sheet(rows: Sequence[Mapping[str, Picture]]) -> Picture:
+def sheet(rows: Sequence[Mapping[str, RgbImage]]) -> RgbImage:
     """A row for each photograph, a column for each name, the names on top."""
     lines = []
     for row in rows:
@@ -92,7 +92,7 @@ def sheet(rows: Sequence[Mapping[str, Picture]]) -> Picture:
     return np.concatenate([head, *lines])
 
 
-def _cell(picture: Picture) -> Picture:
+def _cell(picture: RgbImage) -> RgbImage:
     height, width = picture.shape[:2]
     size = (CELL_PX, round(height * CELL_PX / width))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--teachers", type=Path, help="folder of the published networks' files")
     options = parser.parse_args()
     settings = Settings(threads=THREADS)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     rows = [drawings(ROOT / "samples" / name, layer, options.teachers) for name in PHOTOS]
     picture = cv2.cvtColor(sheet(rows), cv2.COLOR_RGB2BGR)
     path = ROOT / "docs" / "comparison.jpg"

@@ -19,10 +19,10 @@ import onnxruntime
 
 from pipeline import Settings
 from pipeline.decode import decode
-from pipeline.domain import Picture
-from pipeline.engines import open_engine
-from pipeline.faces.detect import PADDING, detect
-from pipeline.weights import Layer
+from pipeline.domain import RgbImage
+from pipeline.faces.detect import PADDING, FaceDetector
+from pipeline.registry import ModelRegistry
+from pipeline.weights import WeightStore
 from training.metrics.detection import (
     Metrics,
     detection_metrics,
@@ -48,7 +48,7 @@ def by_turns(works: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def moved(picture: Picture) -> Picture:
+def moved(picture: RgbImage) -> RgbImage:
     """The picture moved by MOVED px to the right and down."""
     right, down = MOVED
     made = np.empty_like(picture)
@@ -71,7 +71,7 @@ def steadiness(teacher: RetinaFaceTeacher, data: Path) -> Metrics:
     found = [detections(teacher.answers(one), one) for one in photographs]
     again = [detections(teacher.answers(moved(one)), one) for one in photographs]
     back = (-MOVED[0], -MOVED[1])
-    return detection_metrics(found, [one.moved((1, 1), back) for one in again])
+    return detection_metrics(found, [one.rescaled((1, 1), back) for one in again])
 
 
 def main() -> None:
@@ -84,9 +84,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     settings = Settings(threads=options.threads)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    spec = layer.the("detector")
-    engine = open_engine(layer, spec, "faces", settings)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
+    spec = layer.require("detector")
+    model = ModelRegistry(layer, settings).model(spec, "faces")
+    detector = FaceDetector(model)
     session = onnxruntime.SessionOptions()
     session.intra_op_num_threads = options.threads
     session.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -100,9 +101,9 @@ def main() -> None:
     }
     works: dict[str, Callable[[], object]] = {
         "teacher": lambda: teacher.run(None, {"input0": planes}),
-        "detector": lambda: engine.run({"picture": planes}),
-        "detect, one face": lambda: detect(photos["astronaut"], spec, engine),
-        "detect, no face": lambda: detect(photos["rocket"], spec, engine),
+        "detector": lambda: model.run({"picture": planes}),
+        "detect, one face": lambda: detector.detect(photos["astronaut"]),
+        "detect, no face": lambda: detector.detect(photos["rocket"]),
     }
     taken = by_turns(works)
     for name, ms in taken.items():

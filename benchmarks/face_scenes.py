@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import ROOT
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.photographs import read_rgb, split
 
 SCENE_PX = (640, 480)
@@ -17,25 +17,25 @@ COLUMNS, ROWS = 6, 5  # of a crowd
 CROWD_PX = (1920, 1080)
 
 
-def held_out_portraits(data: Path) -> list[Picture]:
+def held_out_portraits(data: Path) -> list[RgbImage]:
     """The portraits that no training saw."""
     files = split(list((data / "portraits").glob("portrait-*.jpg")), validation=True)
     return [read_rgb(file) for file in files]
 
 
-def held_out_faces(data: Path) -> list[Picture]:
+def held_out_faces(data: Path) -> list[RgbImage]:
     """Every fourth of the smaller pictures of people that no training saw."""
     files = split(list((data / "faces").glob("face-*.jpg")), validation=True)
     return [read_rgb(file) for file in files[::4]]
 
 
-def held_out_scenes(data: Path) -> list[Picture]:
+def held_out_scenes(data: Path) -> list[RgbImage]:
     """Streets and landscapes that no training saw, SCENE_PX each."""
     files = split(list((data / "photos").glob("scene-*.jpg")), validation=True)
     return [filling(read_rgb(file), SCENE_PX) for file in files]
 
 
-def filling(picture: Picture, size: tuple[int, int]) -> Picture:
+def filling(picture: RgbImage, size: tuple[int, int]) -> RgbImage:
     """The middle of a picture, scaled so that it fills a width and height."""
     height, width = picture.shape[:2]
     scale = max(size[0] / width, size[1] / height)
@@ -46,7 +46,7 @@ def filling(picture: Picture, size: tuple[int, int]) -> Picture:
     return np.ascontiguousarray(picture[top : top + size[1], left : left + size[0]])
 
 
-def peopled(scene: Picture, people: Sequence[Picture], heights: Sequence[int]) -> Picture:
+def peopled(scene: RgbImage, people: Sequence[RgbImage], heights: Sequence[int]) -> RgbImage:
     """A scene with pictures of people side by side along its lower border, each that high."""
     made = scene.copy()
     slot = scene.shape[1] // len(people)
@@ -58,7 +58,7 @@ def peopled(scene: Picture, people: Sequence[Picture], heights: Sequence[int]) -
     return made
 
 
-def small_faces(people: Sequence[Picture], scenes: Sequence[Picture]) -> list[Picture]:
+def small_faces(people: Sequence[RgbImage], scenes: Sequence[RgbImage]) -> list[RgbImage]:
     """Scenes with four people each, of heights drawn with a fixed seed; everyone is in two."""
     random = np.random.default_rng(7)
     made = []
@@ -69,12 +69,12 @@ def small_faces(people: Sequence[Picture], scenes: Sequence[Picture]) -> list[Pi
     return made
 
 
-def bust() -> Picture:
+def bust() -> RgbImage:
     """The head and shoulders of the sample portrait."""
     return np.ascontiguousarray(read_rgb(ROOT / "samples" / "astronaut.jpg")[0:300, 90:370])
 
 
-def crowd() -> Picture:
+def crowd() -> RgbImage:
     """COLUMNS x ROWS people, all the same one but for size and mirroring, in 1920x1080."""
     width, height = CROWD_PX[0] // COLUMNS, CROWD_PX[1] // ROWS
     made = filling(read_rgb(ROOT / "samples" / "coffee.jpg"), CROWD_PX)
@@ -87,7 +87,7 @@ def crowd() -> Picture:
     return made
 
 
-def of_samples() -> list[Picture]:
+def of_samples() -> list[RgbImage]:
     """Makes scenes of the sample photographs alone.
 
     The one person in them is turned, mirrored, lit otherwise, and put with a soft border into the
@@ -115,13 +115,13 @@ def of_samples() -> list[Picture]:
 
 
 def _with_person(
-    scene: Picture,
+    scene: RgbImage,
     centre: tuple[float, float],
     side_px: int,
     turn_degrees: float,
     light: float,
     mirrored: bool,
-) -> Picture:
+) -> RgbImage:
     person = np.clip(bust().astype(np.float32) * light, 0, 255).astype(np.uint8)
     person = np.ascontiguousarray(person[:, ::-1]) if mirrored else person
     height, width = person.shape[:2]

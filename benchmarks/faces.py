@@ -12,7 +12,6 @@ Writes benchmarks/faces.md and docs/faces.jpg.
 from __future__ import annotations
 
 import argparse
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,19 +27,20 @@ from torch import Tensor
 from benchmarks import face_scenes
 from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
+from pipeline.architectures import build
 from pipeline.decode import decode
-from pipeline.domain import Face, Picture, Sidecar
-from pipeline.faces.align import alignment, crop
-from pipeline.faces.detect import CAP_PX, detect
-from pipeline.nets import build
-from pipeline.weights import Layer
+from pipeline.domain import Face, RgbImage, Sidecar
+from pipeline.faces.align import crop, estimate_similarity
+from pipeline.faces.detect import COARSE_SIDE_PX, FaceDetector
+from pipeline.model import Model
+from pipeline.weights import WeightStore
 from training.data.photographs import read_rgb
 from training.data.tensors import to_tensor
 from training.export.detector import PUBLISHED_SPAN
 from training.published.retinaface import load_retinaface_onnx
 
-Finder = Callable[[Picture], tuple[Face, ...]]
-Distance = Callable[[Picture, Picture], float]
+Finder = Callable[[RgbImage], tuple[Face, ...]]
+Distance = Callable[[RgbImage, RgbImage], float]
 
 LEAST_FACE_PX, LEAST_SCORE = 32, 0.9
 DEFORMED = 0.12  # inter-ocular distances
@@ -87,16 +87,17 @@ class _Published:
 
 def finder(pipeline: Pipeline, teachers: Path | None) -> tuple[Finder, str]:
     """What looks for faces in a picture of 640 px: the teacher, or the layer's own detector."""
-    layer = Layer(pipeline.settings.weights_dir, pipeline.settings.checkpoints_dir)
-    spec = layer.the("detector")
+    layer = WeightStore(pipeline.settings.weights_dir, pipeline.settings.checkpoints_dir)
+    spec = layer.require("detector")
     if teachers is not None:
         published = _Published(teachers / "retinaface_mobilenet025.onnx")
         spec = replace(spec, input_range=PUBLISHED_SPAN)
-        return functools.partial(detect, spec=spec, engine=published), "RetinaFace as published"
-    tools = pipeline.face_tools(Options(), "")
-    if tools is None:
+        detector = FaceDetector(Model(spec, "faces", lambda: published))
+        return detector.detect, "RetinaFace as published"
+    models = pipeline.registry.faces(Options())
+    if models is None:
         raise ValueError("the layer has no detector")
-    return tools.detect, "our own detector"
+    return models.detector.detect, "our own detector"
 
 
 def perceptual_distance(settings: Settings) -> tuple[Distance, str]:
@@ -111,8 +112,8 @@ def perceptual_distance(settings: Settings) -> tuple[Distance, str]:
     Returns:
         The measure and its name for the report.
     """
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    spec = layer.the("parser")
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
+    spec = layer.require("parser")
     net, _ = build(spec.architecture, "regions", spec.shape)
     state = safetensors.torch.load(layer.read(spec, "float"))
     net.load_state_dict({name: tensor.float() for name, tensor in state.items()})
@@ -120,27 +121,27 @@ def perceptual_distance(settings: Settings) -> tuple[Distance, str]:
     for stage in net.eval().stages:
         stage.register_forward_hook(lambda _, __, output: found.append(output))
 
-    def features(picture: Picture) -> list[Tensor]:
+    def features(picture: RgbImage) -> list[Tensor]:
         found.clear()
         with torch.inference_mode():
             net(to_tensor([picture]))
         return [F.normalize(one, dim=1) for one in found]
 
-    def distance(one: Picture, other: Picture) -> float:
+    def distance(one: RgbImage, other: RgbImage) -> float:
         pairs = zip(features(one), features(other), strict=True)
         return float(np.mean([(a - b).square().sum(1).mean().item() for a, b in pairs]))
 
     return distance, "LPIPS's formula on the stages of our parser, without learned weights"
 
 
-def at_640(picture: Picture) -> Picture:
+def at_640(picture: RgbImage) -> RgbImage:
     """The picture with its longer side reduced to what is looked at."""
-    scale = min(1.0, CAP_PX / max(picture.shape[:2]))
+    scale = min(1.0, COARSE_SIDE_PX / max(picture.shape[:2]))
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
     return picture if scale == 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-def counted(photo: Picture, find: Finder) -> list[Face]:
+def counted(photo: RgbImage, find: Finder) -> list[Face]:
     """The faces of a photo of 640 px that are large and sure enough."""
     return [
         face
@@ -149,7 +150,7 @@ def counted(photo: Picture, find: Finder) -> list[Face]:
     ]
 
 
-def shift_in(drawing: Picture, face: Face, find: Finder) -> float:
+def shift_in(drawing: RgbImage, face: Face, find: Finder) -> float:
     """How far a face's landmarks moved, in inter-ocular distances; infinite when it is gone."""
     before = np.array(face.landmarks)
     apart = float(np.linalg.norm(before[1] - before[0]))
@@ -162,7 +163,7 @@ def shift_in(drawing: Picture, face: Face, find: Finder) -> float:
     return min(near) / apart if near else np.inf
 
 
-def draw(pipeline: Pipeline, photo: Picture, options: Options) -> tuple[Picture, Sidecar]:
+def draw(pipeline: Pipeline, photo: RgbImage, options: Options) -> tuple[RgbImage, Sidecar]:
     """The drawing of a photo, and its sidecar."""
     content = cv2.imencode(".png", photo[..., ::-1])[1].tobytes()
     result = pipeline.run(content, options)
@@ -175,14 +176,14 @@ def face_ms(sidecar: Sidecar) -> float:
 
 
 def evaluate(
-    pipeline: Pipeline, photos: Sequence[Picture], style: str, find: Finder, distance: Distance
+    pipeline: Pipeline, photos: Sequence[RgbImage], style: str, find: Finder, distance: Distance
 ) -> dict[str, Row]:
     """A Row without the face path ("off") and one with it ("on")."""
     rows = {path: Row() for path in PATHS}
     for photo in photos:
         small = at_640(photo)
         faces = counted(small, find)
-        matrices = [alignment(face.landmarks, ALIGNED_PX) for face in faces]
+        matrices = [estimate_similarity(face.landmarks, ALIGNED_PX) for face in faces]
         for path, row in rows.items():
             options = Options(style=style, faces=path, enhance="off", format="png")
             drawn, sidecar = draw(pipeline, photo, options)
@@ -239,7 +240,7 @@ def speed(pipeline: Pipeline, rounds: int) -> list[str]:
     return lines
 
 
-def sheet(pipeline: Pipeline, styles: Sequence[str]) -> Picture:
+def sheet(pipeline: Pipeline, styles: Sequence[str]) -> RgbImage:
     """Draws twelve faces of the sample scenes in the first three styles.
 
     Args:

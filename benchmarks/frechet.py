@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 from training.losses.features import FEATURE_STUDENT, load_student_features
 
-Features = Callable[[Picture], NDArray[np.float64]]
+Features = Callable[[RgbImage], NDArray[np.float64]]
 CELL = 16  # of the feature map: one sample of the student's features, 64 px a side
 
 
@@ -50,7 +50,7 @@ def student_features() -> tuple[Features, str]:
     """Samples of the first layers of the shipped student cel: means over 64 px squares."""
     net = load_student_features(FEATURE_STUDENT)
 
-    def features(picture: Picture) -> NDArray[np.float64]:
+    def features(picture: RgbImage) -> NDArray[np.float64]:
         height, width = (side // 4 * 4 for side in picture.shape[:2])
         with torch.inference_mode():
             found: Tensor = F.relu(net(to_tensor([picture[:height, :width]])))
@@ -71,7 +71,7 @@ def inception_features(path: Path) -> tuple[Features, str]:
     """
     net = torch.jit.load(str(path), map_location="cpu").eval()
 
-    def features(picture: Picture) -> NDArray[np.float64]:
+    def features(picture: RgbImage) -> NDArray[np.float64]:
         planes = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None]
         with torch.inference_mode():
             found: NDArray[np.float64] = net(planes, return_features=True).double().numpy()
@@ -80,7 +80,7 @@ def inception_features(path: Path) -> tuple[Features, str]:
     return features, f"Inception's pool features ({path.name})"
 
 
-def distance(made: Sequence[Picture], wanted: Sequence[Picture], features: Features) -> float:
+def distance(made: Sequence[RgbImage], wanted: Sequence[RgbImage], features: Features) -> float:
     """Between what was made and what was wanted."""
     samples = [np.concatenate([features(p) for p in pictures]) for pictures in (made, wanted)]
     return frechet_distance(samples[0], samples[1])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.quality import LIGHTS
-from pipeline.weights import Layer
+from pipeline.quality_model import LIGHTS
+from pipeline.weights import WeightStore
 
 STYLE_PX = ENLARGED_PX = 512
 DETECTOR_SIDES = (480, 640)
@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 Asked = tuple[str, str, Arrays]  # what it is called in the report, its role, its inputs
 
 
-def networks_with_inputs(layer: Layer) -> list[tuple[str, WeightSpec, str, Arrays]]:
+def networks_with_inputs(layer: WeightStore) -> list[tuple[str, WeightSpec, str, Arrays]]:
     """Lists the networks with inputs of noise, at the sizes at which they are asked.
 
     Args:
@@ -45,7 +45,7 @@ def _noise(random: np.random.Generator, *sides: int, count: int = 1) -> NDArray[
     return random.uniform(-1, 1, (count, 3, *sides)).astype(np.float32)
 
 
-def _style_inputs(layer: Layer, spec: WeightSpec, random: np.random.Generator) -> list[Asked]:
+def _style_inputs(layer: WeightStore, spec: WeightSpec, random: np.random.Generator) -> list[Asked]:
     inputs = {"picture": _noise(random, STYLE_PX, STYLE_PX)}
     if "code" in spec.files:
         thumbnail = {"thumbnail": _noise(random, spec.thumbnail_px, spec.thumbnail_px)}
@@ -53,7 +53,7 @@ def _style_inputs(layer: Layer, spec: WeightSpec, random: np.random.Generator) -
     return [(f"{spec.name}, {STYLE_PX}x{STYLE_PX}", "picture", inputs)]
 
 
-def _upsampler_inputs(_: Layer, __: WeightSpec, random: np.random.Generator) -> list[Asked]:
+def _upsampler_inputs(_: WeightStore, __: WeightSpec, random: np.random.Generator) -> list[Asked]:
     inputs = {
         "picture": _noise(random, ENLARGED_PX, ENLARGED_PX),
         "guide": _noise(random, 2 * ENLARGED_PX, 2 * ENLARGED_PX),
@@ -61,7 +61,7 @@ def _upsampler_inputs(_: Layer, __: WeightSpec, random: np.random.Generator) -> 
     return [(f"upsampler, {ENLARGED_PX}x{ENLARGED_PX}", "picture", inputs)]
 
 
-def _restorer_inputs(_: Layer, __: WeightSpec, random: np.random.Generator) -> list[Asked]:
+def _restorer_inputs(_: WeightStore, __: WeightSpec, random: np.random.Generator) -> list[Asked]:
     inputs = {
         "picture": _noise(random, ENLARGED_PX, ENLARGED_PX),
         "level": np.array([1.5, 5, 20], np.float32).reshape(1, 3, 1, 1),
@@ -72,17 +72,17 @@ def _restorer_inputs(_: Layer, __: WeightSpec, random: np.random.Generator) -> l
     ]
 
 
-def _detector_inputs(_: Layer, __: WeightSpec, random: np.random.Generator) -> list[Asked]:
+def _detector_inputs(_: WeightStore, __: WeightSpec, random: np.random.Generator) -> list[Asked]:
     height, width = DETECTOR_SIDES
     return [(f"detector, {width}x{height}", "faces", {"picture": _noise(random, height, width)})]
 
 
-def _parser_inputs(_: Layer, spec: WeightSpec, random: np.random.Generator) -> list[Asked]:
+def _parser_inputs(_: WeightStore, spec: WeightSpec, random: np.random.Generator) -> list[Asked]:
     side = int(str(spec.shape["side_px"]))
     return [(f"parser, {side}x{side}", "regions", {"picture": _noise(random, side, side)})]
 
 
-def _quality_inputs(_: Layer, spec: WeightSpec, random: np.random.Generator) -> list[Asked]:
+def _quality_inputs(_: WeightStore, spec: WeightSpec, random: np.random.Generator) -> list[Asked]:
     side, patch, count = (
         int(str(spec.shape[key])) for key in ("thumbnail_px", "patch_px", "patches")
     )
@@ -94,7 +94,7 @@ def _quality_inputs(_: Layer, spec: WeightSpec, random: np.random.Generator) -> 
     return [(f"quality, {count} patches of {patch}x{patch}", "report", inputs)]
 
 
-INPUTS: dict[str, Callable[[Layer, WeightSpec, np.random.Generator], list[Asked]]] = {
+INPUTS: dict[str, Callable[[WeightStore, WeightSpec, np.random.Generator], list[Asked]]] = {
     "style": _style_inputs,
     "upsampler": _upsampler_inputs,
     "restorer": _restorer_inputs,

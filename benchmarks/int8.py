@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -13,11 +13,10 @@ from onnx import numpy_helper
 
 from benchmarks.photographs import montage
 from pipeline import Settings, WeightSpec
-from pipeline.domain import Engine, Picture
-from pipeline.engines import open_engine
+from pipeline.domain import RgbImage
 from pipeline.measure import psnr_db
-from pipeline.networks import run_on_picture, to_planes
-from pipeline.weights import Layer
+from pipeline.registry import ModelRegistry
+from pipeline.weights import WeightStore
 
 SIDES = (384, 288)
 LEVELS = (1.5, 12.0, 30.0)  # what a restorer is told: blur, noise, artefacts
@@ -27,7 +26,7 @@ PAIR = 255 * 2  # of uint8 with the largest weight there is, in the 16 bits of V
 ROOM = 2**15 - 1
 
 
-def photographs() -> list[Picture]:
+def photographs() -> list[RgbImage]:
     """Parts of the sample photographs at the scale that is drawn at."""
     field = cv2.resize(montage(1920, 1080), (960, 540), interpolation=cv2.INTER_AREA)
     places = [(0, 0), (0, 320), (0, 576), (252, 0), (252, 320), (252, 576)]
@@ -43,7 +42,7 @@ def measure() -> dict[str, Any]:
         come back, and the most that two products may add up to.
     """
     settings = Settings(threads=1)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     found: dict[str, Any] = {}
     for spec in sorted(layer.specs.values(), key=lambda one: one.name):
         for role, file in spec.files.items():
@@ -70,14 +69,12 @@ def _graph(content: bytes) -> dict[str, Any]:
     }
 
 
-def _psnr_db(layer: Layer, spec: WeightSpec, role: str) -> list[float]:
+def _psnr_db(layer: WeightStore, spec: WeightSpec, role: str) -> list[float]:
     """Of each photograph, as the integers make it and as float does."""
-    engines = [
-        open_engine(layer, spec, role, Settings(engine=engine, threads=1))
-        for engine in ("onnx", "torch")
-    ]
-    codes = "code" in spec.files
-    code = open_engine(layer, spec, "code", Settings(threads=1)) if codes else None
+    in_float, in_int8 = Settings(engine="torch", threads=1), Settings(threads=1)
+    registries = [ModelRegistry(layer, settings) for settings in (in_int8, in_float)]
+    models = [registry.model(spec, role) for registry in registries]
+    style = registries[0].style(spec.name) if spec.kind == "style" else None
     found = []
     for photo in photographs():
         guide = None
@@ -86,23 +83,12 @@ def _psnr_db(layer: Layer, spec: WeightSpec, role: str) -> list[float]:
                 cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
                 photo,
             )
-        told = dict(_told(photo, spec, code))
-        made, wanted = (
-            run_on_picture(photo, spec, engine, max(SIDES), told, guide)[0] for engine in engines
-        )
+        inputs = dict(style.embed(photo)) if style else {}
+        if spec.kind == "restorer":
+            inputs["level"] = np.array(LEVELS, np.float32).reshape(1, 3, 1, 1)
+        made, wanted = (model(photo, inputs=inputs, guide=guide) for model in models)
         found.append(round(psnr_db(np.ascontiguousarray(made), np.ascontiguousarray(wanted)), 2))
     return found
-
-
-def _told(
-    photo: Picture, spec: WeightSpec, code: Engine | None
-) -> Iterator[tuple[str, np.ndarray]]:
-    if code is not None:
-        side = (spec.thumbnail_px, spec.thumbnail_px)
-        thumbnail = cv2.resize(photo, side, interpolation=cv2.INTER_AREA)
-        yield "code", code.run({"thumbnail": to_planes(thumbnail, spec.input_range)})
-    if spec.kind == "restorer":
-        yield "level", np.array(LEVELS, np.float32).reshape(1, 3, 1, 1)
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ from benchmarks.inputs import Arrays, networks_with_inputs
 from benchmarks.machine import interleaved
 from pipeline import Settings
 from pipeline.engines import OnnxEngine
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 THREADS = (1, 2)
 MATRIX_SIDES = (1024, 2048, 3072)
@@ -243,7 +243,7 @@ def measure() -> dict[str, Any]:
         rate, and where its time goes.
     """
     settings = Settings()
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     found: dict[str, Any] = {"limits": {}, "networks": {}}
     networks = networks_with_inputs(layer)
     for name, spec, role, inputs in networks:

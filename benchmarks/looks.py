@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Picture
-from pipeline.faces.align import ALIGNED_PX, alignment, crop
+from pipeline.domain import RgbImage
+from pipeline.faces.align import ALIGNED_PX, crop, estimate_similarity
 from pipeline.faces.parse import REGIONS
 from pipeline.measure import ciede2000, colour_shift
 from training.data.photographs import read_rgb, split
@@ -48,7 +48,7 @@ def held_out(data: Path | None, kinds: Sequence[str], count: int) -> list[Path]:
     return turns[:count]
 
 
-def draw(pipeline: Pipeline, photo: Path, style: str) -> Picture:
+def draw(pipeline: Pipeline, photo: Path, style: str) -> RgbImage:
     """The picture of a photo in a style, with the pipeline's defaults."""
     options = Options(style=style, format="png", max_side_px=PICTURE_PX)
     image = pipeline.run(photo.read_bytes(), options).image
@@ -56,14 +56,16 @@ def draw(pipeline: Pipeline, photo: Path, style: str) -> Picture:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def line_density(picture: Picture) -> float:
+def line_density(picture: RgbImage) -> float:
     """The share of pixels on a dark line, at one size for all."""
     scale = LINES_PX / max(picture.shape[:2])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return float(dark_lines(small).mean())
 
 
-def apart(pictures: Sequence[dict[str, Picture]]) -> Iterator[tuple[str, str, float, float, float]]:
+def apart(
+    pictures: Sequence[dict[str, RgbImage]],
+) -> Iterator[tuple[str, str, float, float, float]]:
     """Measures how far every two looks are apart, the photo among them.
 
     Args:
@@ -94,25 +96,25 @@ def skin_shifts(pipeline: Pipeline, photos: Sequence[Path], style: str) -> NDArr
         (N, 2): the skin's lightness L in each photo, and the mean CIEDE2000 there between photo and
         picture, both under a Gaussian of 4 px at 256 px.
     """
-    tools = pipeline.face_tools(Options(), "")
-    if tools is None:
+    models = pipeline.registry.faces(Options())
+    if models is None:
         raise ValueError("the folder of weights has no detector")
     skin_regions = [REGIONS.index("skin"), REGIONS.index("nose")]
     rows = []
     for path in photos:
         photo, drawn = read_rgb(path), draw(pipeline, path, style)
         photo = cv2.resize(photo, drawn.shape[1::-1], interpolation=cv2.INTER_AREA)
-        for face in tools.detect(photo)[:1]:
-            matrix = alignment(face.landmarks, ALIGNED_PX)
+        for face in models.detector.detect(photo)[:1]:
+            matrix = estimate_similarity(face.landmarks, ALIGNED_PX)
             aligned = [crop(picture, matrix, ALIGNED_PX) for picture in (photo, drawn)]
-            skin = np.isin(tools.parse(aligned[0]).argmax(0), skin_regions)
+            skin = np.isin(models.parser.parse(aligned[0]).argmax(0), skin_regions)
             if skin.mean() > LEAST_SKIN:
                 labs = [_lab(cv2.GaussianBlur(picture, (0, 0), 4))[skin] for picture in aligned]
                 rows.append((labs[0][:, 0].mean(), ciede2000(labs[0], labs[1]).mean()))
     return np.array(rows, np.float64)
 
 
-def _lab(picture: Picture) -> NDArray[np.float64]:
+def _lab(picture: RgbImage) -> NDArray[np.float64]:
     lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     return np.asarray(lab, np.float64)
 

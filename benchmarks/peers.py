@@ -26,14 +26,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import ROOT, THREADS, interleaved
 from pipeline import Settings
+from pipeline.architectures import build
+from pipeline.architectures.animegan import AnimeGANGenerator
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.nets import build
-from pipeline.nets.animegan import AnimeGANGenerator
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.cartoongan import CartoonGANGenerator
-from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
+from training.architectures.cartoongan import CartoonGANGenerator
+from training.architectures.whitebox import WhiteBoxCartoonGenerator
 from training.export.onnx import export_onnx
 
 FLOP_PX = 256
@@ -158,7 +158,7 @@ def published(name: str, folder: Path, side_px: int) -> Contestant:
     return Contestant(name, [part], 4 * sum(p.numel() for p in net.parameters()), "float32")
 
 
-def shipped(spec: WeightSpec, layer: Layer) -> Contestant:
+def shipped(spec: WeightSpec, layer: WeightStore) -> Contestant:
     """A style of the layer, its files as served."""
     roles = [role for role in ("code", "picture") if role in spec.files]
     modules = {role: build(spec.architecture, role, spec.shape)[0].eval() for role in roles}
@@ -188,7 +188,7 @@ def _picture(
 def measure(time_px: int = TIME_PX, rounds: int = ROUNDS) -> list[dict[str, Any]]:
     """A row for each network; all timed runs are interleaved."""
     settings = Settings(threads=THREADS)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
     styles = [spec for spec in layer.specs.values() if spec.kind == "style"]
     with tempfile.TemporaryDirectory() as temporary:
         contestants = [published(name, Path(temporary), time_px) for name in PUBLISHED]

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import ROOT
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.photographs import read_rgb
 
 
-def montage(width: int, height: int) -> Picture:
+def montage(width: int, height: int) -> RgbImage:
     """A sharp picture out of two of the sample photographs, side by side and mirrored."""
     astronaut = read_rgb(ROOT / "samples" / "astronaut.jpg")
     cat = read_rgb(ROOT / "samples" / "chelsea.jpg")
@@ -20,7 +20,7 @@ def montage(width: int, height: int) -> Picture:
     return np.ascontiguousarray(field[:height, :width])
 
 
-def with_one_face(width: int, height: int) -> Picture:
+def with_one_face(width: int, height: int) -> RgbImage:
     """Makes a sharp picture of any size with one person in its middle.
 
     Args:
@@ -44,7 +44,7 @@ def with_one_face(width: int, height: int) -> Picture:
     return made
 
 
-def blurred_selfie() -> Picture:
+def blurred_selfie() -> RgbImage:
     """640x480, out of focus by 2 px, with one face."""
     person = read_rgb(ROOT / "samples" / "astronaut.jpg")[0:300, 56:456]
     sharp = cv2.resize(person, (640, 480), interpolation=cv2.INTER_CUBIC)

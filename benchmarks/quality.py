@@ -30,10 +30,11 @@ from benchmarks.machine import ROOT, THREADS, interleaved, processor
 from benchmarks.photographs import montage
 from pipeline import Options, Pipeline, Settings, WeightsInvalid
 from pipeline.decode import decode
-from pipeline.domain import Photo, Picture
+from pipeline.domain import Photo, RgbImage
 from pipeline.enhance import enhance
 from pipeline.enhance.classic import denoise
 from pipeline.enhance.gate import by_estimate
+from pipeline.quality import assess
 from training.data.degradations import Blur, Darken, Jpeg, Noise, Resize, Step, degrade
 from training.data.photographs import photographs, read_rgb
 from training.data.quality import whole_photos
@@ -83,38 +84,36 @@ class Row:
 
     restored: list[tuple[float, float]] = field(default_factory=list)  # PSNR in dB, SSIM
     drawn: list[tuple[float, float]] = field(default_factory=list)
-    drawings: list[Picture] = field(default_factory=list)
-    wanted: list[Picture] = field(default_factory=list)
+    drawings: list[RgbImage] = field(default_factory=list)
+    wanted: list[RgbImage] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
 
-def clean_photos(data: Path | None, count: int) -> list[Picture]:
+def clean_photos(data: Path | None, count: int) -> list[RgbImage]:
     """Evenly chosen from the held-out photographs; without ``data``, from samples/."""
     if data is None:
         return whole_photos({"samples": sorted((ROOT / "samples").glob("*.jpg"))}, count)
     return whole_photos(photographs(data, validation=True), count)
 
 
-def restore(pipeline: Pipeline, pixels: Picture, options: Options) -> tuple[Picture, float]:
+def restore(pipeline: Pipeline, pixels: RgbImage, options: Options) -> tuple[RgbImage, float]:
     """The repaired photo brought back to its size, and the seconds that gate and repair took."""
-    photo, tools = Photo(pixels), pipeline.tools(options)
     start = time.perf_counter()
-    repaired, _ = enhance(photo, pipeline.assess(photo, tools), options, tools)
+    made = restore_only(pipeline, pixels, options)
     seconds = time.perf_counter() - start
-    made = repaired.pixels
     if made.shape != pixels.shape:
         made = cv2.resize(made, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
     return made, seconds
 
 
-def draw(pipeline: Pipeline, pixels: Picture) -> Picture:
+def draw(pipeline: Pipeline, pixels: RgbImage) -> RgbImage:
     """As the pipeline draws it, without a repair."""
     _, content = cv2.imencode(".png", pixels[..., ::-1])
     options = Options(enhance="off", format="png", max_side_px=8192)
     return decode(pipeline.run(content.tobytes(), options).image, pipeline.settings)[0].pixels
 
 
-def likeness(made: Picture, wanted: Picture) -> tuple[float, float]:
+def likeness(made: RgbImage, wanted: RgbImage) -> tuple[float, float]:
     """PSNR in dB, 100 for equal pictures, and SSIM of the grey ones."""
     if np.array_equal(made, wanted):
         return 100.0, 1.0
@@ -129,7 +128,7 @@ def likeness(made: Picture, wanted: Picture) -> tuple[float, float]:
 
 
 def compare(
-    pipeline: Pipeline, photos: Sequence[Picture], ways: dict[str, Options]
+    pipeline: Pipeline, photos: Sequence[RgbImage], ways: dict[str, Options]
 ) -> dict[str, dict[str, Row]]:
     """Rows by kind of damage and way; "clean" is a kind, too."""
     rows: dict[str, dict[str, Row]] = {}
@@ -175,20 +174,23 @@ def table(rows: dict[str, dict[str, Row]], features: Features, about: str) -> li
     ]
 
 
-def confusion(pipeline: Pipeline, photos: Sequence[Picture], learned: bool) -> list[str]:
+def confusion(pipeline: Pipeline, photos: Sequence[RgbImage], learned: bool) -> list[str]:
     """How often each gate acts, on clean photos and on clearly spoilt ones, by kind."""
     lines = ["| photos | acted on by the quality model | by the Laplacian |", "|---|---|---|"]
     conditions = {"clean": {"2": list[Step]()}, **CONDITIONS}
-    tools = pipeline.tools(WAYS["auto"] if learned else WAYS["classic"])
+    models = pipeline.registry.restoration(WAYS["auto" if learned else "classic"])
     for kind, levels in conditions.items():
         acted: list[tuple[bool, bool]] = []
         for level in (one for one in levels if one in CLEAR_LEVELS):
             for number, pixels in enumerate(photos):
                 photo = Photo(degrade(pixels, levels[level], (number, int(level)))[0])
-                report = pipeline.assess(photo, tools)
-                steps = ("denoise", "clahe", "sharpen") if learned else ()
-                mends = any(by_estimate(step, photo, report, tools).needed for step in steps)
-                acted.append((mends, report.blur_variance < report.blur_variance_min))
+                report = assess(photo, pipeline.settings, models.quality)
+                estimate = report.estimate
+                restores = estimate is not None and any(
+                    by_estimate(step, photo.width_px, estimate, models.thresholds).needed
+                    for step in ("denoise", "clahe", "sharpen")
+                )
+                acted.append((restores, report.blur_variance < report.blur_variance_min))
         shares = [f"{100 * share:.0f} %" for share in np.mean(acted, 0)]
         lines.append(f"| {kind} ({len(acted)}) | {shares[0] if learned else '-'} | {shares[1]} |")
     return lines
@@ -225,10 +227,11 @@ def speed(pipeline: Pipeline, rounds: int) -> list[str]:
     ]
 
 
-def restore_only(pipeline: Pipeline, pixels: Picture, options: Options) -> None:
+def restore_only(pipeline: Pipeline, pixels: RgbImage, options: Options) -> RgbImage:
     """Runs the gate and the restoration of a photo, and nothing after them."""
-    photo, tools = Photo(pixels), pipeline.tools(options)
-    enhance(photo, pipeline.assess(photo, tools), options, tools)
+    photo, models = Photo(pixels), pipeline.registry.restoration(options)
+    report = assess(photo, pipeline.settings, models.quality)
+    return enhance(photo, report, options, models)[0].pixels
 
 
 def plot(rows: dict[str, dict[str, Row]], path: Path) -> None:
@@ -252,7 +255,7 @@ def plot(rows: dict[str, dict[str, Row]], path: Path) -> None:
     plt.close(figure)
 
 
-def sheet(pipeline: Pipeline, options: Options) -> Picture:
+def sheet(pipeline: Pipeline, options: Options) -> RgbImage:
     """The sample photographs, spoilt in five ways: spoilt, restored, clean, a row each."""
     rows = []
     for number, file in enumerate(sorted((ROOT / "samples").glob("*.jpg"))):

@@ -14,13 +14,14 @@ import torch
 from benchmarks.machine import THREADS, interleaved
 from benchmarks.photographs import montage
 from pipeline import Options, Settings
-from pipeline.domain import Photo, Picture
-from pipeline.engines import OnnxEngine, open_engine
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
+from pipeline.domain import Photo, RgbImage
+from pipeline.engines import OnnxEngine
 from pipeline.enlarge import enlarge
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
+from pipeline.registry import ModelRegistry
 from pipeline.scale import choose_scale
 from pipeline.stylise import stylise
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 from training.export.onnx import export_onnx
 
 STYLE = "hayao"
@@ -40,10 +41,9 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
     torch.set_num_threads(THREADS)
     published = AnimeGANv2Generator().eval()
     settings = Settings(threads=THREADS)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    style = layer.style(STYLE)
-    picture, code = (open_engine(layer, style, role, settings) for role in ("picture", "code"))
-    upsampler = open_engine(layer, layer.upsampler, "picture", settings)
+    layer = WeightStore(settings.weights_dir, settings.checkpoints_dir)
+    registry = ModelRegistry(layer, settings)
+    style, upsampler = registry.style(STYLE), registry.upsampler()
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "animeganv2.onnx"
         example = {"picture": torch.zeros(1, 3, 64, 96)}
@@ -54,17 +54,17 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
         with torch.inference_mode():
             published(torch.from_numpy(planes))
 
-    def drawn_at(size: tuple[int, int], photo: Photo) -> Picture:
-        return stylise(photo.pixels, size, style, picture, code, settings.tile_px)[0]
+    def drawn_at(size: tuple[int, int], photo: Photo) -> RgbImage:
+        return stylise(photo.pixels, size, style).pixels
 
     def drawn(photo: Photo) -> None:
         drawn_at((photo.width_px, photo.height_px), photo)
 
     def usual(photo: Photo) -> None:
         size = (photo.width_px, photo.height_px)
-        scale = choose_scale(size, style, Options(), settings.tile_px)
+        scale = choose_scale(size, style.spec, Options(), settings.tile_px)
         small = drawn_at(scale.size(*size), photo)
-        enlarge(small, photo.pixels, layer.upsampler, lambda: upsampler, settings.tile_px)
+        enlarge(small, photo.pixels, upsampler)
 
     rows = []
     for (width, height), count in rounds.items():

@@ -19,10 +19,10 @@ import torch
 from benchmarks.machine import ROOT, THREADS, interleaved
 from benchmarks.photographs import blurred_selfie, with_one_face
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Picture
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
+from pipeline.architectures.rrdbnet import RRDBNet
+from pipeline.domain import RgbImage
 from pipeline.enhance.classic import denoise, equalise, sharpen
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.rrdbnet import RRDBNet
 from training.data.tensors import to_tensor
 
 SIZES = ((576, 432), (1152, 864), (1920, 1080), (3456, 2304), (6000, 4000))
@@ -121,7 +121,7 @@ def against_the_chain() -> dict[str, Any]:
         )
         with torch.inference_mode():
             made = doubler(to_tensor([decoded]))[0]
-            doubled: Picture = (
+            doubled: RgbImage = (
                 ((made.clamp(-1, 1) + 1) * 127.5).byte().permute(1, 2, 0).contiguous().numpy()
             )
             generator(to_tensor([sharpen(equalise(denoise(doubled)))]))

@@ -29,17 +29,17 @@ import json, sys
 started, engine, threads, photo = json.loads(sys.argv[1])
 from pathlib import Path
 from pipeline import Options, Settings
-import pipeline.lending, pipeline.run
+import pipeline.registry, pipeline.run
 import torch, safetensors.torch  # TORCH
 import onnxruntime  # ONNX
 imported = time.monotonic()
-spans, opened = [], pipeline.lending.open_engine
+spans, opened = [], pipeline.registry.open_engine
 def open_engine(*what):
     start = time.monotonic()
     engine = opened(*what)
     spans.append((start, time.monotonic()))
     return engine
-pipeline.lending.open_engine = open_engine
+pipeline.registry.open_engine = open_engine
 settings = Settings(engine=engine, threads=threads)
 result = pipeline.run.Pipeline(settings).run(Path(photo).read_bytes(), Options())
 answered = time.monotonic()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.companions import companion
-    from pipeline.domain import Origin, Output, Result, Sidecar, Source, WeightSpec
+    from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
         DecoderLost,
         EmptyInput,
@@ -43,9 +43,10 @@ if TYPE_CHECKING:
         UnsupportedVariant,
         WeightsInvalid,
     )
+    from pipeline.origin import Origin
     from pipeline.run import Pipeline
     from pipeline.settings import Options, Settings
-    from pipeline.sidecar import failure_record, fingerprint, sidecar_json
+    from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
 
 VERSION = "0.2.0"
 MAX_SECONDS = 120.0  # for one photo, where nobody says otherwise
@@ -90,17 +91,19 @@ __all__ = [
     "WeightSpec",
     "WeightsInvalid",
     "companion",
-    "failure_record",
+    "failure_document",
     "fingerprint",
-    "sidecar_json",
+    "sidecar_document",
+    "to_json",
 ]
 
 _MODULES = {
     "companions": ("companion",),
-    "domain": ("Origin", "Output", "Result", "Sidecar", "Source", "WeightSpec"),
+    "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
+    "origin": ("Origin",),
     "run": ("Pipeline",),
     "settings": ("Options", "Settings"),
-    "sidecar": ("failure_record", "fingerprint", "sidecar_json"),
+    "sidecar": ("failure_document", "fingerprint", "sidecar_document", "to_json"),
 }
 
 

@@ -146,19 +146,21 @@ def _find(photos: tuple[str, ...], output: Path | None) -> Iterator[tuple[str, P
 
 
 def _stylise_one(batch: Batch, name: str, relative: Path) -> None:
-    from pipeline.domain import Origin
-    from pipeline.sidecar import failure_record, one_line, sidecar_json
+    from pipeline.origin import Origin
+    from pipeline.sidecar import failure_document, sidecar_document, to_json, to_json_line
 
     origin = Origin(key=name)
     try:
         data = _read(name)
-        result = batch.pipeline.run(data, batch.options, origin, time_left_s=batch.max_seconds)
+        result = batch.pipeline.run(
+            data, batch.options, origin=origin, time_left_s=batch.max_seconds
+        )
     except KireiError as error:
         batch.failures.append((name, error))
         if batch.print_json:
             version = batch.pipeline.version
-            record = failure_record(error, pipeline_version=version, origin=origin)
-            click.echo(one_line(record))
+            document = failure_document(error, pipeline_version=version, origin=origin)
+            click.echo(to_json_line(document))
         return
     for decision in result.sidecar.decisions:
         if decision.step == "budget" and decision.ran:
@@ -168,7 +170,7 @@ def _stylise_one(batch: Batch, name: str, relative: Path) -> None:
         return
     picture = _place(batch, relative, result)
     output = replace(result.sidecar.output, key=str(picture))
-    document = sidecar_json(replace(result.sidecar, output=output))
+    document = sidecar_document(replace(result.sidecar, output=output))
     _write(picture, result.image)
     if batch.sheets:
         from pipeline.sheet import before_after
@@ -176,9 +178,9 @@ def _stylise_one(batch: Batch, name: str, relative: Path) -> None:
         sheet = picture.with_name(f"{picture.stem}.sheet.jpg")
         _write(sheet, before_after(data, result, batch.pipeline.settings))
     sidecar = picture.with_suffix(".json")
-    _write(sidecar, document)
+    _write(sidecar, to_json(document))
     if batch.print_json:
-        click.echo(one_line(document))
+        click.echo(to_json_line(document))
     else:
         click.echo(f"{picture}\n{sidecar}" + (f"\n{sheet}" if batch.sheets else ""))
 

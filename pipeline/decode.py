@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pipeline.domain import Photo, Plane, Source
+from pipeline.domain import GrayImage, Photo, Source
 from pipeline.errors import (
     EmptyInput,
     ExtremeAspect,
@@ -91,7 +91,7 @@ class Raster:
     orientation: int
     turn: int
     colours: Image.Image | Samples
-    alpha: Plane | None
+    alpha: GrayImage | None
     colour: Colour
 
 

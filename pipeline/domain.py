@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]  # (H, W, 3) RGB, sRGB
-Plane = NDArray[np.uint8]  # (H, W)
+RgbImage = NDArray[np.uint8]  # (H, W, 3) RGB, sRGB
+GrayImage = NDArray[np.uint8]  # (H, W)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Content:
     right: float = 1.0
     bottom: float = 1.0
 
-    def of(self, picture: Picture) -> Picture:
+    def of(self, picture: RgbImage) -> RgbImage:
         """A view of uint8 (H, W, 3): the whole pixels that lie in it, one at least."""
         return picture[self.area(*picture.shape[1::-1])]
 
@@ -50,23 +50,6 @@ def _whole_pixels(start: float, end: float, side_px: int) -> slice:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where a photo came from. To the pipeline it is opaque: it is copied to the sidecar.
-
-    Attributes:
-        bucket: Bucket of the object, if it is one.
-        key: Key of the object, or path of a file.
-        version_id: Version of the object, where its bucket has versions.
-        etag: Etag of the object, or the SHA-256 of the bytes.
-    """
-
-    bucket: str | None = None
-    key: str | None = None
-    version_id: str | None = None
-    etag: str | None = None
-
-
-@dataclass(frozen=True)
 class Source:
     """Where a photo came from and what its file said. Sizes are those stored, before rotation."""
 
@@ -88,8 +71,8 @@ class Source:
 class Photo:
     """Upright sRGB pixels; ``alpha`` (0 transparent, 255 opaque) has the same height and width."""
 
-    pixels: Picture
-    alpha: Plane | None = None
+    pixels: RgbImage
+    alpha: GrayImage | None = None
 
     @property
     def height_px(self) -> int:
@@ -149,14 +132,14 @@ class Decision:
 
 
 @dataclass(frozen=True, eq=False)
-class RegionMap:
+class FaceParsing:
     """What the parser saw in an aligned face: soft masks, each uint8 (S, S) from 0 outside to
     255 inside, by group of regions (see pipeline/faces/find.py).
 
     ``to_photo`` is the 2x3 affine matrix from the aligned square to photo pixels.
     """
 
-    masks: Mapping[str, Plane]
+    masks: Mapping[str, GrayImage]
     to_photo: NDArray[np.float64]
 
 
@@ -185,8 +168,8 @@ class FacePatch:
     ``top_px`` on, as far as ``weight``, uint8 (h, w), says: 0 not at all, 255 fully.
     """
 
-    pixels: Picture
-    weight: Plane
+    pixels: RgbImage
+    weight: GrayImage
     left_px: int
     top_px: int
 
@@ -204,7 +187,8 @@ class WeightFile:
 class WeightSpec:
     """A network as the manifest describes it.
 
-    ``architecture`` is the name of its torch modules in pipeline/nets, ``shape`` their settings.
+    ``architecture`` is the name of its torch modules in pipeline/architectures, ``shape`` their
+    settings.
     ``files`` by role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for
     twice the size), ``report`` (of a quality model), ``regions`` (of a face parser), ``code``
     (the ONNX graph that turns a thumbnail of ``thumbnail_px`` into the picture graph's second

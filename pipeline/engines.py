@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.architectures import build
 from pipeline.domain import Engine, WeightSpec
 from pipeline.errors import EngineUnavailable, WeightsInvalid
-from pipeline.nets import build
 from pipeline.settings import Settings
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 # The key that every tensor has whose content lies in another file, as protobuf writes it: field 1,
 # eight bytes long, the length in one byte or in several. ONNX Runtime would read that file.
@@ -64,7 +64,7 @@ class OnnxEngine:
 class TorchEngine:
     """The float weights in torch; the module's inputs are taken in the order of the mapping.
 
-    ``architecture``, ``role`` and ``shape`` are those of pipeline.nets.build. Raises
+    ``architecture``, ``role`` and ``shape`` are those of pipeline.architectures.build. Raises
     EngineUnavailable without torch and safetensors, WeightsInvalid for an architecture that is
     not known and when the tensors do not fit the module.
     """
@@ -111,9 +111,9 @@ class TorchEngine:
         return output
 
 
-def open_engine(layer: Layer, spec: WeightSpec, role: str, settings: Settings) -> Engine:
+def open_engine(store: WeightStore, spec: WeightSpec, role: str, settings: Settings) -> Engine:
     """Hashes the file of ``role`` ("picture" or "code") and opens it in the chosen engine."""
     if settings.engine == "torch":
-        checkpoint = layer.read(spec, "float")
+        checkpoint = store.read(spec, "float")
         return TorchEngine(checkpoint, spec.architecture, role, spec.shape, settings.threads)
-    return OnnxEngine(layer.read(spec, role), settings.threads)
+    return OnnxEngine(store.read(spec, role), settings.threads)

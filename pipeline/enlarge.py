@@ -7,13 +7,12 @@ style's working scale and the drawing, not the photo, is brought to full size.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import cv2
 import numpy as np
 
-from pipeline.domain import Decision, Engine, Picture, WeightSpec
-from pipeline.networks import run_on_picture
+from pipeline.domain import Decision, RgbImage
+from pipeline.model import Model
 from pipeline.tiling import strips
 
 # What whole doublings leave over is interpolated before the last of them, up to this factor.
@@ -25,18 +24,22 @@ MEDIAN_PX = 5  # of the square whose median is taken
 AROUND = np.ones((3, 3), np.uint8)
 
 
-def enlarge(
-    drawn: Picture,
-    photo: Picture,
-    spec: WeightSpec,
-    open_engine: Callable[[], Engine],
-    tile_px: int,
-) -> tuple[Picture, Decision]:
-    """in: uint8 (h, w, 3) RGB, and the photo that it is a drawing of, uint8 (H, W, 3), no
-    smaller; out: the drawing, uint8 (H, W, 3).
+def enlarge(drawn: RgbImage, photo: RgbImage, upsampler: Model) -> tuple[RgbImage, Decision]:
+    """Brings a drawing to the size of its photo.
 
     The upsampler doubles the drawing, as often as needed, guided by the photo at the doubled
     size; it is opened only when it is needed.
+
+    Args:
+        drawn: uint8 (h, w, 3) RGB.
+        photo: uint8 (H, W, 3) RGB, the photo that it is a drawing of, no smaller.
+        upsampler: The network of the kind "upsampler".
+
+    Returns:
+        The drawing, uint8 (H, W, 3), the same object where it has that size; and the decision.
+
+    Raises:
+        WeightsInvalid, EngineUnavailable: The upsampler cannot be opened.
     """
     size = photo.shape[1::-1]
     ratio = max(size) / max(drawn.shape[:2])
@@ -46,14 +49,14 @@ def enlarge(
     even = _extended(photo, (2 * half[0], 2 * half[1]))
     for number in range(doublings(ratio)):
         last = number == doublings(ratio) - 1
-        # to the half of what is wanted, so that nothing is interpolated after the last doubling;
-        # but a drawing itself is never reduced
+        # to half of the final size, so that nothing is interpolated after the last doubling; but
+        # a drawing itself is never reduced
         if last and (number > 0 or half[0] >= drawn.shape[1]):
             drawn = _resize(drawn, half)
         guide = _resize(even, (2 * drawn.shape[1], 2 * drawn.shape[0]))
-        drawn, _ = run_on_picture(drawn, spec, open_engine(), tile_px, guide=guide)
+        drawn = upsampler(drawn, guide=guide)
         if last and number > 0:
-            # the doublings before left steps on slanted lines, which are wide enough by now for a
+            # earlier doublings left steps on slanted lines, which are wide enough by now for a
             # median to round them off
             drawn = cv2.medianBlur(drawn, MEDIAN_PX)
         drawn = steepen(drawn)
@@ -62,7 +65,7 @@ def enlarge(
     return full, Decision("enlarge", True, "drawn at a smaller scale", ratio, 1.0)
 
 
-def steepen(drawing: Picture) -> Picture:
+def steepen(drawing: RgbImage) -> RgbImage:
     """uint8 (H, W, 3) to the same: edges as steep as they can be without rims.
 
     An unsharp mask, kept within the range of the 3x3 pixels around; where that range is no more
@@ -90,14 +93,14 @@ def doublings(ratio: float) -> int:
     return max(1, math.ceil(math.log2(ratio / INTERPOLATED) - 1e-9))
 
 
-def _resize(picture: Picture, size: tuple[int, int]) -> Picture:
+def _resize(picture: RgbImage, size: tuple[int, int]) -> RgbImage:
     if picture.shape[1::-1] == size:
         return picture
     way = cv2.INTER_CUBIC if picture.shape[1] < size[0] else cv2.INTER_AREA
     return cv2.resize(picture, size, interpolation=way)
 
 
-def _extended(picture: Picture, size: tuple[int, int]) -> Picture:
+def _extended(picture: RgbImage, size: tuple[int, int]) -> RgbImage:
     """To that width and height, no smaller, by its last column and row."""
     right, below = size[0] - picture.shape[1], size[1] - picture.shape[0]
     if not right and not below:

@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 
 HIGHLIGHTS = 0.995  # share of the pixels that brightening must leave under white
 
 
-def brighten(pixels: Picture, stops: float) -> Picture:
+def brighten(pixels: RgbImage, stops: float) -> RgbImage:
     """uint8 (H, W, 3): as if twice the light had come in ``stops`` times."""
     levels = np.arange(256, dtype=np.float32)
     table = to_srgb(np.minimum(1, to_linear(levels) * np.float32(2**stops)))
     return cv2.LUT(pixels, np.clip(table + 0.5, 0, 255).astype(np.uint8))
 
 
-def headroom_stops(pixels: Picture) -> float:
+def headroom_stops(pixels: RgbImage) -> float:
     """By how many stops the picture can be brightened before its highlights are white."""
     brightest = pixels.max(2).ravel()
     counts = np.bincount(brightest, minlength=256)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Metrics, Picture, Plane
+from pipeline.domain import GrayImage, Metrics, RgbImage
 from pipeline.tiling import strips
 
 COLOUR_SIDE_PX = 256
@@ -22,7 +22,7 @@ SSIM_REACH_PX, SOBEL_REACH_PX = 5, 1
 Floats = NDArray[np.floating[Any]]
 
 
-def measure(photo: Picture, result: Picture, threads: int = 1) -> Metrics:
+def measure(photo: RgbImage, result: RgbImage, threads: int = 1) -> Metrics:
     """in: uint8 (H, W, 3) RGB both, the photo of any size: it is brought to the result's. The
     four measures are taken ``threads`` at a time.
     """
@@ -44,12 +44,12 @@ def measure(photo: Picture, result: Picture, threads: int = 1) -> Metrics:
         )
 
 
-def psnr_db(a: Picture, b: Picture) -> float:
+def psnr_db(a: RgbImage, b: RgbImage) -> float:
     """Peak signal-to-noise ratio of two uint8 pictures of one shape, in dB; 100 when equal."""
     return min(100.0, float(cv2.PSNR(a, b)))
 
 
-def ssim(a: Picture, b: Picture) -> float:
+def ssim(a: RgbImage, b: RgbImage) -> float:
     """Mean structural similarity of the grey pictures, -1..1; 1 when equal.
 
     Wang et al., "Image quality assessment", IEEE TIP 2004: Gaussian window of 11 px, sigma 1.5.
@@ -57,7 +57,7 @@ def ssim(a: Picture, b: Picture) -> float:
     return _ssim(_grey(a), _grey(b))
 
 
-def edge_preservation(a: Picture, b: Picture) -> float:
+def edge_preservation(a: RgbImage, b: RgbImage) -> float:
     """Correlation (Pearson) of the two gradient magnitudes (Sobel on grey), -1..1; 1 when equal.
 
     After the edge preservation index of Sattar et al., IEEE TIP 1997, which correlates
@@ -66,11 +66,11 @@ def edge_preservation(a: Picture, b: Picture) -> float:
     return _edge_preservation(_grey(a), _grey(b))
 
 
-def _grey(picture: Picture) -> Plane:
+def _grey(picture: RgbImage) -> GrayImage:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _ssim(a: Plane, b: Plane) -> float:
+def _ssim(a: GrayImage, b: GrayImage) -> float:
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     total = 0.0
     height, width = a.shape
@@ -87,7 +87,7 @@ def _ssim(a: Plane, b: Plane) -> float:
     return total / a.size
 
 
-def _edge_preservation(a: Plane, b: Plane) -> float:
+def _edge_preservation(a: GrayImage, b: GrayImage) -> float:
     sums = np.zeros(5)
     height, width = a.shape
     for rows, kept in strips(height, width, SOBEL_REACH_PX):
@@ -104,12 +104,12 @@ def _edge_preservation(a: Plane, b: Plane) -> float:
     return float(np.clip(covariance / (spread_x * spread_y), -1, 1))
 
 
-def _gradient(grey: Plane) -> NDArray[np.float32]:
+def _gradient(grey: GrayImage) -> NDArray[np.float32]:
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
-def colour_shift(a: Picture, b: Picture) -> float:
+def colour_shift(a: RgbImage, b: RgbImage) -> float:
     """Mean CIEDE2000 difference of the pictures reduced to at most 256 px a side.
 
     Reduced, because it is meant to say how colours moved, not how lines did. About 1 is just

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pipeline.domain import Decision, FacePatch, Picture
+from pipeline.domain import Decision, FacePatch, RgbImage
 from pipeline.settings import Options
 from pipeline.tiling import strips
 
@@ -15,8 +15,8 @@ GRAIN = 3  # levels by which sharpening changes nothing
 
 
 def repair(
-    drawn: Picture, photo: Picture, patches: Sequence[FacePatch], options: Options
-) -> tuple[Picture, tuple[Decision, ...]]:
+    drawn: RgbImage, photo: RgbImage, patches: Sequence[FacePatch], options: Options
+) -> tuple[RgbImage, tuple[Decision, ...]]:
     """in: the drawing and the photo, both uint8 (H, W, 3), the faces to lay over it and the
     options; out: the repaired drawing of the same size and one Decision a step. Nothing given is
     written to.
@@ -36,7 +36,7 @@ def repair(
     return sharp, (Decision("post_sharpen", True, "weight above 0", weight, 0.0),)
 
 
-def _sharpened(drawn: Picture, weight: float) -> Picture:
+def _sharpened(drawn: RgbImage, weight: float) -> RgbImage:
     kernel = np.array(
         [[0, -weight, 0], [-weight, 4 * weight, -weight], [0, -weight, 0]], np.float32
     )
@@ -51,7 +51,7 @@ def _sharpened(drawn: Picture, weight: float) -> Picture:
     return sharp
 
 
-def _pasted(drawn: Picture, patches: Sequence[FacePatch]) -> Picture:
+def _pasted(drawn: RgbImage, patches: Sequence[FacePatch]) -> RgbImage:
     """The drawing with the patches laid over it; where they overlap they share, so that their
     order makes no difference: whole numbers are added.
     """
@@ -95,7 +95,7 @@ def _place(patches: Sequence[FacePatch]) -> tuple[int, int, int, int]:
     )
 
 
-def _paste(picture: Picture, patches: Sequence[FacePatch]) -> None:
+def _paste(picture: RgbImage, patches: Sequence[FacePatch]) -> None:
     """Lays the patches over a picture, which is written to."""
     top, left, bottom, right = _place(patches)
     part = picture[top:bottom, left:right]

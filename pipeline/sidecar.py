@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.domain import Origin, Sidecar
+from pipeline.domain import Sidecar
 from pipeline.errors import LONGEST_TEXT, KireiError
+from pipeline.origin import Origin
 from pipeline.settings import MAX_NUMBER, Options, shown
 
 SCHEMA_VERSION = "1.1"
@@ -29,41 +30,51 @@ def fingerprint(pipeline_version: str, options: Options, origin: Origin) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def sidecar_json(sidecar: Sidecar) -> bytes:
-    """UTF-8, two spaces of indent, numbers with four decimals, a final newline."""
-    return _json(_rounded(asdict(sidecar)))
+def sidecar_document(sidecar: Sidecar) -> dict[str, Any]:
+    """The sidecar as JSON has it: numbers with four decimals."""
+    document: dict[str, Any] = _rounded(asdict(sidecar))
+    return document
 
 
-def failure_record(
+def failure_document(
     error: KireiError,
     *,
     pipeline_version: str,
     origin: Origin,
     style: str | None = None,
     options: Mapping[str, Any] | None = None,
-) -> bytes:
-    """What is written, alone, for a photo that was refused. ``options``: as the call gave them."""
-    return _json(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "pipeline_version": pipeline_version,
-            "source": asdict(origin),
-            "style": _recorded(style),
-            "options": {name: _recorded(value) for name, value in (options or {}).items()},
-            "error": error.as_dict(),
-        }
-    )
+) -> dict[str, Any]:
+    """What is written, alone, for a photo that was refused.
+
+    Args:
+        error: Why.
+        pipeline_version: See ``Pipeline.version``.
+        origin: Where the photo came from.
+        style: As the call gave it.
+        options: As the call gave them.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "pipeline_version": pipeline_version,
+        "source": asdict(origin),
+        "style": _recorded(style),
+        "options": {name: _recorded(value) for name, value in (options or {}).items()},
+        "error": error.as_dict(),
+    }
 
 
-def one_line(document: bytes) -> str:
-    """A document of this module on one line, for a log or JSON Lines."""
-    return json.dumps(json.loads(document), ensure_ascii=False)
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """UTF-8, two spaces of indent, a final newline.
 
-
-def _json(document: dict[str, Any]) -> bytes:
-    """Half of a character, which UTF-8 has no bytes for, becomes JSON's escape for it."""
+    Half of a character, which UTF-8 has no bytes for, becomes JSON's escape for it.
+    """
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
+
+
+def to_json_line(document: Mapping[str, Any]) -> str:
+    """The document on one line, for a log or JSON Lines."""
+    return json.dumps(document, ensure_ascii=False)
 
 
 def _recorded(value: Any) -> Any:
@@ -95,4 +106,4 @@ def schema() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(_json(schema()))
+    sys.stdout.buffer.write(to_json(schema()))

@@ -4,60 +4,81 @@ pipeline/enlarge.py brings the drawing to full size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Engine, Picture, WeightSpec
-from pipeline.networks import run_on_picture, to_planes
+from pipeline.domain import RgbImage, WeightSpec
+from pipeline.model import Model
+
+Embedding = Mapping[str, NDArray[np.float32]]
 
 
-def stylise(
-    pixels: Picture,
-    size: tuple[int, int],
-    style: WeightSpec,
-    picture_engine: Engine,
-    code_engine: Engine | None,
-    tile_px: int,
-) -> tuple[Picture, int]:
-    """in: uint8 (H, W, 3) RGB and the width and height to draw it at, no larger than it is; out:
-    the drawing of that size, uint8 (height, width, 3), and the number of tiles it took.
-    ``code_engine`` is None for a style without a code.
+@dataclass(frozen=True)
+class StyleModel:
+    """The networks of a style.
+
+    Attributes:
+        picture: Draws.
+        encoder: Describes the whole picture to ``picture``; None for a style that needs no
+            description.
     """
-    small = _reduced(pixels, size)
-    code = _code(small, style, code_engine)
-    return run_on_picture(small, style, picture_engine, tile_px, code)
+
+    picture: Model
+    encoder: Model | None
+
+    @property
+    def spec(self) -> WeightSpec:
+        """The style as the manifest describes it."""
+        return self.picture.spec
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """All networks of the style."""
+        return (self.picture,) if self.encoder is None else (self.picture, self.encoder)
+
+    def embed(self, image: RgbImage) -> Embedding:
+        """The style embedding of a whole picture: inputs of ``picture`` that are the same for
+        every part of it (feature-wise linear modulation, FiLM); empty without an encoder.
+        """
+        if self.encoder is None:
+            return {}
+        side = (self.spec.thumbnail_px, self.spec.thumbnail_px)
+        thumbnail = cv2.resize(image, side, interpolation=cv2.INTER_AREA)
+        return {"code": self.encoder.run({"thumbnail": self.encoder.planes(thumbnail)})}
 
 
-def part_by_part(
-    pixels: Picture,
-    size: tuple[int, int],
-    style: WeightSpec,
-    picture_engine: Engine,
-    code_engine: Engine | None,
-    tile_px: int,
-) -> Callable[[Picture], Picture]:
-    """As ``stylise``, but out: what draws parts of the picture, uint8 (h, w, 3) of any size and as
-    they are, in the tones of the whole.
+@dataclass(frozen=True, eq=False)
+class StylisedImage:
+    """A drawing at working size.
+
+    Attributes:
+        pixels: uint8 (h, w, 3) RGB.
+        tiles: In how many tiles it was drawn.
+        embedding: Of the whole picture; parts of it drawn with this have the same tones.
     """
-    code = _code(_reduced(pixels, size), style, code_engine)
-    return lambda part: run_on_picture(part, style, picture_engine, tile_px, code)[0]
+
+    pixels: RgbImage
+    tiles: int
+    embedding: Embedding
 
 
-def _reduced(pixels: Picture, size: tuple[int, int]) -> Picture:
-    if size == pixels.shape[1::-1]:
-        return pixels
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+def stylise(pixels: RgbImage, size: tuple[int, int], style: StyleModel) -> StylisedImage:
+    """Draws a photo in a style.
 
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+        size: Width and height to draw it at, no larger than it is.
+        style: What draws it.
 
-def _code(
-    picture: Picture, style: WeightSpec, engine: Engine | None
-) -> dict[str, NDArray[np.float32]]:
-    """What the network is told of the whole picture; nothing for a style without a code."""
-    if engine is None:
-        return {}
-    side = (style.thumbnail_px, style.thumbnail_px)
-    thumbnail = cv2.resize(picture, side, interpolation=cv2.INTER_AREA)
-    return {"code": engine.run({"thumbnail": to_planes(thumbnail, style.input_range)})}
+    Raises:
+        WeightsInvalid, EngineUnavailable: A network cannot be opened.
+    """
+    if size != pixels.shape[1::-1]:
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    embedding = style.embed(pixels)
+    drawn = style.picture(pixels, inputs=embedding)
+    return StylisedImage(drawn, style.picture.tile_count(*size), embedding)

@@ -1,5 +1,6 @@
-"""The plan of tiles for pictures too large to be drawn in one go, and of strips for what is
-measured on them. Knows nothing of networks.
+"""Tiles for images too large to be drawn in one go, and strips for what is measured on them.
+
+Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ Area = tuple[slice, slice]  # rows, columns
 
 @dataclass(frozen=True)
 class Tile:
-    """``inputs``: what to cut from the picture; ``core``: what this tile is to fill in it;
-    ``kept``: where the core lies in the tile's own output.
+    """One tile of an image.
+
+    Attributes:
+        inputs: What to cut from the image.
+        core: What this tile fills in the image.
+        kept: Where the core lies in the tile's own output.
     """
 
     inputs: Area
@@ -22,35 +27,48 @@ class Tile:
     kept: Area
 
 
-def plan(
+def tile_grid(
     height_px: int, width_px: int, tile_px: int, overlap_px: int, multiple_of_px: int
 ) -> Iterator[Tile]:
-    """Tiles whose cores cover the picture once, each with ``overlap_px`` around it.
+    """Yields tiles whose cores cover the image once, each with a border around its core.
 
-    Sides of the picture are multiples of ``multiple_of_px``, and so are all the tiles' sides
-    and places. At the picture's own border a tile ends there, so that a network pads it as it
-    pads the whole picture; with an overlap of at least the network's reach the drawing is then
-    the same as in one go. Raises ValueError for sides that are no such multiples.
+    All sides and positions of tiles are multiples of ``multiple_of_px``. At the image's own
+    border a tile ends there, so that a network pads it as it pads the whole image; with an
+    overlap of at least the network's receptive radius the result is the same as in one go.
+
+    Args:
+        height_px: Height of the image, a multiple of ``multiple_of_px``.
+        width_px: Its width, likewise.
+        tile_px: Desired side of a core; up to an eighth more is used to avoid narrow tiles.
+        overlap_px: Border around each core.
+        multiple_of_px: What sides and positions are multiples of.
+
+    Raises:
+        ValueError: A side of the image is not such a multiple.
     """
     if height_px % multiple_of_px or width_px % multiple_of_px:
         raise ValueError(f"{width_px}x{height_px} is no multiple of {multiple_of_px} px")
-    high, wide = (_step(side, tile_px, multiple_of_px) for side in (height_px, width_px))
+    core_height = _step(height_px, tile_px, multiple_of_px)
+    core_width = _step(width_px, tile_px, multiple_of_px)
     overlap = _round_up(overlap_px, multiple_of_px)
-    for top in range(0, height_px, high):
-        rows = _span(top, high, overlap, height_px)
-        for left in range(0, width_px, wide):
-            columns = _span(left, wide, overlap, width_px)
+    for top in range(0, height_px, core_height):
+        rows = _span(top, core_height, overlap, height_px)
+        for left in range(0, width_px, core_width):
+            columns = _span(left, core_width, overlap, width_px)
             inputs, core, kept = zip(rows, columns, strict=True)
             yield Tile(inputs, core, kept)
 
 
-def strips(height_px: int, width_px: int, reach_px: int) -> Iterator[tuple[slice, slice]]:
-    """Rows to look at, and which of these count, so that every row of a picture counts once, with
-    ``reach_px`` of what lies around it; about STRIP_PIXELS a strip.
+def strips(height_px: int, width_px: int, radius_px: int) -> Iterator[tuple[slice, slice]]:
+    """Yields strips of about STRIP_PIXELS for a filter that looks ``radius_px`` around a pixel.
+
+    Yields:
+        The rows to filter, and which rows of the result count; over all strips every row of the
+        image counts once.
     """
-    step = max(2 * reach_px, STRIP_PIXELS // max(1, width_px), 1)
+    step = max(2 * radius_px, STRIP_PIXELS // max(1, width_px), 1)
     for top in range(0, height_px, step):
-        yield _span(top, step, reach_px, height_px)[::2]
+        yield _span(top, step, radius_px, height_px)[::2]
 
 
 def _step(side_px: int, tile_px: int, multiple_of_px: int) -> int:
@@ -62,6 +80,7 @@ def _step(side_px: int, tile_px: int, multiple_of_px: int) -> int:
 
 
 def _span(start: int, step: int, overlap: int, end: int) -> tuple[slice, slice, slice]:
+    """Input, core and kept rows (or columns) of the tile that starts at ``start``."""
     stop = min(start + step, end)
     first, last = max(0, start - overlap), min(end, stop + overlap)
     return slice(first, last), slice(start, stop), slice(start - first, stop - first)

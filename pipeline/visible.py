@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import WHOLE, Content, Photo, Picture
+from pipeline.domain import WHOLE, Content, Photo, RgbImage
 
 BAR_LEVELS = 20  # by which a bar's pixels may stray from its colour: JPEG does that to black
 MAX_STRAYS = 0.03  # of a bar's row or column, that may stray further: specks, the codec's ringing
@@ -41,7 +41,7 @@ def fill_transparent(photo: Photo) -> Photo:
     return Photo(pixels, alpha)
 
 
-def _filled(weighted: NDArray[np.float32]) -> Picture:
+def _filled(weighted: NDArray[np.float32]) -> RgbImage:
     """(H, W, 4), colours times their weight and the weight, 0..255 all: to the colours, those of
     no weight taken from their neighbours.
     """
@@ -59,7 +59,7 @@ def _filled(weighted: NDArray[np.float32]) -> Picture:
     return np.rint(colours).clip(0, 255).astype(np.uint8)
 
 
-def content_of(pixels: Picture) -> Content:
+def content_of(pixels: RgbImage) -> Content:
     """in: uint8 (H, W, 3); out: where the picture in it lies within bars of one colour (letterbox,
     pillarbox, frames, one within the other).
 
@@ -90,7 +90,7 @@ def content_of(pixels: Picture) -> Content:
     return Content(left / width, top / height, right / width, bottom / height)
 
 
-def extend(drawn: Picture, content: Content, size: tuple[int, int]) -> Picture:
+def extend(drawn: RgbImage, content: Content, size: tuple[int, int]) -> RgbImage:
     """in: uint8 (h, w, 3) drawn of the content of a photo, and the photo's width and height; out:
     uint8 (H, W, 3): the drawing in its place, its border going on to the photo's.
     """
@@ -102,7 +102,7 @@ def extend(drawn: Picture, content: Content, size: tuple[int, int]) -> Picture:
     return cv2.copyMakeBorder(drawn, above, below, before, behind, cv2.BORDER_REPLICATE)
 
 
-def with_bars(picture: Picture, photo: Picture, content: Content) -> Picture:
+def with_bars(picture: RgbImage, photo: RgbImage, content: Content) -> RgbImage:
     """in: uint8 (H, W, 3) both; out: the picture's content within the photo's bars. Nothing given
     is written to.
     """
@@ -113,7 +113,7 @@ def with_bars(picture: Picture, photo: Picture, content: Content) -> Picture:
     return framed
 
 
-def _within(pixels: Picture, box: Box, sides: tuple[int, ...]) -> Box:
+def _within(pixels: RgbImage, box: Box, sides: tuple[int, ...]) -> Box:
     """What is left of a box without the bars at these sides of it."""
     before: Box | None = None
     while before != box:
@@ -123,7 +123,7 @@ def _within(pixels: Picture, box: Box, sides: tuple[int, ...]) -> Box:
     return box
 
 
-def _bar(lines: Picture) -> int:
+def _bar(lines: RgbImage) -> int:
     """How many lines from the first on are of its colour, and end at something like an edge."""
     colour = np.median(lines[0], axis=0)
     for count, line in enumerate(lines):
@@ -140,7 +140,7 @@ def _moved(box: Box, side: int, count: int) -> Box:
     return ends[0], ends[1], ends[2], ends[3]
 
 
-def _lines(pixels: Picture, box: Box, side: int) -> Picture:
+def _lines(pixels: RgbImage, box: Box, side: int) -> RgbImage:
     """The rows or columns in a box, those at that side of it first."""
     top, bottom, left, right = box
     part = pixels[top:bottom, left:right]
@@ -149,12 +149,12 @@ def _lines(pixels: Picture, box: Box, side: int) -> Picture:
     return part[::-1] if side % 2 else part
 
 
-def _beside(pixels: Picture, box: Box, side: int) -> NDArray[np.float64]:
+def _beside(pixels: RgbImage, box: Box, side: int) -> NDArray[np.float64]:
     """The colour of the line that lies next to a box at that side."""
     return np.asarray(np.median(_lines(pixels, _moved(box, side, -1), side)[0], axis=0))
 
 
-def _has_edge(pixels: Picture, box: Box, side: int) -> bool:
+def _has_edge(pixels: RgbImage, box: Box, side: int) -> bool:
     """Whether the picture in a box ends at that side against the bar beside it."""
     colour = _beside(pixels, box, side)
     first = _lines(pixels, box, side)[:EDGE_ROWS]
@@ -163,7 +163,7 @@ def _has_edge(pixels: Picture, box: Box, side: int) -> bool:
     )
 
 
-def _is_edge(lines: Picture, colour: NDArray[np.float64], share: float) -> bool:
+def _is_edge(lines: RgbImage, colour: NDArray[np.float64], share: float) -> bool:
     """Whether that share of one of the lines is far from a colour."""
     return any(_strays(line, colour, EDGE_LEVELS).mean() >= share for line in lines)
 

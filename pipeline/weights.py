@@ -26,7 +26,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST = 10**9  # of whole numbers: bytes, pixels
 
 
-class Layer:
+class WeightStore:
     """A folder with manifest.json and the files it lists.
 
     ``checkpoints_dir`` holds the float students, which only the torch engine reads. Reading
@@ -73,16 +73,11 @@ class Layer:
         return styles[name]
 
     @property
-    def has_face_nets(self) -> bool:
+    def has_face_models(self) -> bool:
         """Whether faces can be found and parsed."""
         return bool(self.find("detector") and self.find("parser"))
 
-    @property
-    def upsampler(self) -> WeightSpec:
-        """The network that enlarges drawings. Raises WeightsInvalid when there is none."""
-        return self.the("upsampler")
-
-    def the(self, kind: str, option: str | None = None) -> WeightSpec:
+    def require(self, kind: str, option: str | None = None) -> WeightSpec:
         """The first network of that kind, by name. When there is none, raises InvalidOption if an
         option (``enhance=auto``, say) asked for it, for asking again would find no other layer;
         else WeightsInvalid.

@@ -131,7 +131,7 @@ def main(names: list[str]) -> None:
             what = "picture"
         except KireiError as error:
             what = error.code
-        except BaseException:
+        except BaseException:  # noqa: BLE001  whatever it is, it is what is looked for
             what = f"crash: {traceback.format_exc()}"
         worked_s, clock_s = processor_s() - worked_s, time.monotonic() - began_s
         peak_mb, risen_mb = peak.end()

@@ -4,17 +4,26 @@ detector and the parser, which say what is true of a picture that was made for i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
+from models import STORE, closed_model
 from numpy.typing import NDArray
 
-from pipeline.domain import Face, Photo, Picture
-from pipeline.faces import FaceTools, Found, Landmarks, find_faces
+from pipeline.domain import Face, Photo, RgbImage
+from pipeline.faces import (
+    DetectedFace,
+    FaceCache,
+    FaceDetector,
+    FaceModels,
+    FaceParser,
+    analyse_faces,
+)
 from pipeline.faces.align import TEMPLATE
+from pipeline.faces.detect import MIN_SCORE
 from pipeline.faces.parse import REGIONS
-from pipeline.faces.place import mask_in, place_of
+from pipeline.faces.roi import face_roi, region_mask
 from pipeline.settings import Options
 
 # ellipses in the aligned square: middle and half axes, in parts of its side; later ones on top
@@ -69,9 +78,9 @@ def face_at(x: float, y: float, side: float, turn: float = 0.0, score: float = 0
     )
 
 
-def scene(height: int, width: int, faces: Sequence[Face], seed: int = 1) -> Picture:
+def scene(height: int, width: int, faces: Sequence[Face], seed: int = 1) -> RgbImage:
     """A textured background with the faces drawn where they are said to be."""
-    from pipeline.faces.align import alignment, by_middles, inverse
+    from pipeline.faces.align import estimate_similarity, invert_affine, to_pixel_centres
 
     random = np.random.default_rng(seed)
     noise = random.normal(0, 1, (height // 8 + 1, width // 8 + 1, 3)).astype(np.float32)
@@ -82,40 +91,68 @@ def scene(height: int, width: int, faces: Sequence[Face], seed: int = 1) -> Pict
         colours[REGIONS.index(name)] = colour
     painted = colours[labels] + random.normal(0, 5, (512, 512, 1)).astype(np.float32)
     for face in faces:
-        matrix = by_middles(inverse(alignment(face.landmarks, 512)))
+        matrix = to_pixel_centres(invert_affine(estimate_similarity(face.landmarks, 512)))
         size = (width, height)
         there = cv2.warpAffine((labels > 0).astype(np.float32), matrix, size)[..., None]
         picture += there * (cv2.warpAffine(painted, matrix, size) - picture)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def tools_for(faces: Sequence[Face], **given: object) -> FaceTools:
-    """The detector says ``faces`` of a picture larger than an aligned square, and of one such
-    square, in which a face is looked for again, that it is where the template has it.
+Detect = Callable[[RgbImage], tuple[Face, ...]]
+
+
+class KnownDetector(FaceDetector):
+    """Says what it is told to: ``search`` of a whole photo, ``closer`` of an aligned square."""
+
+    def __init__(self, search: Detect, closer: Detect) -> None:
+        super().__init__(closed_model(STORE.require("detector"), "faces"))
+        self.search, self.closer = search, closer
+
+    def detect(self, pixels: RgbImage, min_score: float = MIN_SCORE) -> tuple[Face, ...]:
+        return (self.search if min_score < MIN_SCORE else self.closer)(pixels)
+
+
+class KnownParser(FaceParser):
+    """Sees SHAPES in every face; see ``label_map``."""
+
+    def __init__(self, **given: object) -> None:
+        super().__init__(closed_model(STORE.require("parser"), "regions"))
+        self.given = given
+
+    def parse(self, crop: RgbImage) -> NDArray[np.float32]:
+        return probabilities(crop.shape[0], **self.given)
+
+
+def models_for(
+    faces: Sequence[Face],
+    *,
+    search: Detect | None = None,
+    closer: Detect | None = None,
+    **given: object,
+) -> FaceModels:
+    """Unless told otherwise, the detector says ``faces`` of a photo, and of an aligned square, in
+    which a face is looked for again, that it is where the template has it.
     """
 
-    def detect(pixels: Picture) -> tuple[Face, ...]:
-        if pixels.shape[0] == pixels.shape[1] == 192:
-            return (face_at(96, 96, 192, score=min(face.score for face in faces)),)
-        return tuple(faces)
+    def again(_: RgbImage) -> tuple[Face, ...]:
+        return (face_at(96, 96, 192, score=min(face.score for face in faces)),)
 
-    def parse(crop: Picture) -> NDArray[np.float32]:
-        return probabilities(crop.shape[0], **given)
-
-    return FaceTools(detect, detect, parse, Landmarks(), "key")
+    detector = KnownDetector(search or (lambda _: tuple(faces)), closer or again)
+    return FaceModels(detector, KnownParser(**given), FaceCache())
 
 
 def found_in(
-    picture: Picture, faces: Sequence[Face], options: Options | None = None, **given: object
-) -> tuple[Found, ...]:
-    return find_faces(Photo(picture), options or Options(), tools_for(faces, **given))[0]
+    picture: RgbImage, faces: Sequence[Face], options: Options | None = None, **given: object
+) -> tuple[DetectedFace, ...]:
+    return analyse_faces(Photo(picture), options or Options(), models_for(faces, **given), "key")[0]
 
 
-def weights(picture: Picture, face: Face, *groups: str, **given: object) -> np.ndarray:
+def weights(picture: RgbImage, face: Face, *groups: str, **given: object) -> np.ndarray:
     """Where the groups lie in the picture, bool."""
-    (one,) = found_in(picture, [face], **given)
-    place = place_of(one, picture.shape, 1e9, 1.0)
-    there = np.zeros(picture.shape[:2], bool)
+    (detected,) = found_in(picture, [face], **given)
+    roi = face_roi(detected, picture.shape, 1e9, 1.0)
+    assert roi is not None
+    covered = np.zeros(picture.shape[:2], bool)
     for group in groups:
-        there[place.area] |= mask_in(one, place, group) > 0.9
-    return there
+        covered[roi.area] |= region_mask(detected, roi, group) > 0.9
+    return covered

@@ -49,7 +49,7 @@ def run(name: str, seconds: float, examples: int, chance: random.Random) -> dict
         )(seed(chance.randrange(2**32))(given(TARGETS[name].strategy)(send)))
         try:
             sending()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is a find
             told["error"] = "".join(traceback.format_exception(error))
             told["find"] = repr(found[0]) if found else None
             break

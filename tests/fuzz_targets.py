@@ -63,7 +63,7 @@ from pipeline import (
     WeightsInvalid,
 )
 from pipeline.decoder import _answer
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 MAX_S = 10.0
 BUCKET = "kirei-input"
@@ -235,10 +235,10 @@ def read_records(content: bytes) -> None:
 
 @cache
 def sidecar() -> dict[str, Any]:
-    from pipeline import sidecar_json
+    from pipeline import sidecar_document, to_json
 
     result = pipeline().run(PHOTO, Options(max_side_px=64, enhance="off"))
-    document: dict[str, Any] = json.loads(sidecar_json(result.sidecar))
+    document: dict[str, Any] = json.loads(to_json(sidecar_document(result.sidecar)))
     return document
 
 
@@ -247,7 +247,7 @@ def read_manifest(document: Any) -> None:
         place = Path(name)
         (place / "manifest.json").write_text(json.dumps(document))
         try:
-            specs = Layer(place, place).specs
+            specs = WeightStore(place, place).specs
         except WeightsInvalid:
             return
         assert all(

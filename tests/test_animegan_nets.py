@@ -8,9 +8,9 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 
 from torch import nn  # noqa: E402
 
-from pipeline.nets.animegan import AnimeGANGenerator  # noqa: E402
-from pipeline.nets.cartoongan import CartoonGANGenerator  # noqa: E402
-from pipeline.nets.discriminators import AnimeDiscriminator  # noqa: E402
+from pipeline.architectures.animegan import AnimeGANGenerator  # noqa: E402
+from training.architectures.cartoongan import CartoonGANGenerator  # noqa: E402
+from training.architectures.discriminators import AnimeDiscriminator  # noqa: E402
 
 
 def parameters(net: nn.Module) -> int:

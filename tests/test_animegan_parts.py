@@ -153,7 +153,7 @@ def test_without_vgg19_the_students_first_layers_are_the_features(tmp_path: Path
 def test_the_students_features_are_what_the_student_computes() -> None:
     import safetensors.torch
 
-    from pipeline.nets.student import StudentGenerator, StudentShape
+    from pipeline.architectures.student import StudentGenerator, StudentShape
 
     tensors = safetensors.torch.load_file(FEATURE_STUDENT)
     student = StudentGenerator(StudentShape())

@@ -24,24 +24,27 @@ STAGES = (
     "encode",
     "faces",
 )
-STAGE_MAY = {"domain", "errors", "settings", "tiling", "networks", "light"}
+STAGE_MAY = {"domain", "errors", "settings", "tiling", "model", "quality_model", "light"}
 # module of pipeline -> modules of pipeline that it may import
 MAY = {
     **dict.fromkeys(STAGES, STAGE_MAY),
     "decode": {*STAGE_MAY, "formats"},
+    "faces": {*STAGE_MAY, "enlarge"},  # a face drawn by itself is brought to the photo's size
     "errors": set(),
     "settings": {"errors"},
     "domain": set(),
+    "origin": set(),
     "tiling": set(),
     "light": {"domain"},
     # what belongs to a format of files; the stage that reads them is decode
     "formats": {"domain", "errors"},
-    "networks": {"domain", "tiling"},
+    "model": {"domain", "tiling"},
+    "quality_model": {"domain", "light", "model"},
     "commands": set(),
     "companions": set(),
     "weights": {"domain", "errors"},
-    "engines": {"domain", "errors", "settings", "weights", "nets"},
-    "sidecar": {"domain", "errors", "settings"},
+    "engines": {"domain", "errors", "settings", "weights", "architectures"},
+    "sidecar": {"domain", "errors", "origin", "settings"},
     "sheet": {"decode", "encode", "domain", "settings"},
     "decoder": {"budget", "decode", "domain", "errors", "formats", "messages", "settings"},
     "messages": set(),
@@ -49,11 +52,15 @@ MAY = {
     "timings": set(),
     "visible": {"domain"},
     "scale": {"domain", "settings"},
-    "parts": {"domain", "enhance", "weights"},
-    "lending": {*STAGES, *STAGE_MAY, "weights", "engines"},
+    "registry": {*STAGES, *STAGE_MAY, "weights", "engines"},
+    "provenance": {"domain", "enhance", "model", "weights"},
+    "job": {*STAGES, *STAGE_MAY, "budget", "decoder", "origin", "registry", "scale"},
+    "stages": {*STAGES, *STAGE_MAY, "job", "visible"},
+    "planning": {*STAGES, "budget", "job", "scale"},
+    "report": {"domain", "job", "model", "provenance", "sidecar"},
     "run": {
-        *(*STAGES, *STAGE_MAY, "visible", "scale", "parts", "lending"),
-        *("weights", "sidecar", "decoder", "budget", "timings"),
+        *("budget", "decoder", "domain", "errors", "job", "origin", "planning", "provenance"),
+        *("registry", "report", "settings", "stages", "timings", "weights"),
     },
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
@@ -114,10 +121,8 @@ def test_a_module_of_the_pipeline_imports_what_it_may(module: str) -> None:
 
 def test_every_module_of_the_pipeline_has_a_rule() -> None:
     here = {p.stem if p.suffix == ".py" else p.name for p in (ROOT / "pipeline").iterdir()}
-    named = here - {"__init__", "__main__", "__pycache__", "py", "cli", "nets", "sidecar.schema"}
-    assert {name for name in named if not name.startswith("py.")} - {"sidecar.schema.json"} == set(
-        MAY
-    )
+    without_rule = {"__init__", "__main__", "__pycache__", "cli", "architectures"}
+    assert here - without_rule - {"py.typed", "sidecar.schema.json"} == set(MAY)
 
 
 def test_adapters_know_the_public_names_only() -> None:

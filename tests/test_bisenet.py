@@ -13,11 +13,9 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 
 from checkpoints import Bench, State, make_bench  # noqa: E402
 
-from pipeline.engines import open_engine  # noqa: E402
-from pipeline.faces.parse import labels, parse  # noqa: E402
-from pipeline.nets import build  # noqa: E402
-from pipeline.nets.bisenet import BiSeNet, renamed  # noqa: E402
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.architectures import build  # noqa: E402
+from pipeline.architectures.bisenet import BiSeNet, renamed  # noqa: E402
+from pipeline.faces.parse import FaceParser, label_map  # noqa: E402
 from training.engine.errors import WeightsMismatch  # noqa: E402
 from training.published.importers import fill  # noqa: E402
 
@@ -140,19 +138,16 @@ def test_colours_are_normalised_as_imagenets() -> None:
 
 
 def test_an_imported_parser_answers_alike_in_both_engines(imported: Bench) -> None:
-    layer = Layer(imported.layer, imported.checkpoints)
-    spec = layer.the("parser")
+    registries = [imported.pipeline(engine).registry for engine in ("onnx", "torch")]
+    spec = registries[0].store.require("parser")
     assert spec.name == "parser" and spec.architecture == "bisenet"
     assert spec.shape == {"side_px": 512} and set(spec.files) == {"regions", "float"}
     assert spec.recipe["imported"] == "79999_iter.pth"
     crop = data.astronaut()[:200, 120:320]
-    found = [
-        parse(crop, spec, open_engine(layer, spec, "regions", imported.pipeline(engine).settings))
-        for engine in ("onnx", "torch")
-    ]
+    found = [FaceParser(each.model(spec, "regions")).parse(crop) for each in registries]
     assert found[0].shape == (19, 200, 200)
     np.testing.assert_allclose(found[0].sum(0), 1, atol=1e-4)
-    agreement = (labels(found[0]) == labels(found[1])).mean()
+    agreement = (label_map(found[0]) == label_map(found[1])).mean()
     assert agreement > 0.9 and spec.figures["label_agreement"] >= 0.97
 
 

@@ -15,11 +15,11 @@ from torch import nn  # noqa: E402
 
 from benchmarks import compare, peers  # noqa: E402
 from pipeline import Settings, WeightsInvalid  # noqa: E402
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.weights import WeightStore  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = Settings()
-LAYER = Layer(SETTINGS.weights_dir, SETTINGS.checkpoints_dir)
+LAYER = WeightStore(SETTINGS.weights_dir, SETTINGS.checkpoints_dir)
 STYLES = [spec.name for spec in LAYER.specs.values() if spec.kind == "style"]
 
 
@@ -72,7 +72,7 @@ def test_memory_is_that_of_one_network_in_a_process_of_its_own(tmp_path: Path) -
 
 def test_a_file_that_is_not_the_listed_one_is_not_measured(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(SETTINGS.weights_dir, tmp_path / "weights"))
-    layer = Layer(folder, SETTINGS.checkpoints_dir)
+    layer = WeightStore(folder, SETTINGS.checkpoints_dir)
     spec = layer.style(STYLES[0])
     file = folder / spec.files["picture"].file
     file.write_bytes(file.read_bytes()[:-1])

@@ -13,23 +13,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from models import model_of, shipped_model
 from numpy.typing import NDArray
 
 from pipeline import Settings
 from pipeline.decode import decode as decode_photo
 from pipeline.domain import Engine, Face, WeightSpec
-from pipeline.engines import OnnxEngine
 from pipeline.faces.detect import (
-    CAP_PX,
-    MOST_FACES,
-    Candidates,
-    decode,
-    detect,
+    COARSE_SIDE_PX,
+    MAX_FACES,
+    Detections,
+    FaceDetector,
+    decode_boxes,
+    nms,
     plausible,
     priors,
-    suppress,
 )
-from pipeline.weights import Layer
 
 ROOT = Path(__file__).parent.parent
 POINTS = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
@@ -93,7 +92,7 @@ def green(height: int, width: int, *boxes: tuple[int, int, int, int]) -> NDArray
 
 
 def seen(pixels: NDArray[np.uint8], engine: Engine | None = None) -> tuple[Face, ...]:
-    return detect(pixels, SPEC, engine or GreenEngine())
+    return FaceDetector(model_of(SPEC, engine or GreenEngine(), "faces")).detect(pixels)
 
 
 def test_the_priors_are_the_published_ones() -> None:
@@ -110,7 +109,7 @@ def test_an_answer_is_decoded_by_hand() -> None:
     n = 2 * (1 * 8 + 3)  # second row, fourth column of the first level, 16 px
     values[n] = [1, -2, 0, 5 * np.log(2), 0.9, *([10, 0] * 4), 0, -10]
     values[n + 5, 4] = 0.89
-    found = decode(values, 32, 64, 0.9)
+    found = decode_boxes(values, 32, 64, 0.9)
     assert len(found) == 1
     # centre 28, 12 moved by a tenth of 16 times 1, -2; 16 wide and twice as high
     np.testing.assert_allclose(found.boxes, [[21.6, -7.2, 37.6, 24.8]], rtol=1e-5)
@@ -123,31 +122,31 @@ def test_answers_that_are_not_finite_are_passed_over(bad: float) -> None:
     values[:, 4] = 0.99
     values[::2, 3] = bad
     values[1::4, 9] = bad
-    found = decode(values, 32, 32, 0.5)
+    found = decode_boxes(values, 32, 32, 0.5)
     assert 0 < len(found) < len(values) / 2
     assert np.isfinite(found.boxes).all() and np.isfinite(found.landmarks).all()
     values[:, 2:4] = 1e30  # finite, and absurd
-    assert np.isfinite(decode(values, 32, 32, 0.5).boxes).all()
+    assert np.isfinite(decode_boxes(values, 32, 32, 0.5).boxes).all()
 
 
-def candidates(*boxes: tuple[float, float, float, float]) -> Candidates:
+def candidates(*boxes: tuple[float, float, float, float]) -> Detections:
     array = np.array(boxes, np.float32).reshape(-1, 4)
     middle = (array[:, None, :2] + array[:, None, 2:]) / 2
-    return Candidates(
+    return Detections(
         array, np.linspace(0.9, 0.8, len(array), dtype=np.float32), np.repeat(middle, 5, 1)
     )
 
 
 def test_of_boxes_that_overlap_the_first_stays() -> None:
     first, near, far = (0, 0, 10, 10), (0, 4, 10, 14), (0, 4.5, 10, 14.5)
-    kept = suppress(candidates(first, near, far))  # overlaps of 6/14 and 5.5/14.5
+    kept = nms(candidates(first, near, far))  # overlaps of 6/14 and 5.5/14.5
     np.testing.assert_array_equal(kept.boxes, [first, far])
-    kept = suppress(candidates(first, (0, 4, 10, 14)))
+    kept = nms(candidates(first, (0, 4, 10, 14)))
     np.testing.assert_array_equal(kept.boxes, [first])
-    kept = suppress(candidates(near, first))
+    kept = nms(candidates(near, first))
     np.testing.assert_array_equal(kept.boxes, [near])
-    assert len(suppress(candidates())) == 0
-    assert len(suppress(candidates((3, 3, 3, 3), (3, 3, 3, 3)))) == 2  # empty: of no overlap
+    assert len(nms(candidates())) == 0
+    assert len(nms(candidates((3, 3, 3, 3), (3, 3, 3, 3)))) == 2  # empty: of no overlap
 
 
 def test_boxes_of_one_face_have_a_say_by_their_scores() -> None:
@@ -156,7 +155,7 @@ def test_boxes_of_one_face_have_a_say_by_their_scores() -> None:
     """
     sure, unsure, other = (0, 0, 10, 10), (1, 0, 11, 10), (0, 4, 10, 14)
     found = candidates(sure, unsure, other)
-    kept = suppress(found)
+    kept = nms(found)
     share = found.scores[1] / found.scores[:2].sum()
     np.testing.assert_allclose(kept.boxes, [(share, 0, 10 + share, 10)], rtol=1e-6)
     np.testing.assert_allclose(kept.landmarks[0], [(5 + share, 5)] * 5, rtol=1e-6)
@@ -170,7 +169,7 @@ def test_boxes_of_one_face_have_a_say_by_their_scores() -> None:
 def test_boxes_and_landmarks_are_in_pixels_of_the_photo(height: int, width: int) -> None:
     box = (width // 4, height // 3, width // 4 + width // 3, height // 3 + height // 4)
     (face,) = seen(green(height, width, box))
-    tolerance = max(1.0, 1.5 * max(height, width) / CAP_PX)
+    tolerance = max(1.0, 1.5 * max(height, width) / COARSE_SIDE_PX)
     np.testing.assert_allclose(face.box, box, atol=tolerance)
     size = np.array([box[2] - box[0], box[3] - box[1]])
     np.testing.assert_allclose(face.landmarks, box[:2] + POINTS * size, atol=tolerance)
@@ -228,12 +227,12 @@ def test_a_crowd_is_cut_to_the_largest_and_nobody_counts_twice() -> None:
         x, y = n % 20 * 95 + 10, n // 20 * 105 + 20
         boxes.append((x, y, x + int(size), y + int(size)))
     found = seen(green(1080, 1920, *boxes))
-    assert len(found) == MOST_FACES < 200
+    assert len(found) == MAX_FACES < 200
     sides = np.array([face.box[2] - face.box[0] for face in found])
     assert (np.diff(sides) < 1e-3).all()  # largest first
-    assert min(sides) > np.sort(sizes)[-MOST_FACES] - 2
+    assert min(sides) > np.sort(sizes)[-MAX_FACES] - 2
     centres = {(round(f.landmarks[2][0] / 40), round(f.landmarks[2][1] / 40)) for f in found}
-    assert len(centres) == MOST_FACES
+    assert len(centres) == MAX_FACES
 
 
 def test_boxes_are_cut_and_nonsense_is_dropped() -> None:
@@ -279,19 +278,16 @@ def test_nothing_is_written_into_the_picture_and_twice_is_the_same() -> None:
     np.testing.assert_array_equal(pixels, before)
 
 
-@pytest.fixture(scope="module")
-def shipped() -> tuple[WeightSpec, Engine]:
-    layer = Layer(Settings().weights_dir, Settings().checkpoints_dir)
-    spec = layer.the("detector")
-    return spec, OnnxEngine(layer.read(spec, "faces"), threads=1)
+def found_by_shipped(pixels: NDArray[np.uint8]) -> tuple[Face, ...]:
+    return FaceDetector(shipped_model("detector", "faces")).detect(pixels)
 
 
 def sample(name: str) -> NDArray[np.uint8]:
     return decode_photo((ROOT / "samples" / f"{name}.jpg").read_bytes(), Settings())[0].pixels
 
 
-def test_the_astronaut_has_one_face(shipped: tuple[WeightSpec, Engine]) -> None:
-    (face,) = detect(sample("astronaut"), *shipped)
+def test_the_astronaut_has_one_face() -> None:
+    (face,) = found_by_shipped(sample("astronaut"))
     assert face.score > 0.9
     np.testing.assert_allclose(face.box, (178, 57, 270, 176), atol=8)
     left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
@@ -300,35 +296,31 @@ def test_the_astronaut_has_one_face(shipped: tuple[WeightSpec, Engine]) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.5, 2.5])
-def test_the_astronauts_face_is_the_same_at_any_size(
-    shipped: tuple[WeightSpec, Engine], scale: float
-) -> None:
+def test_the_astronauts_face_is_the_same_at_any_size(scale: float) -> None:
     photo = sample("astronaut")
-    (whole,) = detect(photo, *shipped)
+    (whole,) = found_by_shipped(photo)
     resized = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    (face,) = detect(resized, *shipped)
+    (face,) = found_by_shipped(resized)
     eyes = whole.landmarks[1][0] - whole.landmarks[0][0]
     off = np.array(face.landmarks) / scale - np.array(whole.landmarks)
     # RetinaFace itself moves them by 0.12, 0.06 and 0.02 distances between the eyes
     assert np.hypot(*off.T).mean() < 0.12 * eyes
 
 
-def test_a_small_face_in_a_large_photo_is_found(shipped: tuple[WeightSpec, Engine]) -> None:
+def test_a_small_face_in_a_large_photo_is_found() -> None:
     photo = sample("astronaut")[:400, 100:400]
     scene = cv2.resize(sample("rocket"), (1920, 1281), interpolation=cv2.INTER_CUBIC)
     # a face of 15 px at the first look, where RetinaFace finds it with a score of 0.998
     scene[800:1000, 400:550] = cv2.resize(photo, (150, 200), interpolation=cv2.INTER_AREA)
-    (face,) = detect(scene, *shipped)
+    (face,) = found_by_shipped(scene)
     np.testing.assert_allclose(face.box, (440, 832, 484, 886), atol=6)
 
 
 @pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
-def test_a_cat_a_cup_and_a_rocket_have_none(shipped: tuple[WeightSpec, Engine], name: str) -> None:
-    assert detect(sample(name), *shipped) == ()
+def test_a_cat_a_cup_and_a_rocket_have_none(name: str) -> None:
+    assert found_by_shipped(sample(name)) == ()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (500, 700)])
-def test_black_pictures_have_none(
-    shipped: tuple[WeightSpec, Engine], size: tuple[int, int]
-) -> None:
-    assert detect(np.zeros((*size, 3), np.uint8), *shipped) == ()
+def test_black_pictures_have_none(size: tuple[int, int]) -> None:
+    assert found_by_shipped(np.zeros((*size, 3), np.uint8)) == ()

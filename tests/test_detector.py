@@ -16,12 +16,12 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 from test_retinaface import random_state  # noqa: E402
 
 from pipeline import Settings  # noqa: E402
+from pipeline.architectures.detector import Detector, DetectorShape, folded  # noqa: E402
+from pipeline.architectures.retinaface import RetinaFace  # noqa: E402
 from pipeline.engines import open_engine  # noqa: E402
-from pipeline.faces.detect import Candidates, priors  # noqa: E402
-from pipeline.nets.detector import Detector, DetectorShape, folded  # noqa: E402
-from pipeline.nets.retinaface import RetinaFace  # noqa: E402
-from pipeline.networks import to_planes  # noqa: E402
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.faces.detect import Detections, priors  # noqa: E402
+from pipeline.model import to_planes  # noqa: E402
+from pipeline.weights import WeightStore  # noqa: E402
 from training.data.detector import face_photographs, sample_damaged  # noqa: E402
 from training.data.tensors import to_tensor  # noqa: E402
 from training.engine.errors import ExportRejected, NoPictures  # noqa: E402
@@ -66,7 +66,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     free["input0"] = {0: "count", 2: "height", 3: "width"}
     net = AsPublished().eval()
     net.load_state_dict(random_state())
-    with pytest.warns(Warning):  # of the exporter, about itself
+    with pytest.warns(DeprecationWarning):  # noqa: PT030  the exporter, of itself, each time other words
         torch.onnx.export(
             net,
             (torch.zeros(1, 3, 64, 64),),
@@ -200,7 +200,7 @@ def test_places_with_a_face_count_more() -> None:
     assert coarse[0, 0, 0, 0] == 11 and coarse.sum() == 6 + 10
 
 
-def found(*faces: tuple[float, float, float, float, float]) -> Candidates:
+def found(*faces: tuple[float, float, float, float, float]) -> Detections:
     """Of left, top, side, score and a shift of the landmarks to the right."""
     rows = np.array(faces, np.float32).reshape(-1, 5)
     left, top, side, score, shift = rows.T
@@ -208,7 +208,7 @@ def found(*faces: tuple[float, float, float, float, float]) -> Candidates:
     places = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.4, 0.8), (0.6, 0.8)])
     points = boxes[:, None, :2] + places * side[:, None, None]
     points[..., 0] += shift[:, None]
-    return Candidates(boxes, score, points.astype(np.float32))
+    return Detections(boxes, score, points.astype(np.float32))
 
 
 def test_the_figures_by_hand() -> None:
@@ -280,8 +280,8 @@ def test_a_checkpoint_becomes_the_layers_detector(
     wanted = {kind: [found()] * len(ones) for kind, ones in held_out.items()}
     checkpoint = trained / "whole" / "last.pt"
     add_detector(checkpoint, calibration, (held_out, wanted), 3, dirs)
-    layer = Layer(dirs.weights, dirs.checkpoints)
-    spec = layer.the("detector")
+    layer = WeightStore(dirs.weights, dirs.checkpoints)
+    spec = layer.require("detector")
     assert spec.architecture == "detector" and spec.recipe["photographs"] == 3
     assert "WIDER FACE" in spec.licence and spec.files["faces"].bytes < 1_000_000
     planes = to_planes(calibration[0], spec.input_range)

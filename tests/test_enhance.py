@@ -14,19 +14,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from models import STORE, closed_model
 from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from pipeline import InvalidOption, Options, Pipeline, Settings, WeightsInvalid  # noqa: E402
+from pipeline.architectures.quality import QualityModel, QualityShape, in_units, normalise  # noqa: E402
+from pipeline.architectures.restorer import Restorer, RestorerShape  # noqa: E402
 from pipeline.domain import Photo, QualityEstimate  # noqa: E402
-from pipeline.enhance import Tools, enhance  # noqa: E402
-from pipeline.enhance.gate import by_estimate, faults  # noqa: E402
-from pipeline.enhance.learned import LEAST, level  # noqa: E402
+from pipeline.enhance import STEPS, enhance  # noqa: E402
+from pipeline.enhance.gate import by_estimate  # noqa: E402
+from pipeline.enhance.learned import MIN_LEVELS, levels_to_repair  # noqa: E402
 from pipeline.light import brighten, headroom_stops  # noqa: E402
-from pipeline.nets.quality import QualityModel, QualityShape, in_units, normalise  # noqa: E402
-from pipeline.nets.restorer import Restorer, RestorerShape  # noqa: E402
-from pipeline.quality import LIGHTS, assess, light_levels, look  # noqa: E402
+from pipeline.quality import assess  # noqa: E402
+from pipeline.quality_model import (  # noqa: E402
+    LIGHTS,
+    QualityEstimator,
+    faults,
+    light_levels,
+    model_inputs,
+)
 from training.data.degradations import KINDS, Blur, Darken, Jpeg, Noise, degrade  # noqa: E402
 from training.data.photographs import halve, read_rgb  # noqa: E402
 from training.data.quality import CLEARLY, Case, target_of  # noqa: E402
@@ -38,6 +46,7 @@ from training.export.restorer import add_restorer  # noqa: E402
 SHIPPED = Settings()
 PHOTO = data.chelsea()  # 300x451
 THRESHOLDS = {"blur_px": 0.6, "noise": 4.0, "artefacts": 30.0, "darkness": 0.6}
+SPEC = STORE.require("quality")
 GOOD = QualityEstimate(0.2, 1.0, 95.0, 0.1, 0.98)
 
 
@@ -121,24 +130,11 @@ def pipeline_of(place: OutputDirs, engine: str = "onnx") -> Pipeline:
     )
 
 
-def tools(estimate: QualityEstimate = GOOD, **changes: object) -> Tools:
-    """For decisions: no network is opened by them."""
-
-    def closed(*_: object) -> object:
-        raise AssertionError("a decision opened a network")
-
-    plain = Tools("auto", "learned", 1024, THRESHOLDS, None, closed, None, closed, closed)
-    return replace(plain, **changes)
-
-
 def found(estimate: QualityEstimate, side_px: int = 600) -> dict[str, bool]:
-    photo = Photo(np.zeros((side_px * 2 // 3, side_px, 3), np.uint8))
-    report = replace(assess(photo, SHIPPED), estimate=estimate)
-    steps = ("upscale", "denoise", "clahe", "sharpen")
-    return {step: by_estimate(step, photo, report, tools()).needed for step in steps}
+    return {step: by_estimate(step, side_px, estimate, THRESHOLDS).needed for step in STEPS}
 
 
-NOTHING = dict.fromkeys(("upscale", "denoise", "clahe", "sharpen"), False)
+NOTHING = dict.fromkeys(STEPS, False)
 
 
 @pytest.mark.parametrize(
@@ -159,10 +155,18 @@ def test_each_fault_has_its_step(estimate: QualityEstimate, side_px: int, step: 
 
 def test_the_net_is_told_what_is_to_be_mended_and_no_more() -> None:
     bad = faults(QualityEstimate(2.0, 20.0, 90.0, 0.0, 0.5))
-    assert level(bad, {"denoise"}, tools()) == {"blur_px": 0, "noise": 20, "artefacts": 0}
-    assert level(bad, {"sharpen"}, tools()) == {"blur_px": 2, "noise": 0, "artefacts": 0}
-    asked = level(faults(GOOD), {"denoise", "sharpen"}, tools())
-    assert asked == {name: LEAST[name] for name in ("blur_px", "noise", "artefacts")}
+    assert levels_to_repair(bad, {"denoise"}, THRESHOLDS) == {
+        "blur_px": 0,
+        "noise": 20,
+        "artefacts": 0,
+    }
+    assert levels_to_repair(bad, {"sharpen"}, THRESHOLDS) == {
+        "blur_px": 2,
+        "noise": 0,
+        "artefacts": 0,
+    }
+    asked = levels_to_repair(faults(GOOD), {"denoise", "sharpen"}, THRESHOLDS)
+    assert asked == {name: MIN_LEVELS[name] for name in ("blur_px", "noise", "artefacts")}
 
 
 def test_brightening_stops_at_the_highlights() -> None:
@@ -180,7 +184,7 @@ def test_what_the_quality_model_is_shown() -> None:
     photo = np.full((200, 330, 3), 90, np.uint8)
     photo[64:128, 128:192] = np.random.default_rng(1).integers(0, 255, (64, 64, 3))
     photo[0:64, 0:64, 0] += 20 * np.eye(64, dtype=np.uint8)
-    thumbnail, patches, light = look(photo, 48, 64, 8)
+    thumbnail, patches, light = model_inputs(photo, 48, 64, 8)
     assert light.shape == (LIGHTS,)
     assert thumbnail.shape == (48, 48, 3) and len(patches) == 8
     np.testing.assert_array_equal(patches[0], photo[64:128, 128:192])
@@ -188,7 +192,7 @@ def test_what_the_quality_model_is_shown() -> None:
     assert all((patch == 90).all() for patch in patches[4:])  # the usual contrast: none
     for size in ((1, 1), (3, 2000), (63, 65), (500, 40)):
         tiny = np.full((*size, 3), 7, np.uint8)
-        _, patches, light = look(tiny, 48, 64, 8)
+        _, patches, light = model_inputs(tiny, 48, 64, 8)
         assert len(patches) == 8 and {patch.shape for patch in patches} == {(64, 64, 3)}
         np.testing.assert_array_equal(light, light_levels(tiny[:1, :1]))
 
@@ -203,7 +207,7 @@ def test_light_is_told_in_stops_below_white() -> None:
     assert (brightest >= grey).all() and (grey >= darkest).all() and (np.diff(grey) >= 0).all()
     lamp = np.full((400, 1200, 3), 20, np.uint8)
     lamp[200:260, 500:560] = 255, 200, 90  # under a hundredth of the picture
-    light = look(lamp, 48, 64, 8)[2]
+    light = model_inputs(lamp, 48, 64, 8)[2]
     assert light[LIGHTS // 3 - 1] == 0 and light[0] < -6
 
 
@@ -211,12 +215,12 @@ def test_light_is_told_in_stops_below_white() -> None:
 def test_the_shipped_model_tells_darkness_from_night(sample: str) -> None:
     file = Path(__file__).parent.parent / "samples" / f"{sample}.jpg"
     clean, pipeline = read_rgb(file), Pipeline(SHIPPED)
-    tools = pipeline.tools(Options(enhance="auto"))
+    estimator = pipeline.registry.restoration(Options(enhance="auto")).estimator
 
     def darkness(pixels: np.ndarray) -> float:
-        return faults(tools.estimate(pixels))["darkness"]
+        return faults(estimator.estimate(pixels))["darkness"]
 
-    limit = tools.thresholds["darkness"]
+    limit = estimator.thresholds["darkness"]
     assert darkness(clean) < limit  # the rocket's is a night scene
     dark, _ = degrade(clean, [Darken(2.0), Noise(3.0)], 1)
     assert darkness(dark) > limit and darkness(dark) == pytest.approx(2, abs=1)  # to a stop
@@ -251,9 +255,9 @@ def test_both_engines_repair_alike(whole: OutputDirs) -> None:
     repaired = []
     for engine in ("onnx", "torch"):
         pipeline = pipeline_of(whole, engine)
-        lent = pipeline.tools(options)
+        models = pipeline.registry.restoration(options)
         report = replace(assess(photo, SHIPPED), estimate=GOOD)
-        repaired.append(enhance(photo, report, options, lent)[0].pixels)
+        repaired.append(enhance(photo, report, options, models)[0].pixels)
     assert repaired[0].shape == (400, 520, 3) and psnr_db(*repaired) > 40
 
 
@@ -263,8 +267,9 @@ def test_tiles_are_repaired_as_the_whole_is(whole: OutputDirs) -> None:
     report = replace(assess(photo, SHIPPED), estimate=replace(GOOD, noise=20.0))
     made = []
     for tile_px in (96, 1024):
-        lent = replace(pipeline_of(whole, "torch").tools(options), tile_px=tile_px)
-        made.append(enhance(photo, report, options, lent)[0].pixels)
+        models = pipeline_of(whole, "torch").registry.restoration(options)
+        models.doubler.tile_px = tile_px
+        made.append(enhance(photo, report, options, models)[0].pixels)
     assert np.abs(made[0].astype(int) - made[1]).max() <= 1
 
 
@@ -289,9 +294,10 @@ def test_a_photo_too_large_for_doubling_is_restored_at_its_size(whole: OutputDir
 
 def test_a_photo_that_lacks_nothing_is_the_same_object(whole: OutputDirs) -> None:
     photo = Photo(PHOTO)
-    lent = pipeline_of(whole).tools(Options())
+    quality = QualityEstimator(closed_model(replace(SPEC, thresholds=THRESHOLDS)))
+    models = replace(pipeline_of(whole).registry.restoration(Options()), quality=quality)
     report = replace(assess(photo, SHIPPED), estimate=GOOD)
-    repaired, decisions = enhance(photo, report, Options(), replace(lent, thresholds=THRESHOLDS))
+    repaired, decisions = enhance(photo, report, Options(), models)
     assert repaired is photo and not any(one.ran for one in decisions)
     assert {one.why for one in decisions} == {
         "large enough",

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import STORE, closed_model, shipped_model
 
-from pipeline.domain import Engine, Picture
-from pipeline.engines import open_engine
+from pipeline.domain import RgbImage
 from pipeline.enlarge import doublings, enlarge, steepen
 from pipeline.measure import psnr_db
-from pipeline.networks import run_on_picture
-from pipeline.settings import Settings
-from pipeline.weights import Layer
 
-LAYER = Layer(Settings().weights_dir, Settings().checkpoints_dir)
-SPEC = LAYER.upsampler
+SPEC = STORE.require("upsampler")
 
 
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return open_engine(LAYER, SPEC, "picture", Settings())
-
-
-def page() -> tuple[Picture, Picture]:
+def page() -> tuple[RgbImage, RgbImage]:
     """A drawing, two flat colours that meet along a slant and a dark line; and the photo of it,
     four times as large, in other colours, its line not black, with light from one side and grain.
     """
@@ -46,26 +35,26 @@ def page() -> tuple[Picture, Picture]:
     return cv2.GaussianBlur(small, (0, 0), 0.6), lit
 
 
-def enlarged(engine: Engine, picture: Picture, photo: Picture, tile_px: int = 1024) -> Picture:
-    return enlarge(picture, photo, SPEC, lambda: engine, tile_px)[0]
+def enlarged(picture: RgbImage, photo: RgbImage, tile_px: int = 1024) -> RgbImage:
+    return enlarge(picture, photo, shipped_model(SPEC.name, tile_px=tile_px))[0]
 
 
-def steepest(picture: Picture) -> float:
+def steepest(picture: RgbImage) -> float:
     """The steepest step along the middle row, in grey levels."""
     row = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[picture.shape[0] // 2].astype(int)
     return float(np.abs(np.diff(row)).max())
 
 
-def test_edges_are_steeper_than_interpolated_ones(engine: Engine) -> None:
+def test_edges_are_steeper_than_interpolated_ones() -> None:
     picture, photo = page()
     plain = cv2.resize(picture, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    assert steepest(enlarged(engine, picture, photo)) > 1.5 * steepest(plain)
+    assert steepest(enlarged(picture, photo)) > 1.5 * steepest(plain)
 
 
-def test_edges_have_no_rims(engine: Engine) -> None:
+def test_edges_have_no_rims() -> None:
     """No pixel is lighter or darker, by more than a few levels, than the drawing is around."""
     picture, photo = page()
-    made = enlarged(engine, picture, photo)
+    made = enlarged(picture, photo)
     around = np.ones((5, 5), np.uint8)
     lightest, darkest = (
         cv2.resize(way(picture, around), photo.shape[1::-1], interpolation=cv2.INTER_NEAREST)
@@ -75,10 +64,10 @@ def test_edges_have_no_rims(engine: Engine) -> None:
     assert over.max() <= 20 and (over > 6).mean() < 0.004  # but for the tips of a line
 
 
-def test_a_slanted_line_is_straight(engine: Engine) -> None:
+def test_a_slanted_line_is_straight() -> None:
     """Where its left edge crosses half of its contrast, row by row: no staircase."""
     picture, photo = page()
-    grey = cv2.cvtColor(enlarged(engine, picture, photo), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(enlarged(picture, photo), cv2.COLOR_RGB2GRAY)
     rows = np.arange(30, 140)
     places = []
     for row in rows:
@@ -91,25 +80,25 @@ def test_a_slanted_line_is_straight(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("texture", [6, 25])
-def test_flat_areas_stay_flat_whatever_the_photo_has(engine: Engine, texture: int) -> None:
+def test_flat_areas_stay_flat_whatever_the_photo_has(texture: int) -> None:
     flat = np.full((40, 60, 3), (230, 200, 170), np.uint8)
     noise = np.random.default_rng(1).normal(0, texture, (80, 120, 3))
     photo = np.clip(noise + np.array([180, 170, 150]), 0, 255).astype(np.uint8)
-    made = enlarged(engine, flat, photo)[16:-16, 16:-16].astype(int)
+    made = enlarged(flat, photo)[16:-16, 16:-16].astype(int)
     assert np.abs(made - flat[0, 0]).max() <= 6 and made.std((0, 1)).max() < 1.5
 
 
-def test_grain_of_a_drawing_becomes_no_texture(engine: Engine) -> None:
+def test_grain_of_a_drawing_becomes_no_texture() -> None:
     grain = np.random.default_rng(2).normal(0, 3, (96, 144, 1)).astype(np.float32)
     soft = cv2.GaussianBlur(grain, (0, 0), 0.7)[..., None]
     drawing = np.clip(soft * (3 / soft.std()) + (200, 170, 150), 0, 255).astype(np.uint8)
     photo = np.full((192, 288, 3), (190, 160, 140), np.uint8)
     plain = cv2.resize(drawing, (288, 192), interpolation=cv2.INTER_CUBIC)
-    made = enlarged(engine, drawing, photo)
+    made = enlarged(drawing, photo)
     assert _grain(made) < 0.85 * _grain(plain)
 
 
-def _grain(picture: Picture) -> float:
+def _grain(picture: RgbImage) -> float:
     """What is finer than 3 px, in grey levels."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float((grey - cv2.GaussianBlur(grey, (0, 0), 1.5)).std())
@@ -128,35 +117,33 @@ def test_steepening_is_the_same_in_strips_and_keeps_within_what_is_around() -> N
     )
 
 
-def test_tiles_give_the_same_bytes_as_the_whole(engine: Engine) -> None:
+def test_tiles_give_the_same_bytes_as_the_whole() -> None:
     picture, photo = page()
-    whole = enlarged(engine, picture, photo)
-    np.testing.assert_array_equal(enlarged(engine, picture, photo, tile_px=64), whole)
+    whole = enlarged(picture, photo)
+    np.testing.assert_array_equal(enlarged(picture, photo, tile_px=64), whole)
 
 
 @pytest.mark.parametrize("size", [(145, 97), (200, 133), (288, 192), (576, 384), (1000, 667)])
-def test_the_size_is_that_of_the_photo(engine: Engine, size: tuple[int, int]) -> None:
+def test_the_size_is_that_of_the_photo(size: tuple[int, int]) -> None:
     picture, photo = page()
     photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    made, decision = enlarge(picture, photo, SPEC, lambda: engine, 1024)
+    made, decision = enlarge(picture, photo, shipped_model(SPEC.name))
     assert made.shape == (size[1], size[0], 3) and made.dtype == np.uint8
     assert decision.ran and decision.measured == pytest.approx(size[0] / 144)
 
 
-def test_a_guide_of_another_size_is_refused(engine: Engine) -> None:
+def test_a_guide_of_another_size_is_refused() -> None:
     picture, photo = page()
     with pytest.raises(ValueError, match="the guide is 576x384 px, not 288x192 px"):
-        run_on_picture(picture, SPEC, engine, 1024, guide=photo)
+        shipped_model(SPEC.name)(picture, guide=photo)
 
 
-def test_the_graph_is_the_module(engine: Engine) -> None:
+def test_the_graph_is_the_module() -> None:
     pytest.importorskip("torch")
     picture, photo = page()
     photo = cv2.resize(photo, (288, 192), interpolation=cv2.INTER_AREA)
-    module = open_engine(LAYER, SPEC, "picture", Settings(engine="torch"))
-    made, wanted = (
-        run_on_picture(picture, SPEC, one, 1024, guide=photo)[0] for one in (engine, module)
-    )
+    graph, module = (shipped_model(SPEC.name, engine=engine) for engine in ("onnx", "torch"))
+    made, wanted = graph(picture, guide=photo), module(picture, guide=photo)
     assert psnr_db(np.ascontiguousarray(made), np.ascontiguousarray(wanted)) > 40
 
 
@@ -165,13 +152,9 @@ def test_the_file_is_small() -> None:
 
 
 def test_what_has_the_size_is_left_alone_and_opens_nothing() -> None:
-    def fail() -> Engine:
-        raise AssertionError("opened")
-
-    opened: Callable[[], Engine] = fail
     picture, photo = page()
     photo = cv2.resize(photo, (144, 96), interpolation=cv2.INTER_AREA)
-    made, decision = enlarge(picture, photo, SPEC, opened, 1024)
+    made, decision = enlarge(picture, photo, closed_model(SPEC))
     assert made is picture and not decision.ran
 
 
@@ -181,11 +164,9 @@ def test_a_size_a_little_over_a_doubling_is_interpolated() -> None:
 
 @given(height=st.integers(1, 120), width=st.integers(1, 160), tile_px=st.sampled_from([8, 30, 64]))
 @settings(max_examples=15, deadline=None)
-def test_tiles_of_any_size_give_the_same_bytes(
-    engine: Engine, height: int, width: int, tile_px: int
-) -> None:
+def test_tiles_of_any_size_give_the_same_bytes(height: int, width: int, tile_px: int) -> None:
     random = np.random.default_rng(height * width)
     picture = random.integers(0, 256, (height, width, 3), np.uint8)
     photo = random.integers(0, 256, (2 * height, 2 * width, 3), np.uint8)
-    whole = enlarged(engine, picture, photo)
-    np.testing.assert_array_equal(enlarged(engine, picture, photo, tile_px), whole)
+    whole = enlarged(picture, photo)
+    np.testing.assert_array_equal(enlarged(picture, photo, tile_px), whole)

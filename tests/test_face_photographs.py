@@ -22,9 +22,9 @@ from PIL import Image
 from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
-from pipeline.domain import Face, Photo, Picture
-from pipeline.faces import Found, find_faces, refine_faces
-from pipeline.faces.place import mask_in, place_of
+from pipeline.domain import Face, Photo, RgbImage
+from pipeline.faces import DetectedFace, FaceDetector, analyse_faces, refine_faces
+from pipeline.faces.roi import face_roi, region_mask
 
 PIPELINE = Pipeline(Settings.from_environment(os.environ))
 PLAIN = Options(enhance="off", format="png")
@@ -32,7 +32,7 @@ PLAIN = Options(enhance="off", format="png")
 UNBEARDED = ("bohr", "born", "brillouin", "compton", "curie", "dirac", "einstein", "heisenberg")
 
 pytestmark = pytest.mark.skipif(
-    PIPELINE.face_tools(Options(), "") is None, reason="the layer has no detector and parser"
+    PIPELINE.registry.faces(Options()) is None, reason="the layer has no detector and parser"
 )
 
 DARK_GLASSES = "the shipped parser does not see dark glasses in a small blurred photo"
@@ -85,35 +85,35 @@ def test_a_man_with_a_beard_is_cared_for(name: str) -> None:
     assert largest(name).refined
 
 
-def pixels(data: bytes) -> Picture:
+def pixels(data: bytes) -> RgbImage:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 @cache
-def drawn(name: str, options: Options = PLAIN) -> tuple[Picture, Sidecar]:
+def drawn(name: str, options: Options = PLAIN) -> tuple[RgbImage, Sidecar]:
     result = PIPELINE.run(photograph(name), options)
     return pixels(result.image), result.sidecar
 
 
 @cache
-def refined(name: str) -> tuple[Picture, Picture, Found]:
+def refined(name: str) -> tuple[RgbImage, RgbImage, DetectedFace]:
     """A photo, the same refined, and its largest face."""
     photo = Photo(pixels(photograph(name)))
-    found, _ = find_faces(photo, PLAIN, PIPELINE.face_tools(PLAIN, name))
+    found, _ = analyse_faces(photo, PLAIN, PIPELINE.registry.faces(PLAIN), name)
     after, told = refine_faces(photo, found, PLAIN)
     return photo.pixels, after.pixels, told[0]
 
 
-def region(one: Found, shape: tuple[int, ...], group: str, least: float = 0.9) -> np.ndarray:
+def region(one: DetectedFace, shape: tuple[int, ...], group: str, least: float = 0.9) -> np.ndarray:
     """Where a group of regions surely lies, bool (H, W)."""
-    place = place_of(one, shape, 1e9, 1.0)
-    assert place is not None
-    there = np.zeros(shape[:2], bool)
-    there[place.area] = mask_in(one, place, group) > least
-    return there
+    roi = face_roi(one, shape, 1e9, 1.0)
+    assert roi is not None
+    covered = np.zeros(shape[:2], bool)
+    covered[roi.area] = region_mask(one, roi, group) > least
+    return covered
 
 
-def lightness(picture: Picture) -> np.ndarray:
+def lightness(picture: RgbImage) -> np.ndarray:
     return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
 
 
@@ -228,15 +228,18 @@ def cat_taken_for_a_face() -> Face:
     return Face((140.0, 40.0, 300.0, 215.0), 0.99, landmarks)
 
 
+class SureOfTheCat(FaceDetector):
+    def detect(self, pixels: RgbImage, min_score: float = 0.5) -> tuple[Face, ...]:
+        return (cat_taken_for_a_face(),)
+
+
 def test_a_cat_is_not_aligned_and_the_reason_is_told() -> None:
     photo = Photo(pixels(photograph("chelsea")))
-    tools = PIPELINE.face_tools(PLAIN, "cat")
-    assert tools is not None
-    sure = replace(
-        tools, **dict.fromkeys(("search", "detect"), lambda _: (cat_taken_for_a_face(),))
-    )
-    (one,), decision = find_faces(photo, PLAIN, sure)
-    assert one.regions is None and str(one.face.not_refined).startswith("no person's face")
+    models = PIPELINE.registry.faces(PLAIN)
+    assert models is not None
+    sure = replace(models, detector=SureOfTheCat(models.detector.model))
+    (one,), decision = analyse_faces(photo, PLAIN, sure, "cat")
+    assert not one.is_aligned and str(one.face.not_refined).startswith("no person's face")
     assert not decision.ran
     made, sidecar = drawn("chelsea")
     assert all(face.not_refined for face in sidecar.faces)

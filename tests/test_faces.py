@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import cv2
 import numpy as np
 import pytest
-from face_world import face_at, found_in, scene, tools_for, weights
+from face_world import face_at, found_in, models_for, scene, weights
 
-from pipeline.domain import Face, Photo, Picture
-from pipeline.faces import Brush, redraw_faces, refine_faces
-from pipeline.faces.check import looked_at_again, shift_of
+from pipeline.domain import Face, Photo, RgbImage
+from pipeline.faces import DetectedFace, FaceRedrawer, redraw_faces, refine_faces
+from pipeline.faces.landmarks import landmark_shift, measure_landmark_shift
+from pipeline.faces.refine import refine_roi
+from pipeline.faces.roi import Roi
 from pipeline.repair import repair
 from pipeline.settings import Options
 
@@ -22,14 +24,14 @@ ONE = face_at(210, 160, 260, 0.2)
 CROWD = [face_at(130, 120, 200), face_at(230, 130, 190, -0.3), face_at(330, 260, 240, 0.5)]
 
 
-def luma(pixels: Picture) -> np.ndarray:
+def luma(pixels: RgbImage) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(float)
 
 
 # refinement
 
 
-def refined(picture: Picture, face: Face = ONE, **given: object) -> Picture:
+def refined(picture: RgbImage, face: Face = ONE, **given: object) -> RgbImage:
     options = Options(**{name: given.pop(name) for name in list(given) if hasattr(PLAIN, name)})
     before = picture.copy()
     photo, told = refine_faces(Photo(picture), found_in(picture, [face], options, **given), options)
@@ -66,7 +68,7 @@ def test_skin_is_smoothed_by_the_factor_and_keeps_some_grain() -> None:
     picture = scene(320, 420, [ONE])
     skin = cv2.erode(weights(picture, ONE, "skin").astype(np.uint8), np.ones((9, 9))) > 0
 
-    def grain(pixels: Picture) -> float:
+    def grain(pixels: RgbImage) -> float:
         grey = luma(pixels)
         return float((grey - cv2.GaussianBlur(grey, (0, 0), 2))[skin].std())
 
@@ -128,16 +130,28 @@ def test_the_order_of_the_faces_makes_no_difference_to_the_refinement() -> None:
 # redrawing and pasting
 
 
-def redrawn(
-    picture: Picture, drawing: Picture, faces: list[Face], draw: Callable[[Picture], Picture]
-) -> tuple[Picture, list[Face]]:
-    def enlarge(drawn: Picture, photo: Picture) -> Picture:
-        return cv2.resize(drawn, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+@dataclass(frozen=True)
+class KnownDrawer:
+    """Draws a face as it is told to, from what the ROI shows of the photo."""
 
+    paint: Callable[[RgbImage], RgbImage]
+    scale: float = 0.2
+
+    def draw(self, photo: RgbImage, face: DetectedFace, roi: Roi) -> RgbImage:
+        drawn = self.paint(refine_roi(roi.crop(photo), face, roi, PLAIN)[0])
+        way = cv2.INTER_AREA if roi.scale > 1 else cv2.INTER_CUBIC
+        return cv2.resize(drawn, roi.size, interpolation=way)
+
+
+def redrawn(
+    picture: RgbImage,
+    drawing: RgbImage,
+    faces: list[Face],
+    paint: Callable[[RgbImage], RgbImage],
+) -> tuple[RgbImage, list[Face]]:
     found, kept = found_in(picture, faces), (picture.copy(), drawing.copy())
-    patches, told, decision = redraw_faces(
-        Photo(picture), drawing, found, PLAIN, tools_for(faces), lambda: Brush(draw, enlarge, 0.2)
-    )
+    redrawer = FaceRedrawer(picture, drawing, models_for(faces), KnownDrawer(paint))
+    patches, told, decision = redraw_faces(redrawer, found)
     results = {
         repair(drawing, picture, order, PLAIN)[0].tobytes() for order in permutations(patches)
     }
@@ -171,7 +185,7 @@ def test_a_drawing_that_is_the_photo_gets_no_seam(faces: list[Face]) -> None:
     apart = np.abs(result.astype(int) - picture).max(2)
     head = np.zeros(apart.shape, bool)
     for face in faces:
-        if found_in(picture, [face], options)[0].regions is not None:
+        if found_in(picture, [face], options)[0].is_aligned:
             head |= weights(picture, face, "head")
     around = cv2.dilate(head.astype(np.uint8), np.ones((9, 9))) == 0
     assert apart[around].mean() < 1.5
@@ -194,14 +208,14 @@ def test_a_lost_face_comes_back_in_the_tones_of_the_drawing() -> None:
     assert np.array_equal(result[far], drawing[far])
 
 
-def waves(part: Picture) -> Picture:
+def waves(part: RgbImage) -> RgbImage:
     """A texture that the tones around it cannot even out, 60 levels high, instead of a part."""
     y, x = np.mgrid[: part.shape[0], : part.shape[1]] * (2 * np.pi / 24)
     plane = 128 + 60 * np.sin(x + 0.7 * y)
     return np.repeat(plane[..., None], 3, 2).round().astype(np.uint8)
 
 
-def steepest(picture: Picture, where: np.ndarray) -> float:
+def steepest(picture: RgbImage, where: np.ndarray) -> float:
     """The largest step between two neighbours, in levels."""
     steps = [np.abs(np.diff(luma(picture), axis=axis)) for axis in (0, 1)]
     return max(float(steps[0][where[1:]].max()), float(steps[1][where[:, 1:]].max()))
@@ -224,14 +238,9 @@ def test_no_patch_has_an_edge(faces: list[Face]) -> None:
 
 def test_strength_nought_gives_the_photo_back() -> None:
     picture = scene(320, 440, [ONE])
-    patches, _, _ = redraw_faces(
-        Photo(picture),
-        255 - picture,
-        found_in(picture, [ONE]),
-        PLAIN,
-        tools_for([ONE]),
-        lambda: Brush(lambda part: 255 - part, lambda part, size: cv2.resize(part, size), 0.2),
-    )
+    drawer = KnownDrawer(lambda part: 255 - part)
+    redrawer = FaceRedrawer(picture, 255 - picture, models_for([ONE]), drawer)
+    patches, _, _ = redraw_faces(redrawer, found_in(picture, [ONE]))
     assert patches
     back, _ = repair(255 - picture, picture, patches, Options(strength=0))
     assert np.array_equal(back, picture)
@@ -240,32 +249,22 @@ def test_strength_nought_gives_the_photo_back() -> None:
 # checking
 
 
-def test_the_way_that_keeps_the_landmarks_is_taken() -> None:
+def test_the_rendering_that_keeps_the_landmarks_is_taken() -> None:
     """A large face whose drawing moved it is drawn by itself; one that stayed is not."""
     picture = scene(320, 440, [ONE])
-    tools = tools_for([ONE])
     drawn: list[tuple[int, ...]] = []
 
-    def moving(moved: tuple[float, ...]) -> Callable[[Picture], tuple[Face, ...]]:
-        answers = iter(moved)
-        return lambda pixels: (face_at(96 + 192 * next(answers), 96, 192),)
-
-    def draw(part: Picture) -> Picture:
+    def paint(part: RgbImage) -> RgbImage:
         drawn.append(part.shape)
         return part
 
-    def go(moved: tuple[float, ...], scale: float) -> tuple[str, ...]:
+    def go(shifts: tuple[float, ...], scale: float) -> tuple[str, ...]:
+        """``shifts``: how far the face lies to the right, each time that it is looked at again."""
         drawn.clear()
-        brush = Brush(draw, lambda part, size: cv2.resize(part, size), scale)
-        found = found_in(picture, [ONE])
-        _, (told,), _ = redraw_faces(
-            Photo(picture),
-            picture,
-            found,
-            PLAIN,
-            replace(tools, detect=moving(moved)),
-            lambda: brush,
-        )
+        answers = iter(shifts)
+        models = models_for([ONE], closer=lambda _: (face_at(96 + 192 * next(answers), 96, 192),))
+        redrawer = FaceRedrawer(picture, picture, models, KnownDrawer(paint, scale))
+        _, (told,), _ = redraw_faces(redrawer, found_in(picture, [ONE]))
         return told.face.refined
 
     assert go((0.01,), 1.0) == () and not drawn
@@ -280,16 +279,18 @@ def test_the_way_that_keeps_the_landmarks_is_taken() -> None:
 
 def test_the_shift_is_in_eye_distances() -> None:
     before = np.array(face_at(0.5, 0.5, 1.0).landmarks)
-    assert shift_of(before, before) == 0
-    assert shift_of(before, before + np.array([0.2402 / 4, 0])) == pytest.approx(0.25, abs=0.001)
-    assert shift_of(before, None) == float("inf")
+    assert landmark_shift(before, before) == 0
+    assert landmark_shift(before, before + np.array([0.2402 / 4, 0])) == pytest.approx(
+        0.25, abs=0.001
+    )
+    assert landmark_shift(before, None) == float("inf")
 
 
 def test_a_face_that_is_gone_has_no_shift() -> None:
     picture = scene(320, 440, [ONE])
     found = found_in(picture, [ONE])
-    gone = replace(tools_for([ONE]), detect=lambda pixels: ())
-    faces, mean = looked_at_again(picture, found, gone)
+    gone = models_for([ONE], closer=lambda _: ()).detector
+    faces, mean = measure_landmark_shift(picture, found, gone)
     assert faces[0].shift is None and mean is None
-    faces, mean = looked_at_again(picture, found, tools_for([ONE]))
+    faces, mean = measure_landmark_shift(picture, found, models_for([ONE]).detector)
     assert faces[0].shift == mean == 0

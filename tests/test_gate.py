@@ -8,7 +8,7 @@ import pytest
 from skimage import data
 
 from pipeline.domain import Decision, Photo
-from pipeline.enhance import STEPS, Tools, enhance
+from pipeline.enhance import STEPS, RestorationModels, enhance
 from pipeline.enhance.classic import double, equalise, sharpen
 from pipeline.quality import assess
 from pipeline.settings import Options, Settings
@@ -20,25 +20,11 @@ BLURRED = cv2.GaussianBlur(SHARP, (0, 0), 3.0)
 DARK = cv2.LUT(BLURRED, (np.arange(256) * 0.3).astype(np.uint8))
 
 
-def nothing(*_: object) -> object:
-    raise AssertionError("the classic chain by the published rule needs no network")
-
-
 def repaired(photo: Photo, **given: str) -> tuple[Photo, tuple[Decision, ...]]:
     """As the classic chain repairs it, by the published rule."""
     options = Options.from_mapping({"enhance": "classic", "max_side_px": "8192"} | given)
-    tools = Tools(
-        mode=options.enhance,
-        gate="laplacian",
-        tile_px=1024,
-        thresholds={},
-        restorer=None,
-        open_restorer=nothing,
-        esrgan=None,
-        open_esrgan=nothing,
-        estimate=nothing,
-    )
-    return enhance(photo, assess(photo, Settings()), options, tools)
+    models = RestorationModels(options.enhance, "laplacian")
+    return enhance(photo, assess(photo, Settings()), options, models)
 
 
 def decided(photo: np.ndarray, **given: str) -> dict[str, bool]:

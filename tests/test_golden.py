@@ -17,7 +17,7 @@ from PIL import Image
 from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -47,17 +47,17 @@ def montage() -> bytes:
     return file.getvalue()
 
 
-def drawn(pipeline: Pipeline, style: str) -> Picture:
+def drawn(pipeline: Pipeline, style: str) -> RgbImage:
     """With the faces as they are drawn: that is the style's own files, and no others'."""
     options = Options(style=style, faces="off", enhance="off", upscale="off", format="png")
     return np.asarray(Image.open(io.BytesIO(pipeline.run(montage(), options).image)))
 
 
-def golden(style: str) -> Picture:
+def golden(style: str) -> RgbImage:
     return np.asarray(Image.open(GOLDEN / f"{style}.png"))
 
 
-def why_unlike(picture: Picture, expected: Picture) -> str | None:
+def why_unlike(picture: RgbImage, expected: RgbImage) -> str | None:
     """None for two pictures that are alike; else how far apart, with a histogram."""
     if picture.shape != expected.shape:
         return f"{picture.shape} instead of {expected.shape}"

@@ -12,6 +12,7 @@ import pytest
 from calls import call, error_of, json_of
 
 from adapters.errors import Unauthorized
+from adapters.http import access
 from adapters.http import api as http_api
 from adapters.http.access import with_token
 from adapters.http.request import Request
@@ -43,6 +44,7 @@ def secret(s3, environment):
     made = client.create_secret(Name="kirei-token", SecretString=TOKEN)
     environment.setenv("API_AUTH", "token")
     environment.setenv("API_TOKEN_SECRET", made["ARN"])
+    environment.setattr(access, "_secret", access._Secret())
     parameters.base.DEFAULT_PROVIDERS.clear()
     yield client
     parameters.base.DEFAULT_PROVIDERS.clear()
@@ -95,7 +97,7 @@ def test_a_line_break_behind_the_stored_secret_does_no_harm(secret, environment,
     json_of(invoke(call("GET", "/v1/options", authorization=f"Bearer {TOKEN}")))
 
 
-def test_the_secret_is_asked_for_once(secret, invoke, monkeypatch):
+def test_the_secret_and_the_one_before_are_asked_for_once(secret, invoke, monkeypatch):
     asked = []
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
@@ -103,7 +105,27 @@ def test_the_secret_is_asked_for_once(secret, invoke, monkeypatch):
     monkeypatch.setattr(SecretsProvider, "_get", lambda *a, **k: asked.append(1) or ask(*a, **k))
     for _ in range(3):
         json_of(invoke(call("GET", "/v1/options", authorization=f"Bearer {TOKEN}")))
-    assert len(asked) == 1
+    assert len(asked) == 2
+
+
+def test_a_changed_token_is_taken_and_so_is_the_one_before(
+    secret, environment, invoke, monkeypatch
+):
+    now_s = [1000.0]
+    monkeypatch.setattr(access.time, "monotonic", lambda: now_s[0])
+
+    def status(token):
+        return invoke(call("GET", "/v1/options", authorization=f"Bearer {token}"))["statusCode"]
+
+    name = access.os.environ["API_TOKEN_SECRET"]
+    assert (status(TOKEN), status("second")) == (200, 401)
+    secret.put_secret_value(SecretId=name, SecretString="second")
+    assert status("second") == 401  # a stranger's guesses are not looked up each time
+    now_s[0] += access.REFRESH_S
+    assert [status(token) for token in ("second", TOKEN, "third")] == [200, 200, 401]
+    secret.put_secret_value(SecretId=name, SecretString="third")
+    now_s[0] += access.TOKEN_LIFE_S
+    assert [status(token) for token in ("third", "second", TOKEN)] == [200, 200, 401]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +10,15 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import shipped_model
 from onnx import numpy_helper
 from shipped import shipped_styles
 from skimage import data
 
-from pipeline.domain import Engine
-from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
-from pipeline.networks import run_on_picture, to_planes
 from pipeline.settings import Settings
-from pipeline.weights import Layer
 
 SETTINGS = Settings()
-LAYER = Layer(SETTINGS.weights_dir, SETTINGS.checkpoints_dir)
 GRAPHS = sorted(SETTINGS.weights_dir.glob("*.int8.onnx"))
 OF_INTEGERS = (*shipped_styles(), "restorer.picture", "upsampler")
 MOST_OF_16_BITS = 2**15 - 1
@@ -80,12 +74,9 @@ def test_the_restorer_in_integers_is_that_in_float(
 ) -> None:
     """Told far more than there is, it changes by tens of levels, and so do the differences."""
     pytest.importorskip("torch")
-    spec = LAYER.the("restorer")
-    told = {"level": np.array(level, np.float32).reshape(1, 3, 1, 1)}
+    inputs = {"level": np.array(level, np.float32).reshape(1, 3, 1, 1)}
     made, wanted = (
-        run_on_picture(
-            PHOTO, spec, open_engine(LAYER, spec, "picture", Settings(engine=engine)), 1024, told
-        )[0]
+        shipped_model("restorer", engine=engine)(PHOTO, inputs=inputs)
         for engine in ("onnx", "torch")
     )
     if not any(level):
@@ -104,18 +95,11 @@ def test_the_restorer_in_integers_is_that_in_float(
 def test_gains_and_shifts_of_any_size_come_out_as_in_float(gain: float) -> None:
     """A gain near zero, or below it, has no say in how exact the shift is."""
     pytest.importorskip("torch")
-    spec = LAYER.style("hayao")
-    thumbnail = to_planes(PHOTO[::4, ::3], spec.input_range)
-    code = open_engine(LAYER, spec, "code", SETTINGS).run({"thumbnail": thumbnail}).copy()
+    encoder = shipped_model("hayao", "code")
+    code = encoder.run({"thumbnail": encoder.planes(PHOTO[::4, ::3])}).copy()
     code[:, :4] = gain  # of four of the 80 channels
     made, wanted = (
-        run_on_picture(
-            PHOTO,
-            spec,
-            open_engine(LAYER, spec, "picture", Settings(engine=engine)),
-            1024,
-            {"code": code},
-        )[0]
+        shipped_model("hayao", engine=engine)(PHOTO, inputs={"code": code})
         for engine in ("onnx", "torch")
     )
     assert psnr_db(made, wanted) > 38
@@ -131,15 +115,10 @@ def test_gains_and_shifts_of_any_size_come_out_as_in_float(gain: float) -> None:
 def test_the_restorer_by_tiles_gives_the_same_bytes(
     height: int, width: int, tile_px: int, role: str
 ) -> None:
-    spec = replace(LAYER.the("restorer"), scale=2 if role == "double" else 1)
-    told = {"level": np.array([2, 20, 30], np.float32).reshape(1, 3, 1, 1)}
-    picture, engine = PHOTO[:height, :width], opened(role)
-    whole, _ = run_on_picture(picture, spec, engine, 1024, told)
-    tiled, _ = run_on_picture(picture, spec, engine, tile_px, told)
+    inputs = {"level": np.array([2, 20, 30], np.float32).reshape(1, 3, 1, 1)}
+    picture = PHOTO[:height, :width]
+    whole, tiled = (
+        shipped_model("restorer", role, tile_px=tile_px)(picture, inputs=inputs)
+        for tile_px in (1024, tile_px)
+    )
     np.testing.assert_array_equal(tiled, whole)
-
-
-@cache
-def opened(role: str) -> Engine:
-    """The restorer's engine of that role."""
-    return open_engine(LAYER, LAYER.the("restorer"), role, SETTINGS)

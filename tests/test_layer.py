@@ -13,7 +13,7 @@ from shipped import another_style
 
 from pipeline import InvalidOption, Options, Pipeline, Settings, UnknownStyle, WeightsInvalid
 from pipeline.engines import OnnxEngine, open_engine
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "chelsea.jpg"
 SHIPPED = Settings()
@@ -24,8 +24,8 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED.weights_dir, tmp_path / "weights"))
 
 
-def layer(folder: Path) -> Layer:
-    return Layer(folder, SHIPPED.checkpoints_dir)
+def layer(folder: Path) -> WeightStore:
+    return WeightStore(folder, SHIPPED.checkpoints_dir)
 
 
 def test_every_file_of_the_layer_is_as_listed() -> None:
@@ -102,7 +102,7 @@ def test_networks_are_read_when_needed_and_once(copy: Path) -> None:
 
 def test_networks_are_opened_ahead_and_once(copy: Path) -> None:
     pipeline = Pipeline(Settings(weights_dir=copy))
-    pipeline.open_ahead(Options()).join()
+    pipeline.preload(Options()).join()
     for file in copy.glob("*.onnx"):
         file.unlink()
     assert pipeline.run(SAMPLE.read_bytes(), Options()).image
@@ -111,7 +111,7 @@ def test_networks_are_opened_ahead_and_once(copy: Path) -> None:
 def test_what_cannot_be_opened_ahead_is_for_the_run_to_say(copy: Path) -> None:
     (copy / "hayao.code.onnx").unlink()
     pipeline = Pipeline(Settings(weights_dir=copy))
-    pipeline.open_ahead(Options()).join()
+    pipeline.preload(Options()).join()
     with pytest.raises(InvalidOption, match=r"hayao\.code\.onnx"):
         pipeline.run(SAMPLE.read_bytes(), Options())
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline import Options, Pipeline, Settings
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.measure import ssim
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
@@ -29,7 +29,7 @@ NAMES = ("astronaut", "chelsea", "coffee", "rocket")
 SAMPLES = Path(__file__).parent.parent / "samples"
 
 
-def photo(name: str, side_px: int = 0) -> Picture:
+def photo(name: str, side_px: int = 0) -> RgbImage:
     """A sample; with ``side_px``, brought to that longer side."""
     pixels = np.asarray(Image.open(SAMPLES / f"{name}.jpg").convert("RGB"))
     if not side_px:
@@ -42,7 +42,7 @@ def photo(name: str, side_px: int = 0) -> Picture:
 @cache
 def drawn(
     name: str, style: str, side_px: int = 0, detail: float | Literal["auto"] = "auto"
-) -> Picture:
+) -> RgbImage:
     encoded = io.BytesIO()
     Image.fromarray(photo(name, side_px)).save(encoded, "PNG")
     options = Options(style=style, detail=detail, enhance="off", format="png", max_side_px=4096)
@@ -107,7 +107,7 @@ def test_a_wall_of_one_colour_has_no_grain(style: str, colour: tuple[int, int, i
     assert np.abs(middle.mean((0, 1)) - colour_of_wall(style, colour)).max() < limit
 
 
-def colour_of_wall(style: str, colour: tuple[int, int, int]) -> Picture:
+def colour_of_wall(style: str, colour: tuple[int, int, int]) -> RgbImage:
     """What the look's grade makes of a wall of that colour."""
     wall = np.full((64, 64, 3), colour, np.uint8)
     grade = LOOKS[style].grade

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from pipeline import OutOfDescriptors, Settings, WeightsInvalid
 from pipeline.decoder import Decoder
 from pipeline.engines import OnnxEngine
-from pipeline.weights import Layer
+from pipeline.weights import WeightStore
 
 WHOLE = json.loads((Settings().weights_dir / "manifest.json").read_text())
 
 
-def layer(folder: Path, document: Any) -> Layer:
+def layer(folder: Path, document: Any) -> WeightStore:
     text = document if isinstance(document, bytes) else json.dumps(document).encode()
     (folder / "manifest.json").write_bytes(text)
-    return Layer(folder, folder)
+    return WeightStore(folder, folder)
 
 
 def changed(**fields: Any) -> dict[str, Any]:
@@ -180,4 +180,4 @@ def test_too_few_descriptors_are_no_fault_of_the_layer_or_the_photo(monkeypatch:
             decoder.decode(b"x", 64)
     monkeypatch.setattr(Path, "read_bytes", too_few)
     with pytest.raises(OutOfDescriptors, match="Too many open files"):
-        _ = Layer(Settings().weights_dir, Settings().weights_dir).specs
+        _ = WeightStore(Settings().weights_dir, Settings().weights_dir).specs

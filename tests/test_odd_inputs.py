@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.measure import edge_preservation, ssim
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -22,19 +22,19 @@ PIPELINE = Pipeline(Settings())
 STYLES = shipped_styles()
 
 
-def drawn(pixels: Picture, **given: object) -> tuple[Picture, Sidecar]:
+def drawn(pixels: RgbImage, **given: object) -> tuple[RgbImage, Sidecar]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     result = PIPELINE.run(file.getvalue(), Options(format="png", **given))
     return np.asarray(Image.open(io.BytesIO(result.image)).convert("RGB")), result.sidecar
 
 
-def sample(name: str, width: int, height: int) -> Picture:
+def sample(name: str, width: int, height: int) -> RgbImage:
     with Image.open(SAMPLES / f"{name}.jpg") as picture:
         return np.asarray(picture.convert("RGB").resize((width, height)))
 
 
-def screenshot() -> Picture:
+def screenshot() -> RgbImage:
     """Dark text on white and white on blue, thin lines, a button."""
     image = Image.new("RGB", (640, 400), (255, 255, 255))
     draw = ImageDraw.Draw(image)
@@ -49,7 +49,7 @@ def screenshot() -> Picture:
     return np.asarray(image)
 
 
-def line_drawing() -> Picture:
+def line_drawing() -> RgbImage:
     """Flat areas with black contours, as anime has them already."""
     made = np.full((420, 560, 3), (250, 240, 225), np.uint8)
     for centre, radius, colour in (

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from models import model_of, shipped_model
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline import Settings, WeightsInvalid
-from pipeline.domain import Picture, WeightFile, WeightSpec
-from pipeline.engines import open_engine
-from pipeline.faces.align import alignment, crop, moved
-from pipeline.faces.parse import REGIONS, labels, mask, parse
-from pipeline.weights import Layer
+from pipeline import WeightsInvalid
+from pipeline.domain import RgbImage, WeightFile, WeightSpec
+from pipeline.faces.align import crop, estimate_similarity, transform_points
+from pipeline.faces.parse import REGIONS, FaceParser, label_map, soft_mask
 
 ROOT = Path(__file__).parent.parent
 SPEC = WeightSpec(
@@ -57,11 +55,15 @@ class Halves:
         return logits
 
 
+def parser(engine: Halves) -> FaceParser:
+    return FaceParser(model_of(SPEC, engine, "regions"))
+
+
 @pytest.mark.parametrize("side", [1, 33, 64, 255, 256])
 def test_probabilities_are_of_the_crops_size_and_sum_to_one(side: int) -> None:
     engine = Halves()
     picture = np.full((side, side, 3), 200, np.uint8)
-    found = parse(picture, SPEC, engine)
+    found = parser(engine).parse(picture)
     assert found.shape == (19, side, side) and found.dtype == np.float32
     np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
     assert engine.seen is not None and engine.seen.shape == (1, 3, 64, 64)
@@ -69,7 +71,7 @@ def test_probabilities_are_of_the_crops_size_and_sum_to_one(side: int) -> None:
 
 
 def test_labels_are_the_likeliest_and_their_border_is_where_the_cells_meet() -> None:
-    found = labels(parse(np.zeros((64, 64, 3), np.uint8), SPEC, Halves()))
+    found = label_map(parser(Halves()).parse(np.zeros((64, 64, 3), np.uint8)))
     assert found.dtype == np.uint8 and found.shape == (64, 64)
     assert (found[:32] == REGIONS.index("hair")).all()
     assert (found[32:] == REGIONS.index("skin")).all()
@@ -78,9 +80,9 @@ def test_labels_are_the_likeliest_and_their_border_is_where_the_cells_meet() -> 
 def test_the_crop_is_not_written_to() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     before = picture.copy()
-    probabilities = parse(picture, SPEC, Halves())
+    probabilities = parser(Halves()).parse(picture)
     kept = probabilities.copy()
-    mask(probabilities, ["hair"], 0.5)
+    soft_mask(label_map(probabilities), ["hair"], 0.5)
     assert np.array_equal(picture, before) and np.array_equal(probabilities, kept)
 
 
@@ -94,31 +96,31 @@ def test_the_crop_is_not_written_to() -> None:
         (np.zeros((64, 64, 3), np.float32), "float32"),
     ],
 )
-def test_what_is_no_square_crop_is_refused(picture: Picture, named: str) -> None:
+def test_what_is_no_square_crop_is_refused(picture: RgbImage, named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        parse(picture, SPEC, Halves())
+        parser(Halves()).parse(picture)
 
 
 def test_a_network_of_other_regions_is_refused() -> None:
     with pytest.raises(WeightsInvalid, match=r"19 regions.*\(1, 11, 16, 16\)"):
-        parse(np.zeros((64, 64, 3), np.uint8), SPEC, Halves(classes=11))
+        parser(Halves(classes=11)).parse(np.zeros((64, 64, 3), np.uint8))
 
 
 def test_a_hard_mask_is_of_the_regions_asked_for() -> None:
-    probabilities = parse(np.zeros((64, 64, 3), np.uint8), SPEC, Halves())
-    hair = mask(probabilities, ["hair"], 0)
+    probabilities = parser(Halves()).parse(np.zeros((64, 64, 3), np.uint8))
+    hair = soft_mask(label_map(probabilities), ["hair"], 0)
     assert hair.dtype == np.float32 and set(np.unique(hair)) == {0, 1}
     assert hair[:32].all() and not hair[32:].any()
-    assert mask(probabilities, ["skin", "hair"], 0).all()
-    assert not mask(probabilities, ["nose"], 0).any()
-    assert not mask(probabilities, [], 0.5).any()
+    assert soft_mask(label_map(probabilities), ["skin", "hair"], 0).all()
+    assert not soft_mask(label_map(probabilities), ["nose"], 0).any()
+    assert not soft_mask(label_map(probabilities), [], 0.5).any()
 
 
 def test_a_softer_mask_has_a_wider_border_and_the_same_area() -> None:
-    probabilities = parse(np.zeros((256, 256, 3), np.uint8), SPEC, Halves())
+    probabilities = parser(Halves()).parse(np.zeros((256, 256, 3), np.uint8))
     widths = []
     for smooth in (0.0, 0.25, 0.5, 0.75, 1.0):
-        soft = mask(probabilities, ["hair"], smooth)
+        soft = soft_mask(label_map(probabilities), ["hair"], smooth)
         assert soft.min() >= 0 and soft.max() <= 1
         assert soft.mean() == pytest.approx(0.5, abs=2e-3)
         assert soft[0].min() > 0.999 and soft[-1].max() < 0.001  # the crop's border is none
@@ -132,12 +134,12 @@ def test_a_softer_mask_has_a_wider_border_and_the_same_area() -> None:
 @pytest.mark.parametrize("smooth", [-0.1, 1.1, float("nan")])
 def test_a_smooth_out_of_its_range_is_refused(smooth: float) -> None:
     with pytest.raises(ValueError, match="smooth"):
-        mask(np.zeros((19, 8, 8), np.float32), ["skin"], smooth)
+        soft_mask(np.zeros((8, 8), np.uint8), ["skin"], smooth)
 
 
 def test_an_unknown_region_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="moustache"):
-        mask(np.zeros((19, 8, 8), np.float32), ["skin", "moustache"], 0.5)
+        soft_mask(np.zeros((8, 8), np.uint8), ["skin", "moustache"], 0.5)
 
 
 def test_the_regions_are_bisenets() -> None:
@@ -151,24 +153,20 @@ def test_the_regions_are_bisenets() -> None:
     ]
 
 
-@cache
-def shipped() -> tuple[WeightSpec, object]:
-    settings = Settings(threads=1)
-    layer = Layer(settings.weights_dir, settings.checkpoints_dir)
-    spec = layer.the("parser")
-    return spec, open_engine(layer, spec, "regions", settings)
+def shipped() -> FaceParser:
+    return FaceParser(shipped_model("parser", "regions"))
 
 
-def astronaut(side: int) -> Picture:
+def astronaut(side: int) -> RgbImage:
     photo = np.asarray(Image.open(ROOT / "samples" / "astronaut.jpg").convert("RGB"))
-    return crop(photo, alignment(ASTRONAUT, side), side)
+    return crop(photo, estimate_similarity(ASTRONAUT, side), side)
 
 
 @pytest.mark.parametrize("side", [256, 181])
 def test_the_shipped_parser_finds_a_face_where_it_is(side: int) -> None:
-    found = labels(parse(astronaut(side), *shipped()))
+    found = label_map(shipped().parse(astronaut(side)))
     scale = side / 256
-    marks = moved(ASTRONAUT, alignment(ASTRONAUT, side))
+    marks = transform_points(ASTRONAUT, estimate_similarity(ASTRONAUT, side))
 
     def near(place: Sequence[float] | NDArray[np.float64], reach: float) -> set[str]:
         """The regions within ``reach`` px (of 256) of a place."""
@@ -198,8 +196,8 @@ def test_the_shipped_parser_finds_a_face_where_it_is(side: int) -> None:
 def test_the_shipped_parser_mirrors_with_the_picture() -> None:
     """Left and right are the person's own: in a mirror they change places."""
     picture = astronaut(256)
-    plain = labels(parse(picture, *shipped()))
-    mirrored = labels(parse(np.ascontiguousarray(picture[:, ::-1]), *shipped()))[:, ::-1]
+    plain = label_map(shipped().parse(picture))
+    mirrored = label_map(shipped().parse(np.ascontiguousarray(picture[:, ::-1])))[:, ::-1]
     names = {"left_brow": "right_brow", "left_eye": "right_eye"}
     for one, other in (*names.items(), *((b, a) for a, b in names.items())):
         here, there = plain == REGIONS.index(one), mirrored == REGIONS.index(other)
@@ -210,25 +208,26 @@ def test_the_shipped_parser_mirrors_with_the_picture() -> None:
 def test_a_crop_without_a_face_gives_labels_all_the_same(colour: tuple[int, int, int]) -> None:
     """Black, white, and nothing but skin: something is answered, and it is finite."""
     picture = np.full((256, 256, 3), colour, np.uint8)
-    found = parse(picture, *shipped())
+    found = shipped().parse(picture)
     assert np.isfinite(found).all() and found.min() >= 0
     np.testing.assert_allclose(found.sum(0), 1, atol=1e-4)
-    small = np.isin(labels(found), [REGIONS.index(n) for n in ("left_eye", "right_eye", "mouth")])
+    small_regions = [REGIONS.index(n) for n in ("left_eye", "right_eye", "mouth")]
+    small = np.isin(label_map(found), small_regions)
     assert small.mean() < 0.02
 
 
 def test_the_same_crop_gives_the_same_bytes() -> None:
     picture = astronaut(256)
-    assert parse(picture, *shipped()).tobytes() == parse(picture, *shipped()).tobytes()
+    assert shipped().parse(picture).tobytes() == shipped().parse(picture).tobytes()
 
 
 def test_the_shipped_file_is_small() -> None:
-    spec, _ = shipped()
+    spec = shipped().model.spec
     assert spec.files["regions"].bytes < 1_000_000
 
 
 def test_the_shipped_file_is_good_enough() -> None:
     """The bar that its making was held to; measured on held-out faces when it was exported."""
-    spec, _ = shipped()
+    spec = shipped().model.spec
     assert spec.figures["mean_iou"] >= 0.80
     assert spec.figures["label_agreement"] >= 0.97

@@ -16,10 +16,10 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from pipeline.faces.align import alignment, crop  # noqa: E402
+from pipeline.architectures import build  # noqa: E402
+from pipeline.architectures.parser import Parser, ParserShape  # noqa: E402
+from pipeline.faces.align import crop, estimate_similarity  # noqa: E402
 from pipeline.faces.parse import REGIONS  # noqa: E402
-from pipeline.nets import build  # noqa: E402
-from pipeline.nets.parser import Parser, ParserShape  # noqa: E402
 from training.architectures.normalised import folded, normalised  # noqa: E402
 from training.data.parser import (  # noqa: E402
     MIRRORED,
@@ -272,7 +272,7 @@ def test_the_teacher_in_float_labels_as_its_int8_graph() -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     landmarks = ((206, 101), (248, 105), (226, 128), (205, 140), (243, 143))
-    picture = crop(data.astronaut(), alignment(landmarks, 448), 448)
+    picture = crop(data.astronaut(), estimate_similarity(landmarks, 448), 448)
     graph = Interpreter(model_path=str(TEACHER))
     graph.allocate_tensors()
     graph.set_tensor(graph.get_input_details()[0]["index"], (picture / 127.5 - 1)[None].astype("f"))

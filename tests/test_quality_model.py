@@ -15,10 +15,10 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
+from pipeline import quality_model  # noqa: E402
+from pipeline.architectures.quality import MEASURES, QualityModel, QualityShape  # noqa: E402
 from pipeline.domain import QualityEstimate  # noqa: E402
-from pipeline.enhance import gate  # noqa: E402
-from pipeline.nets.quality import MEASURES, QualityModel, QualityShape  # noqa: E402
-from pipeline.quality import LIGHTS  # noqa: E402
+from pipeline.quality_model import LIGHTS  # noqa: E402
 from training.data.degradations import KINDS, Damage  # noqa: E402
 from training.data.photographs import photographs  # noqa: E402
 from training.data.quality import (  # noqa: E402
@@ -116,7 +116,7 @@ def test_the_thresholds_are_of_the_faults_that_the_gate_sees() -> None:
     """Of one definition: the gate's own."""
     measures = np.array([[1.5, 20.0, 60.0, -2.0, 0.3]], np.float32)
     ours = {name: float(values[0]) for name, values in faults(measures).items()}
-    assert ours == gate.faults(QualityEstimate(*measures[0].tolist()))
+    assert ours == quality_model.faults(QualityEstimate(*measures[0].tolist()))
 
 
 def test_what_is_said_is_in_units_and_of_each_photo_alone() -> None:

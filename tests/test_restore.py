@@ -16,7 +16,7 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from pipeline.nets.restorer import Restorer, RestorerShape  # noqa: E402
+from pipeline.architectures.restorer import Restorer, RestorerShape  # noqa: E402
 from training.data.degradations import (  # noqa: E402
     KINDS,
     Blur,

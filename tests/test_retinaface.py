@@ -15,11 +15,10 @@ import onnxruntime  # noqa: E402
 from checkpoints import Bench, State, make_bench  # noqa: E402
 from skimage import data  # noqa: E402
 
-from pipeline.domain import Engine, WeightSpec  # noqa: E402
-from pipeline.engines import open_engine  # noqa: E402
-from pipeline.faces.detect import detect, priors  # noqa: E402
-from pipeline.nets.retinaface import RetinaFace, is_retinaface  # noqa: E402
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.architectures.retinaface import RetinaFace, is_retinaface  # noqa: E402
+from pipeline.faces.detect import FaceDetector, priors  # noqa: E402
+from pipeline.model import Model  # noqa: E402
+from pipeline.weights import WeightStore  # noqa: E402
 from training.published.retinaface import load_retinaface_onnx  # noqa: E402
 
 TEACHER = TEACHERS / "retinaface_mobilenet025.onnx"
@@ -98,10 +97,9 @@ def test_what_is_none_of_it_is_left_alone() -> None:
         assert not is_retinaface(state)
 
 
-def opened(bench: Bench, engine: str = "onnx") -> tuple[WeightSpec, Engine]:
-    layer = Layer(bench.layer, bench.checkpoints)
-    spec = layer.the("detector")
-    return spec, open_engine(layer, spec, "faces", bench.pipeline(engine).settings)
+def opened(bench: Bench, engine: str = "onnx") -> Model:
+    models = bench.pipeline(engine).registry
+    return models.model(models.store.require("detector"), "faces")
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +116,9 @@ def test_an_imported_detector_answers_alike_in_both_engines(bench: Bench) -> Non
     planes = np.random.default_rng(1).uniform(0, 255, (1, 3, 96, 160)).astype(np.float32)
     made = []
     for name in ("onnx", "torch"):
-        spec, engine = opened(bench, name)
-        made.append(engine.run({"picture": planes}))
+        model = opened(bench, name)
+        made.append(model.run({"picture": planes}))
+    spec = model.spec
     np.testing.assert_allclose(made[0], made[1], atol=2e-4, rtol=1e-4)
     assert (spec.name, spec.kind, spec.architecture) == ("detector", "detector", "retinaface")
     assert spec.input_range == (0.0, 255.0) and spec.recipe["imported"] == "faces.pth"
@@ -132,7 +131,7 @@ def test_a_second_detector_takes_the_place_of_the_first_on_demand(bench: Bench) 
     run = bench.weights("import", file, "--licence", "MIT")
     assert run.exit_code == 1 and "--replace" in run.output and bench.files() == before
     run = bench.weights("import", file, "--licence", "MIT", "--name", "hayao")
-    assert run.exit_code == 0 and len(Layer(bench.layer, bench.checkpoints).specs) == 2
+    assert run.exit_code == 0 and len(WeightStore(bench.layer, bench.checkpoints).specs) == 2
 
 
 @pytest.mark.parametrize(
@@ -170,12 +169,12 @@ def test_the_published_weights_answer_as_published(tmp_path: Path) -> None:
     bgr = planes[:, ::-1] - np.array([104, 117, 123], np.float32).reshape(1, 3, 1, 1)
     teacher = onnxruntime.InferenceSession(TEACHER, providers=["CPUExecutionProvider"])
     boxes, scores, landmarks = teacher.run(None, {"input0": np.ascontiguousarray(bgr)})
-    spec, engine = opened(bench)
-    made = engine.run({"picture": planes})
+    model = opened(bench)
+    made = model.run({"picture": planes})
     wanted = np.concatenate([boxes, scores[..., 1:], landmarks], 2)
     np.testing.assert_allclose(made, wanted, atol=1e-3)
     assert (made[..., 4] > 0.9).sum() > 5  # there is a face in it
-    (face,) = detect(photo, spec, engine)
+    (face,) = FaceDetector(model).detect(photo)
     left, top, right, bottom = face.box
     assert left < 192 < right and top < 115 < bottom and face.score > 0.99
 

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed"
 from checkpoints import Bench, State, make_bench, photo_bytes  # noqa: E402
 
 from pipeline import Options  # noqa: E402
-from pipeline.nets.rrdbnet import RRDBNet, receptive_radius_px, renamed, shape_of  # noqa: E402
+from pipeline.architectures.rrdbnet import RRDBNet, receptive_radius_px, renamed, shape_of  # noqa: E402
 
 PUBLISHED = {"features": 64, "blocks": 23, "growth": 32}
 SMALL = {"features": 8, "blocks": 2, "growth": 4}
@@ -191,10 +191,10 @@ def test_a_style_and_esrgan_do_not_take_each_others_names(bench: Bench) -> None:
 
 def test_the_file_is_kept_for_the_torch_engine(bench: Bench) -> None:
     from pipeline.engines import open_engine
-    from pipeline.weights import Layer
+    from pipeline.weights import WeightStore
 
-    layer = Layer(bench.layer, bench.checkpoints)
-    spec = layer.the("esrgan")
+    layer = WeightStore(bench.layer, bench.checkpoints)
+    spec = layer.require("esrgan")
     planes = np.random.default_rng(1).uniform(-1, 1, (1, 3, 32, 48)).astype(np.float32)
     made = [
         open_engine(layer, spec, "picture", bench.pipeline(engine).settings).run(

@@ -19,7 +19,7 @@ from PIL import Image
 from pipeline import InvalidOption, Options, Pipeline, Settings, WeightSpec
 from pipeline.budget import Costs
 from pipeline.cli import main as cli
-from pipeline.faces.redraw import ENOUGH_PX
+from pipeline.faces.redraw import MIN_KEPT_PX
 from pipeline.scale import SMALLEST_PX, WorkingScale, choose_scale, largest_scale
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -186,7 +186,7 @@ def test_a_small_face_beside_a_large_one_is_drawn_by_itself(pipe: Pipeline) -> N
     assert len(sidecar.faces) == 2
     large_face, small_face = sidecar.faces
     scale = sidecar.drawing.working_width_px / 1500
-    assert (small_face.box[2] - small_face.box[0]) * scale < ENOUGH_PX
+    assert (small_face.box[2] - small_face.box[0]) * scale < MIN_KEPT_PX
     assert "redrawn" in small_face.refined
     assert "redrawn" not in large_face.refined
 

@@ -19,7 +19,7 @@ from test_detector import AsPublished  # noqa: E402
 from test_parser_training import case_of  # noqa: E402
 from test_retinaface import random_state  # noqa: E402
 
-from pipeline.weights import Layer  # noqa: E402
+from pipeline.weights import WeightStore  # noqa: E402
 from training import rebuild  # noqa: E402
 from training.data import parser_targets, upsampler_targets  # noqa: E402
 from training.data import quality as quality_data  # noqa: E402
@@ -142,7 +142,7 @@ def test_a_short_plan_runs_from_photographs_to_served_files(
     plan = Plan(stages, windows=3, start="cel.safetensors" if name in STYLES else None)
     written = rebuild.rebuild(name, folders, plan)
     assert all(path.exists() for path in written)
-    spec = Layer(folders.dirs.weights, folders.dirs.checkpoints).specs[name]
+    spec = WeightStore(folders.dirs.weights, folders.dirs.checkpoints).specs[name]
     assert spec.architecture == ("student" if name in STYLES else name)
     history = list(spec.recipe["history"])  # type: ignore[call-overload]
     assert [entry["from_step"] for entry in history] == [0, 2]

@@ -8,35 +8,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models import shipped_style
 from skimage import data
 
-from pipeline.domain import Engine, Picture
-from pipeline.engines import open_engine
 from pipeline.measure import psnr_db
 from pipeline.repair import GRAIN, repair
 from pipeline.scale import WorkingScale, working_scale
-from pipeline.settings import Options, Settings
-from pipeline.stylise import stylise
-from pipeline.weights import Layer
+from pipeline.settings import Options
+from pipeline.stylise import StylisedImage, stylise
 
-LAYER = Layer(Settings().weights_dir, Settings().checkpoints_dir)
-STYLE = LAYER.style(Options().style)
+STYLE = Options().style
 PHOTO = data.chelsea()  # 300x451
 
 
-@pytest.fixture(scope="module")
-def engines() -> tuple[Engine, Engine]:
-    return (
-        open_engine(LAYER, STYLE, "picture", Settings()),
-        open_engine(LAYER, STYLE, "code", Settings()),
-    )
-
-
-def draw(
-    engines: tuple[Engine, Engine], picture: np.ndarray, tile_px: int = 1024
-) -> tuple[Picture, int]:
+def draw(picture: np.ndarray, tile_px: int = 1024) -> StylisedImage:
     """Drawn at the photo's own size."""
-    return stylise(picture, picture.shape[1::-1], STYLE, *engines, tile_px)
+    return stylise(picture, picture.shape[1::-1], shipped_style(STYLE, tile_px))
 
 
 def working_size(width: int, height: int, working_px: int, detail: float) -> tuple[int, int]:
@@ -44,37 +31,32 @@ def working_size(width: int, height: int, working_px: int, detail: float) -> tup
     return WorkingScale(scale, "detail", "").size(width, height)
 
 
-def test_tiles_give_the_same_bytes_as_the_whole(engines: tuple[Engine, Engine]) -> None:
-    whole, one = draw(engines, PHOTO)
+def test_tiles_give_the_same_bytes_as_the_whole() -> None:
+    whole = draw(PHOTO)
     for tile_px in (256, 180):
-        tiled, many = draw(engines, PHOTO, tile_px)
-        assert many > one == 1
-        np.testing.assert_array_equal(tiled, whole)
+        tiled = draw(PHOTO, tile_px)
+        assert tiled.tiles > whole.tiles == 1
+        np.testing.assert_array_equal(tiled.pixels, whole.pixels)
 
 
 @given(height=st.integers(1, 150), width=st.integers(1, 210), tile_px=st.sampled_from([16, 37, 64]))
 @settings(max_examples=12, deadline=None)
-def test_tiles_of_any_size_give_the_same_bytes(
-    engines: tuple[Engine, Engine], height: int, width: int, tile_px: int
-) -> None:
+def test_tiles_of_any_size_give_the_same_bytes(height: int, width: int, tile_px: int) -> None:
     picture = PHOTO[40 : 40 + height, 60 : 60 + width]
-    whole, _ = draw(engines, picture)
-    np.testing.assert_array_equal(draw(engines, picture, tile_px)[0], whole)
+    np.testing.assert_array_equal(draw(picture, tile_px).pixels, draw(picture).pixels)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 2), (37, 61), (300, 5)])
-def test_any_size_comes_back_as_it_was(
-    engines: tuple[Engine, Engine], size: tuple[int, int]
-) -> None:
+def test_any_size_comes_back_as_it_was(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
     before = picture.copy()
-    drawn, _ = draw(engines, picture)
+    drawn = draw(picture).pixels
     assert drawn.shape == picture.shape and drawn.dtype == np.uint8
     np.testing.assert_array_equal(picture, before)
 
 
-def test_strength_blends_with_the_photo(engines: tuple[Engine, Engine]) -> None:
-    drawn, _ = draw(engines, PHOTO)
+def test_strength_blends_with_the_photo() -> None:
+    drawn = draw(PHOTO).pixels
     plain = {
         strength: repair(drawn, PHOTO, (), Options(strength=strength, post_sharpen_weight=0))[0]
         for strength in (0, 0.5, 1)

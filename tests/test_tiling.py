@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.tiling import plan
+from pipeline.tiling import tile_grid
 
 sides = st.integers(1, 40).map(lambda n: 4 * n)
 
@@ -17,7 +17,7 @@ sides = st.integers(1, 40).map(lambda n: 4 * n)
 @settings(max_examples=80, deadline=None)
 def test_cores_cover_every_pixel_once(height: int, width: int, tile: int, overlap: int) -> None:
     count = np.zeros((height, width), int)
-    for part in plan(height, width, tile, overlap, 4):
+    for part in tile_grid(height, width, tile, overlap, 4):
         count[part.core] += 1
         rows, columns = part.inputs
         assert (rows.stop - rows.start) % 4 == 0 and (columns.stop - columns.start) % 4 == 0
@@ -36,11 +36,11 @@ def test_a_local_filter_by_tiles_is_exact(height: int, width: int, tile: int, ra
         return cv2.boxFilter(part, cv2.CV_32F, (side, side), borderType=cv2.BORDER_CONSTANT)
 
     result = np.empty((height, width), np.float32)
-    for part in plan(height, width, tile, radius, 4):
+    for part in tile_grid(height, width, tile, radius, 4):
         result[part.core] = local(picture[part.inputs])[part.kept]
     np.testing.assert_array_equal(result, local(picture))
 
 
 def test_sides_must_be_multiples() -> None:
     with pytest.raises(ValueError, match="30x21"):
-        list(plan(21, 30, 16, 4, 4))
+        list(tile_grid(21, 30, 16, 4, 4))

@@ -11,8 +11,8 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape  # noqa: E402
 from pipeline.enlarge import PASSES, steepen  # noqa: E402
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape  # noqa: E402
 from training.data.tensors import to_picture, to_tensor  # noqa: E402
 from training.data.upsampler import (  # noqa: E402
     Batch,

@@ -15,7 +15,7 @@ from PIL import Image
 from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
-from pipeline.domain import WHOLE, Content, Photo, Picture, Plane
+from pipeline.domain import WHOLE, Content, GrayImage, Photo, RgbImage
 from pipeline.visible import content_of, extend, fill_transparent, with_bars
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +25,7 @@ STYLES = shipped_styles()
 HEIGHT, WIDTH = 240, 360
 
 
-def sample(name: str = "coffee", width: int = WIDTH, height: int = HEIGHT) -> Picture:
+def sample(name: str = "coffee", width: int = WIDTH, height: int = HEIGHT) -> RgbImage:
     with Image.open(ROOT / "samples" / f"{name}.jpg") as picture:
         return np.asarray(picture.convert("RGB").resize((width, height)))
 
@@ -37,7 +37,7 @@ def drawn(pixels: np.ndarray, **given: object) -> tuple[np.ndarray, Sidecar]:
     return np.asarray(Image.open(io.BytesIO(result.image))), result.sidecar
 
 
-def disc(height: int = HEIGHT, width: int = WIDTH) -> Plane:
+def disc(height: int = HEIGHT, width: int = WIDTH) -> GrayImage:
     """Alpha of a disc with a soft border."""
     plane = np.zeros((height, width), np.uint8)
     cv2.circle(plane, (width // 2, height // 2), height // 3, 255, -1)
@@ -134,7 +134,7 @@ BARS = {
 }
 
 
-def barred(pixels: Picture, name: str) -> tuple[Picture, tuple[slice, slice]]:
+def barred(pixels: RgbImage, name: str) -> tuple[RgbImage, tuple[slice, slice]]:
     (top, bottom, left, right), colour = BARS[name]
     height, width = pixels.shape[:2]
     made = cv2.copyMakeBorder(pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
@@ -189,14 +189,14 @@ def test_a_bar_is_found_where_the_picture_is_as_dark_as_it(name: str) -> None:
     assert content_of(given).of(given).shape == given[inside].shape
 
 
-def product() -> Picture:
+def product() -> RgbImage:
     """Something round before a white wall, touching none of the borders."""
     white = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     seen = disc()[..., None] / 255
     return np.rint(sample() * seen + white * (1 - seen)).astype(np.uint8)
 
 
-def bottle() -> Picture:
+def bottle() -> RgbImage:
     """A narrow neck with a flat top, a wide body that stands on the lower border."""
     made = np.full((HEIGHT, WIDTH, 3), 250, np.uint8)
     made[60:120, 160:200] = sample()[60:120, 160:200]
@@ -204,7 +204,7 @@ def bottle() -> Picture:
     return made
 
 
-def sky() -> Picture:
+def sky() -> RgbImage:
     """A white sky that pales into blue, over land."""
     made = sample().copy()
     shade = np.clip((np.arange(120) - 40) / 400, 0, 1)[:, None, None]

@@ -1,14 +1,16 @@
 """Who may call the HTTP API: API_AUTH of the environment, the template's parameter ApiAuth.
 
 ``token`` (also where API_AUTH is not set): whoever sends the secret that API_TOKEN_SECRET names in
-Secrets Manager. ``jwt`` and ``iam``: whoever API Gateway let through; that it asked is checked
-here once more. ``none``: anyone. Which routes are open to all, the routes themselves say.
+Secrets Manager, or the one before it, so that callers can change over one by one. ``jwt`` and
+``iam``: whoever API Gateway let through; that it asked is checked here once more. ``none``: anyone.
+Which routes are open to all, the routes themselves say.
 """
 
 from __future__ import annotations
 
 import hmac
 import os
+import time
 from collections.abc import Callable
 
 from adapters import logger
@@ -17,7 +19,10 @@ from adapters.http.request import Request
 from pipeline import Misconfigured, StoreUnavailable
 
 MODES = ("token", "jwt", "iam", "none")
-TOKEN_LIFE_S = 300  # a token that was changed is asked for after that
+TOKEN_LIFE_S = 300  # tokens are read again after that
+# or after that, for a token that is none of them: it may be newer. Guesses cost no more calls
+REFRESH_S = 30
+WRONG_TOKEN = "the token is not the right one, to the last character"
 
 Access = Callable[[Request], None]
 
@@ -30,7 +35,7 @@ def of_environment(request: Request) -> None:
     if mode not in MODES:
         raise Misconfigured(f"API_AUTH is {mode!r}; it is one of {', '.join(MODES)}")
     if mode == "token":
-        check_token(request, _secret())
+        _check_tokens_of_secret(request)
     elif mode != "none" and mode not in request.authorizer:
         raise Unauthorized(f"the call did not pass API Gateway's check ({mode})")
 
@@ -50,12 +55,24 @@ def with_token(token: str | None) -> Access:
 
 
 def check_token(request: Request, token: str) -> None:
-    """In a time that does not tell how much of it was right. Raises Unauthorized."""
+    """Raises Unauthorized."""
+    if not _is_one_of(_sent_token(request), (token,)):
+        raise Unauthorized(WRONG_TOKEN)
+
+
+def _sent_token(request: Request) -> str:
+    """Raises Unauthorized."""
     scheme, _, sent = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not sent:
         raise Unauthorized("a token is needed: Authorization: Bearer TOKEN")
-    if not hmac.compare_digest(sent.encode("utf-8", "replace"), token.encode()):
-        raise Unauthorized("the token is not the right one, to the last character")
+    return sent
+
+
+def _is_one_of(sent: str, tokens: tuple[str, ...]) -> bool:
+    """In a time that does not tell how much of it was right."""
+    data = sent.encode("utf-8", "replace")
+    matches = [hmac.compare_digest(data, token.encode()) for token in tokens]
+    return any(matches)
 
 
 def warn_if_open() -> None:
@@ -69,20 +86,58 @@ def docs_are_open() -> bool:
     return os.environ.get("API_DOCS", "on") == "on"
 
 
-def _secret() -> str:
+def _check_tokens_of_secret(request: Request) -> None:
     name = os.environ.get("API_TOKEN_SECRET")
     if not name:
         raise Misconfigured("API_TOKEN_SECRET is not set: nobody can be let in")
+    tokens = _secret.tokens(name, TOKEN_LIFE_S)
+    sent = _sent_token(request)
+    if not _is_one_of(sent, tokens) and not _is_one_of(sent, _secret.tokens(name, REFRESH_S)):
+        raise Unauthorized(WRONG_TOKEN)
+
+
+class _Secret:
+    """The tokens of a secret, kept for a while."""
+
+    def __init__(self) -> None:
+        self._name: str | None = None
+        self._tokens: tuple[str, ...] = ()
+        self._read_at_s = 0.0
+
+    def tokens(self, name: str, max_age_s: float) -> tuple[str, ...]:
+        """The current one and, after a change, the one before.
+
+        Raises:
+            StoreUnavailable: the secret cannot be read.
+            Misconfigured: it is empty.
+        """
+        now_s = time.monotonic()
+        if name != self._name or now_s - self._read_at_s >= max_age_s:
+            self._tokens = _read_tokens(name)
+            self._name, self._read_at_s = name, now_s
+        return self._tokens
+
+
+_secret = _Secret()
+
+
+def _read_tokens(name: str) -> tuple[str, ...]:
     from aws_lambda_powertools.utilities import parameters
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
+    def read(stage: str) -> str:
+        secret = parameters.get_secret(name, force_fetch=True, VersionStage=stage)
+        return str(secret).strip()  # whoever wrote it by hand may have left a line break behind it
+
     try:
-        secret = parameters.get_secret(name, max_age=TOKEN_LIFE_S)
+        current = read("AWSCURRENT")
     except GetParameterError as error:
         # the exception's own text is a stranger's
         raise StoreUnavailable("the secret of the API's token cannot be read") from error
-    # whoever wrote it by hand may have left a line break behind it
-    token = str(secret).strip()
-    if not token:
+    if not current:
         raise Misconfigured("the secret of the API's token is empty")
-    return token
+    try:
+        previous = read("AWSPREVIOUS")
+    except GetParameterError:  # the secret was never changed
+        previous = ""
+    return (current, previous) if previous else (current,)

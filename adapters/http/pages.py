@@ -14,6 +14,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from adapters.errors import UnknownRoute
+from adapters.http.bundle import bundle
 from adapters.http.request import JSON, Request
 
 WEB = Path(__file__).resolve().parents[2] / "web"
@@ -35,6 +36,7 @@ REVALIDATED = "no-cache"  # kept, but asked for again each time; the answer is m
 A_WHILE = "private, max-age=300"
 A_DAY = "public, max-age=86400"
 THUMBNAILS = "thumbnails"
+BUNDLE = "bundle.js"  # all modules of the page as one file, put together when it is asked for
 
 SWAGGER_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Kirei: HTTP API</title>
@@ -78,10 +80,15 @@ class Pages:
 
     def file(self, name: str) -> Page:
         """in: a path below the folder, with slashes. Raises UnknownRoute."""
+        if name == BUNDLE:
+            return Page(bundle("main", self._module).encode(), TYPES[".js"], True)
         if name not in self._files:
             raise UnknownRoute(f"there is no file {name}")
         path = self._files[name]
         return Page(path.read_bytes(), TYPES[path.suffix], path.suffix in COMPRESSIBLE)
+
+    def _module(self, name: str) -> str:
+        return self._files[f"{name}.js"].read_text()
 
 
 def swagger(name: str) -> Page:

@@ -1,22 +1,29 @@
-"""Faces that stay themselves: found, aligned, parsed, refined, drawn, and found again."""
+"""Faces that stay themselves: detected, aligned, parsed, refined, drawn, and found again."""
 
 from __future__ import annotations
 
-from pipeline.faces.check import looked_at_again
-from pipeline.faces.find import find_faces
-from pipeline.faces.place import Found, largest_face_px
-from pipeline.faces.redraw import Brush, redraw_faces
+from pipeline.faces.analysis import analyse_faces
+from pipeline.faces.detect import FaceDetector
+from pipeline.faces.face import DetectedFace, largest_face_px
+from pipeline.faces.landmarks import measure_landmark_shift
+from pipeline.faces.models import FaceCache, FaceModels, photo_key
+from pipeline.faces.parse import FaceParser
+from pipeline.faces.redraw import FaceRedrawer, redraw_faces
 from pipeline.faces.refine import refine_faces
-from pipeline.faces.tools import FaceTools, Landmarks, photo_key
+from pipeline.faces.styliser import FaceDrawer, FaceStyliser
 
 __all__ = [
-    "Brush",
-    "FaceTools",
-    "Found",
-    "Landmarks",
-    "find_faces",
+    "DetectedFace",
+    "FaceCache",
+    "FaceDetector",
+    "FaceDrawer",
+    "FaceModels",
+    "FaceParser",
+    "FaceRedrawer",
+    "FaceStyliser",
+    "analyse_faces",
     "largest_face_px",
-    "looked_at_again",
+    "measure_landmark_shift",
     "photo_key",
     "redraw_faces",
     "refine_faces",

@@ -1,6 +1,6 @@
-"""Between a photo and the square in which every face lies alike: the way there and back.
+"""Alignment: between a photo and the square in which every face lies alike.
 
-Places are measured from the picture's corner, so that the middle of the first pixel is at
+Points are measured from the picture's corner, so that the centre of the first pixel is at
 (0.5, 0.5); a matrix is 2x3 and takes (x, y, 1) to (x, y).
 """
 
@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 
 Matrix = NDArray[np.float64]
 Points = Sequence[tuple[float, float]] | NDArray[np.float64]
 
 # Where the five landmarks lie in the aligned square, in units of its side: eyes, nose tip and
 # mouth corners, left to right as seen. The proportions are those that ArcFace made usual; the
-# square is wider, so that it takes in hair, ears and chin, of which the parser knows.
+# square is wider, so that it takes in hair, ears and chin, which the parser knows.
 TEMPLATE = np.array(
     [
         (0.3799, 0.4460),
@@ -34,67 +34,90 @@ TEMPLATE = np.array(
 ALIGNED_PX = 256  # side of the aligned square as it is parsed
 FACE_SHARE = 0.5  # of that side: how wide a face is
 EYES_SHARE = float(TEMPLATE[1, 0] - TEMPLATE[0, 0])  # and how far its eyes are apart
-SKIPS = 0.75  # a scale under which interpolation between neighbours leaves pixels out
+MIN_LINEAR_SCALE = 0.75  # below it, interpolation between neighbours would skip pixels
 
 
-def alignment(landmarks: Points, side_px: int) -> Matrix:
-    """in: five landmarks in pixels of a photo; out: the similarity (turn, one scale, shift) that
-    brings them nearest to the template in a square of ``side_px``, by least squares.
+def estimate_similarity(landmarks: Points, side_px: int) -> Matrix:
+    """The similarity transform (rotation, one scale, translation) that brings five landmarks
+    nearest to the template, by least squares.
 
-    Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
-    IEEE PAMI 13(4), 1991; in the plane it is one complex division, and never mirrors. Raises
-    ValueError for landmarks that are no numbers, lie in one place or fit no turn.
+    S. Umeyama, "Least-squares estimation of transformation parameters between two point
+    patterns", IEEE PAMI 13(4), 1991; in the plane it is one complex division, and never mirrors.
+
+    Args:
+        landmarks: (5, 2), x and y in pixels of a photo, in the order of TEMPLATE.
+        side_px: Side of the aligned square.
+
+    Returns:
+        The 2x3 matrix from the photo to the square.
+
+    Raises:
+        ValueError: The landmarks are not finite, coincide, or do not lie as those of a face do.
     """
     points = np.asarray(landmarks, np.float64)
     if points.shape != TEMPLATE.shape or not np.isfinite(points).all():
         raise ValueError(f"five landmarks of finite numbers are needed, not {points.tolist()}")
-    wanted = TEMPLATE * side_px
-    from_middle, to_middle = points.mean(0), wanted.mean(0)
-    given = (points - from_middle) @ (1, 1j)
-    spread = float((abs(given) ** 2).sum())
+    target = TEMPLATE * side_px
+    source_mean, target_mean = points.mean(0), target.mean(0)
+    source = (points - source_mean) @ (1, 1j)
+    spread = float((abs(source) ** 2).sum())
     if spread < 1e-6:
         raise ValueError("the landmarks lie in one place")
-    turn = complex((given.conj() @ ((wanted - to_middle) @ (1, 1j))) / spread)
-    if abs(turn) * math.sqrt(spread) < 1e-3 * side_px:
+    rotation = complex((source.conj() @ ((target - target_mean) @ (1, 1j))) / spread)
+    if abs(rotation) * math.sqrt(spread) < 1e-3 * side_px:
         raise ValueError("the landmarks do not lie as those of a face do")
-    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    return np.column_stack([linear, to_middle - linear @ from_middle])
+    linear = np.array([[rotation.real, -rotation.imag], [rotation.imag, rotation.real]])
+    return np.column_stack([linear, target_mean - linear @ source_mean])
 
 
-def inverse(matrix: Matrix) -> Matrix:
-    """The way back: ``moved(moved(points, matrix), inverse(matrix))`` are the points again."""
+def invert_affine(matrix: Matrix) -> Matrix:
+    """The 2x3 matrix that undoes ``matrix``."""
     linear = np.linalg.inv(matrix[:, :2])
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
 
-def moved(points: Points, matrix: Matrix) -> NDArray[np.float64]:
+def compose_affine(first: Matrix, then: Matrix) -> Matrix:
+    """The 2x3 matrix that applies ``first``, then ``then``."""
+    return np.column_stack([then[:, :2] @ first[:, :2], then[:, :2] @ first[:, 2] + then[:, 2]])
+
+
+def transform_points(points: Points, matrix: Matrix) -> NDArray[np.float64]:
     """float64 (N, 2): the points where the matrix puts them."""
     return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
 
-def scale_of(matrix: Matrix) -> float:
-    """How many pixels a pixel becomes."""
+def affine_scale(matrix: Matrix) -> float:
+    """How many pixels a pixel becomes along a side."""
     return float(math.hypot(matrix[0, 0], matrix[1, 0]))
 
 
-def crop(pixels: Picture, matrix: Matrix, side_px: int) -> Picture:
-    """in: uint8 (H, W, 3) and the matrix from it to the square; out: uint8 (side, side, 3).
+def crop(pixels: RgbImage, matrix: Matrix, side_px: int) -> RgbImage:
+    """Cuts the aligned square out of a photo.
 
-    Beyond the picture its border goes on. Where the square has fewer pixels than the photo,
-    they are averages of all that they stand for.
+    Beyond the photo its border goes on. Where the square has fewer pixels than the photo, they
+    are averages of all that they stand for.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+        matrix: 2x3, from the photo to the square.
+        side_px: Side of the square.
+
+    Returns:
+        uint8 (side_px, side_px, 3) RGB.
     """
     height, width = pixels.shape[:2]
-    corners = moved([(0, 0), (side_px, 0), (side_px, side_px), (0, side_px)], inverse(matrix))
-    scale = min(1.0, scale_of(matrix))
+    square = [(0, 0), (side_px, 0), (side_px, side_px), (0, side_px)]
+    corners = transform_points(square, invert_affine(matrix))
+    scale = min(1.0, affine_scale(matrix))
     margin = 2 / scale
     left, right = _span(corners[:, 0], margin, width)
     top, bottom = _span(corners[:, 1], margin, height)
     part = pixels[top:bottom, left:right]
-    if scale < SKIPS:
+    if scale < MIN_LINEAR_SCALE:
         size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
         part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     # from the reduced part to the photo, then to the square
-    back = np.array(
+    part_to_photo = np.array(
         [
             [(right - left) / part.shape[1], 0, left],
             [0, (bottom - top) / part.shape[0], top],
@@ -103,15 +126,15 @@ def crop(pixels: Picture, matrix: Matrix, side_px: int) -> Picture:
     )
     return cv2.warpAffine(
         part,
-        by_middles(matrix @ back),
+        to_pixel_centres(matrix @ part_to_photo),
         (side_px, side_px),
         flags=cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REPLICATE,
     )
 
 
-def by_middles(matrix: Matrix) -> Matrix:
-    """The same matrix for OpenCV, whose pixels have whole numbers in their middles."""
+def to_pixel_centres(matrix: Matrix) -> Matrix:
+    """The same matrix for OpenCV, whose pixels have their centres at whole numbers."""
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     return shifted

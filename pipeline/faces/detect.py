@@ -1,7 +1,7 @@
-"""Where the faces are: boxes, scores and five landmarks, found at one scale or two.
+"""The face detector: boxes, scores and five landmarks, found at one scale or two.
 
-After J. Deng et al., "RetinaFace: single-shot multi-level face localisation in the wild", CVPR
-2020: a network answers for every prior, a square of known place and size, how a face lies to it.
+J. Deng et al., "RetinaFace: single-shot multi-level face localisation in the wild", CVPR 2020:
+for every prior, a square of known position and size, the network answers how a face lies to it.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Engine, Face, Picture, WeightSpec
-from pipeline.networks import to_planes
+from pipeline.domain import Face, RgbImage
+from pipeline.model import Model
 
 Array = NDArray[np.float32]
 
-CAP_PX = 640  # longer side at which a photo is looked at
-FINE_CAP_PX = 1280  # and at which, where small faces may be, it is looked at again
+COARSE_SIDE_PX = 640  # longer side of the first, coarse pass
+FINE_SIDE_PX = 1280  # longer side at which parts that may hold small faces are passed again
 MULTIPLE_PX = 32  # of the sides that the network takes
-LEVELS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))  # steps and sizes of the priors, px
+PRIOR_LEVELS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))  # stride and sizes, px
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
-LEAST_SCORE = 0.5
-HINT_SCORE = 0.2  # of what may be a face: too small for the first look, or in bad light
-SMALL_PX = 32  # a face under it is better seen at the finer scale
-OVERLAP = 0.4  # intersection over union from which two boxes are one face
-VOTE_OVERLAP = 0.6  # and from which both have a say in where it lies
-LEAST_FACE_PX = 4  # at the scale at which it was found
-MOST_FACES = 100  # the largest
-MOST_CANDIDATES = 4000  # the best that suppression looks at
-STRAY = 0.5  # of the box's sides: how far outside it a landmark may lie
-PADDING = (123, 117, 104)  # the mean of the pictures that RetinaFace learned from
+MIN_SCORE = 0.5
+MIN_WEAK_SCORE = 0.2  # of a weak detection: too small for the coarse pass, or in bad light
+SMALL_FACE_PX = 32  # a smaller face is better seen at the finer scale
+NMS_IOU = 0.4  # intersection over union from which on two boxes are one face
+VOTING_IOU = 0.6  # and from which on both are averaged
+MIN_FACE_PX = 4  # at the scale of the pass
+MAX_FACES = 100  # the largest
+PRE_NMS_TOP_K = 4000
+MAX_LANDMARK_OVERHANG = 0.5  # of the box's sides: how far outside it a landmark may lie
+PADDING = (123, 117, 104)  # the mean of the images that RetinaFace learned from
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class Detections:
     """Boxes (N, 4: left, top, right, bottom), scores (N,), landmarks (N, 5, 2), in px."""
 
     boxes: Array
     scores: Array
     landmarks: Array
 
-    def __getitem__(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Candidates:
-        return Candidates(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
+    def __getitem__(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Detections:
+        return Detections(self.boxes[chosen], self.scores[chosen], self.landmarks[chosen])
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -55,170 +55,198 @@ class Candidates:
         width, height = (self.boxes[:, 2:] - self.boxes[:, :2]).T
         return np.sqrt(np.maximum(width, 0) * np.maximum(height, 0))
 
-    def moved(self, scale: tuple[float, float], offset: tuple[float, float]) -> Candidates:
+    def rescaled(self, scale: tuple[float, float], offset: tuple[float, float]) -> Detections:
         """Every point divided by ``scale``, then moved by ``offset``; both as x, y."""
-        by, to = np.array(scale, np.float32), np.array(offset, np.float32)
-        boxes = (self.boxes.reshape(-1, 2, 2) / by + to).reshape(-1, 4)
-        return Candidates(boxes, self.scores, self.landmarks / by + to)
+        divisor, shift = np.array(scale, np.float32), np.array(offset, np.float32)
+        boxes = (self.boxes.reshape(-1, 2, 2) / divisor + shift).reshape(-1, 4)
+        return Detections(boxes, self.scores, self.landmarks / divisor + shift)
 
 
-def detect(
-    pixels: Picture,
-    spec: WeightSpec,
-    engine: Engine,
-    *,
-    cap_px: int = CAP_PX,
-    fine_cap_px: int = FINE_CAP_PX,
-    least_score: float = LEAST_SCORE,
-) -> tuple[Face, ...]:
-    """in: uint8 (H, W, 3) RGB of any size, and an opened network of the kind "detector";
-    out: the faces, in pixels of ``pixels``, largest first, MOST_FACES at most. Never fails.
+class FaceDetector:
+    """A network of the kind "detector" on images of any size.
 
-    The photo is looked at with its longer side reduced to ``cap_px``. If it is larger than that,
-    and something was seen with a score of HINT_SCORE or more that is smaller than SMALL_PX, then
-    the part of the photo that holds all such hints is looked at again, at the scale that brings
-    the longer side of the whole to ``fine_cap_px``: a photo without a hint pays nothing for it,
-    one with few hints in one place little. Boxes are cut at the photo's borders; a landmark of a
-    face that a border cuts may lie outside.
+    Args:
+        model: The network.
+        coarse_side_px: Longer side of the image in the coarse pass.
+        fine_side_px: Longer side of the whole image in the fine pass.
     """
-    height, width = pixels.shape[:2]
-    longer = max(height, width)
-    found, first_scale = _look(pixels, spec, engine, cap_px / longer, min(least_score, HINT_SCORE))
-    hints = found[found.sides * first_scale < SMALL_PX]
-    found = found[found.scores >= least_score]
-    if longer > cap_px and len(hints):
-        fine = _look_closer(pixels, spec, engine, hints, fine_cap_px / longer, least_score)
-        small = fine.sides * first_scale < 2 * SMALL_PX
-        found = _joined(fine[small], found)
-    found = plausible(found, width, height)
-    order = np.argsort(-found.sides, kind="stable")[:MOST_FACES]
-    return tuple(_faces(found[order]))
 
+    def __init__(
+        self,
+        model: Model,
+        coarse_side_px: int = COARSE_SIDE_PX,
+        fine_side_px: int = FINE_SIDE_PX,
+    ) -> None:
+        self.model = model
+        self.coarse_side_px = coarse_side_px
+        self.fine_side_px = fine_side_px
 
-def _look(
-    pixels: Picture, spec: WeightSpec, engine: Engine, scale: float, least_score: float
-) -> tuple[Candidates, float]:
-    """What is found in a picture reduced to ``scale`` (from 1 on: as it is), in px of
-    ``pixels``; and the scale that it had.
-    """
-    height, width = pixels.shape[:2]
-    scale = min(1.0, scale)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    seen = pixels
-    if size != (width, height):
-        seen = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    below, right = (-side % MULTIPLE_PX for side in seen.shape[:2])
-    if below or right:
-        seen = cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_CONSTANT, value=PADDING)
-    values = engine.run({"picture": to_planes(seen, spec.input_range)})[0]
-    found = suppress(decode(values, seen.shape[0], seen.shape[1], least_score))
-    found = found[found.sides >= LEAST_FACE_PX]
-    return found.moved((size[0] / width, size[1] / height), (0, 0)), scale
+    def detect(self, pixels: RgbImage, min_score: float = MIN_SCORE) -> tuple[Face, ...]:
+        """Finds faces, largest first, MAX_FACES at most. Never fails for an image.
 
+        The coarse pass sees the whole image reduced. If it was reduced, and something smaller than
+        SMALL_FACE_PX scored MIN_WEAK_SCORE or more, the part of the image that holds all such
+        weak detections is passed again at the finer scale: an image without any costs nothing
+        more. Boxes are cut at the image's borders; a landmark of a face that a border cuts may lie
+        outside.
 
-def _look_closer(
-    pixels: Picture,
-    spec: WeightSpec,
-    engine: Engine,
-    hints: Candidates,
-    scale: float,
-    least_score: float,
-) -> Candidates:
-    """What is found in the part of the photo that holds the hints, and around each the twice of
-    its size, at the finer scale.
-    """
-    height, width = pixels.shape[:2]
-    margin = 2 * float(hints.sides.max())
-    left, top = np.maximum(hints.boxes[:, :2].min(0) - margin, 0).astype(int)
-    right, bottom = np.minimum(hints.boxes[:, 2:].max(0) + margin, (width, height)).astype(int)
-    part = pixels[top:bottom, left:right]
-    found, _ = _look(part, spec, engine, scale, least_score)
-    return found.moved((1, 1), (float(left), float(top)))
+        Args:
+            pixels: uint8 (H, W, 3) RGB of any size.
+            min_score: The least score of a face, 0..1.
+
+        Returns:
+            The faces, in pixels of ``pixels``.
+
+        Raises:
+            WeightsInvalid, EngineUnavailable: The model cannot be opened.
+        """
+        height, width = pixels.shape[:2]
+        longer = max(height, width)
+        faces, scale = self._pass(
+            pixels, self.coarse_side_px / longer, min(min_score, MIN_WEAK_SCORE)
+        )
+        weak = faces[faces.sides * scale < SMALL_FACE_PX]
+        faces = faces[faces.scores >= min_score]
+        if longer > self.coarse_side_px and len(weak):
+            fine = self._fine_pass(pixels, weak, min_score)
+            small = fine.sides * scale < 2 * SMALL_FACE_PX
+            faces = _joined(fine[small], faces)
+        faces = plausible(faces, width, height)
+        order = np.argsort(-faces.sides, kind="stable")[:MAX_FACES]
+        return tuple(_to_faces(faces[order]))
+
+    def _pass(self, pixels: RgbImage, scale: float, min_score: float) -> tuple[Detections, float]:
+        """Detections in the image reduced to ``scale`` (from 1 on: as it is), in px of
+        ``pixels``; and the scale that it had.
+        """
+        height, width = pixels.shape[:2]
+        scale = min(1.0, scale)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = pixels
+        if size != (width, height):
+            image = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        below, right = (-side % MULTIPLE_PX for side in image.shape[:2])
+        if below or right:
+            image = cv2.copyMakeBorder(
+                image, 0, below, 0, right, cv2.BORDER_CONSTANT, value=PADDING
+            )
+        outputs = self.model.run({"picture": self.model.planes(image)})[0]
+        faces = nms(decode_boxes(outputs, image.shape[0], image.shape[1], min_score))
+        faces = faces[faces.sides >= MIN_FACE_PX]
+        return faces.rescaled((size[0] / width, size[1] / height), (0, 0)), scale
+
+    def _fine_pass(self, pixels: RgbImage, weak: Detections, min_score: float) -> Detections:
+        """Detections in the part that holds the weak ones, and around each twice its size."""
+        height, width = pixels.shape[:2]
+        margin = 2 * float(weak.sides.max())
+        left, top = np.maximum(weak.boxes[:, :2].min(0) - margin, 0).astype(int)
+        right, bottom = np.minimum(weak.boxes[:, 2:].max(0) + margin, (width, height)).astype(int)
+        part = pixels[top:bottom, left:right]
+        faces, _ = self._pass(part, self.fine_side_px / max(height, width), min_score)
+        return faces.rescaled((1, 1), (float(left), float(top)))
 
 
 @lru_cache(maxsize=8)
 def priors(height: int, width: int) -> Array:
-    """(P, 3): x and y of the centre and the side of every prior, in px, of a picture whose sides
-    are multiples of 32; in the order of the network's answers.
+    """The priors of an image, in the order of the network's outputs.
+
+    Args:
+        height, width: Sides of the image, multiples of 32.
+
+    Returns:
+        (P, 3): x and y of the centre and the side, in px.
     """
-    found = []
-    for step, sizes in LEVELS:
-        y, x = np.mgrid[: height // step, : width // step] * step + step / 2
-        for_size = [np.stack([x, y, np.full(x.shape, size)], -1) for size in sizes]
-        found.append(np.stack(for_size, 2).reshape(-1, 3))
-    return np.concatenate(found).astype(np.float32)
+    levels = []
+    for stride, sizes in PRIOR_LEVELS:
+        y, x = np.mgrid[: height // stride, : width // stride] * stride + stride / 2
+        by_size = [np.stack([x, y, np.full(x.shape, size)], -1) for size in sizes]
+        levels.append(np.stack(by_size, 2).reshape(-1, 3))
+    return np.concatenate(levels).astype(np.float32)
 
 
-def decode(values: Array, height: int, width: int, least_score: float) -> Candidates:
-    """in: (P, 15), what the network answers to a picture of that size; out: the priors of
-    ``least_score`` or more as boxes and landmarks, best first, MOST_CANDIDATES at most.
-    Answers that are not finite are passed over.
+def decode_boxes(outputs: Array, height: int, width: int, min_score: float) -> Detections:
+    """Turns the network's outputs into boxes and landmarks.
+
+    Args:
+        outputs: (P, 15) for an image of that size: offsets of centre and size, score, offsets of
+            five landmarks, for each of ``priors``. Rows that are not finite are dropped.
+        height, width: Sides of the image.
+        min_score: Priors below it are dropped.
+
+    Returns:
+        Best first, PRE_NMS_TOP_K at most.
     """
-    chosen = np.flatnonzero(values[:, 4] >= least_score)
-    order = np.argsort(-values[chosen, 4], kind="stable")[:MOST_CANDIDATES]
-    prior, value = priors(height, width)[chosen[order]], values[chosen[order]]
-    finite = np.isfinite(value).all(1)
-    prior, value = prior[finite], value[finite]
+    chosen = np.flatnonzero(outputs[:, 4] >= min_score)
+    order = np.argsort(-outputs[chosen, 4], kind="stable")[:PRE_NMS_TOP_K]
+    prior, output = priors(height, width)[chosen[order]], outputs[chosen[order]]
+    finite = np.isfinite(output).all(1)
+    prior, output = prior[finite], output[finite]
     side = prior[:, 2:]
-    centre = prior[:, :2] + value[:, :2] * CENTRE_VARIANCE * side
-    # e^12 times a prior is far beyond any picture: what is larger would be infinite
-    half = side * np.exp(np.minimum(value[:, 2:4] * SIZE_VARIANCE, 12)) / 2
-    points = prior[:, None, :2] + value[:, 5:].reshape(-1, 5, 2) * CENTRE_VARIANCE * side[:, None]
-    return Candidates(np.concatenate([centre - half, centre + half], 1), value[:, 4], points)
+    centre = prior[:, :2] + output[:, :2] * CENTRE_VARIANCE * side
+    # e^12 times a prior is far beyond any image: what is larger would be infinite
+    half = side * np.exp(np.minimum(output[:, 2:4] * SIZE_VARIANCE, 12)) / 2
+    offsets = output[:, 5:].reshape(-1, 5, 2)
+    points = prior[:, None, :2] + offsets * CENTRE_VARIANCE * side[:, None]
+    return Detections(np.concatenate([centre - half, centre + half], 1), output[:, 4], points)
 
 
-def suppress(found: Candidates) -> Candidates:
-    """Of boxes that overlap by more than OVERLAP the first alone (greedy non-maximum
-    suppression of candidates that come best first), its box and landmarks the mean of all that
-    overlap it by VOTE_OVERLAP, weighted by their scores: priors see one face a little
-    differently, and what one says changes when the photo moves by a few pixels.
+def nms(faces: Detections) -> Detections:
+    """Greedy non-maximum suppression with box voting.
+
+    Of boxes that overlap by more than NMS_IOU the first is kept. Its box and landmarks become the
+    mean of all that overlap it by VOTING_IOU, weighted by their scores: priors see one face a
+    little differently, and what one of them says changes when the photo moves by a few pixels.
 
     Source of the mean: V. Bazarevsky et al., "BlazeFace: sub-millisecond neural face detection
     on mobile GPUs", 2019, section 3.5.
+
+    Args:
+        faces: Detections, best first.
     """
-    left, top, right, bottom = found.boxes.T
+    left, top, right, bottom = faces.boxes.T
     area = np.maximum(right - left, 0) * np.maximum(bottom - top, 0)
-    kept, boxes, landmarks = [], found.boxes.copy(), found.landmarks.copy()
-    waiting = np.arange(len(found))
-    while len(waiting):
-        one, others = waiting[0], waiting[1:]
-        kept.append(one)
-        wide = np.minimum(right[one], right[others]) - np.maximum(left[one], left[others])
-        high = np.minimum(bottom[one], bottom[others]) - np.maximum(top[one], top[others])
-        both = np.maximum(wide, 0) * np.maximum(high, 0)
-        either = area[one] + area[others] - both
-        voters = np.append(one, others[both > VOTE_OVERLAP * either])
-        shares = found.scores[voters] / max(float(found.scores[voters].sum()), 1e-6)
-        boxes[one] = shares @ found.boxes[voters]
-        landmarks[one] = np.tensordot(shares, found.landmarks[voters], 1)
-        waiting = others[both <= OVERLAP * either]
-    return Candidates(boxes, found.scores, landmarks)[np.array(kept, np.intp)]
+    kept, boxes, landmarks = [], faces.boxes.copy(), faces.landmarks.copy()
+    remaining = np.arange(len(faces))
+    while len(remaining):
+        best, others = remaining[0], remaining[1:]
+        kept.append(best)
+        width = np.minimum(right[best], right[others]) - np.maximum(left[best], left[others])
+        height = np.minimum(bottom[best], bottom[others]) - np.maximum(top[best], top[others])
+        intersection = np.maximum(width, 0) * np.maximum(height, 0)
+        union = area[best] + area[others] - intersection
+        voters = np.append(best, others[intersection > VOTING_IOU * union])
+        shares = faces.scores[voters] / max(float(faces.scores[voters].sum()), 1e-6)
+        boxes[best] = shares @ faces.boxes[voters]
+        landmarks[best] = np.tensordot(shares, faces.landmarks[voters], 1)
+        remaining = others[intersection <= NMS_IOU * union]
+    return Detections(boxes, faces.scores, landmarks)[np.array(kept, np.intp)]
 
 
-def _joined(fine: Candidates, coarse: Candidates) -> Candidates:
-    """Both, and of one face that both have the finer."""
+def _joined(fine: Detections, coarse: Detections) -> Detections:
+    """Both; of a face that both have, the finer."""
     pairs = ((fine.boxes, coarse.boxes), (fine.scores, coarse.scores))
     boxes, scores = (np.concatenate(pair) for pair in pairs)
     landmarks = np.concatenate([fine.landmarks, coarse.landmarks])
-    return suppress(Candidates(boxes, scores, landmarks))
+    return nms(Detections(boxes, scores, landmarks))
 
 
-def plausible(found: Candidates, width: int, height: int) -> Candidates:
-    """The boxes cut at the picture's borders; without those that are then empty or have
-    landmarks further outside the box than STRAY of its sides.
+def plausible(faces: Detections, width: int, height: int) -> Detections:
+    """Cuts the boxes at the image's borders; drops those that are then empty or have landmarks
+    further outside the box than MAX_LANDMARK_OVERHANG of its sides.
     """
-    size = found.boxes[:, 2:] - found.boxes[:, :2]
-    least = (found.boxes[:, :2] - STRAY * size)[:, None]
-    most = (found.boxes[:, 2:] + STRAY * size)[:, None]
-    inside = ((found.landmarks >= least) & (found.landmarks <= most)).all((1, 2))
+    overhang = MAX_LANDMARK_OVERHANG * (faces.boxes[:, 2:] - faces.boxes[:, :2])
+    low = (faces.boxes[:, :2] - overhang)[:, None]
+    high = (faces.boxes[:, 2:] + overhang)[:, None]
+    inside = ((faces.landmarks >= low) & (faces.landmarks <= high)).all((1, 2))
     limits = np.array([width, height, width, height], np.float32)
-    cut = Candidates(np.clip(found.boxes, 0, limits), found.scores, found.landmarks)
+    cut = Detections(np.clip(faces.boxes, 0, limits), faces.scores, faces.landmarks)
     return cut[inside & (cut.sides > 0)]
 
 
-def _faces(found: Candidates) -> list[Face]:
+def _to_faces(detections: Detections) -> list[Face]:
     faces = []
-    for box, score, points in zip(found.boxes, found.scores, found.landmarks, strict=True):
+    rows = zip(detections.boxes, detections.scores, detections.landmarks, strict=True)
+    for box, score, points in rows:
         left, top, right, bottom = (float(value) for value in box)
         landmarks = tuple((float(x), float(y)) for x, y in points)
         faces.append(Face((left, top, right, bottom), float(score), landmarks))

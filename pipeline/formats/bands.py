@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pipeline.domain import Plane
+from pipeline.domain import GrayImage
 from pipeline.formats.colour import Warn
 from pipeline.formats.samples import Samples, levelled
 
@@ -22,7 +22,7 @@ def colours_mode(mode: str) -> str:
 
 def bands(
     image: Image.Image, warn: Warn, *, as_counted: bool = False
-) -> tuple[Image.Image | Samples, Plane | None]:
+) -> tuple[Image.Image | Samples, GrayImage | None]:
     """Colours as L, RGB, CMYK or LAB of 8 bits, or grey of more as Samples; and alpha.
 
     ``as_counted``: 16 bits are 16 bits, however small the largest value is.
@@ -50,7 +50,7 @@ def bands(
 
 def first_shown(
     image: Image.Image, warn: Warn, *, as_counted: bool = False
-) -> tuple[Image.Image | Samples, Plane | None]:
+) -> tuple[Image.Image | Samples, GrayImage | None]:
     """The bands of the first frame of a loaded picture; of an animation that fades in, those of the
     first frame that is not wholly transparent.
     """

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.formats.colour import Colour
 from pipeline.formats.samples import Numbers, Samples
 from pipeline.formats.transfer import hlg_display, linear_to_srgb, srgb_to_linear
@@ -31,7 +31,7 @@ PEAK_QUANTILE, PEAK_SAMPLES = 0.999, 1_000_000
 COMPRESSED_FROM = 0.94
 
 
-def to_srgb(samples: Samples, colour: Colour) -> Picture:
+def to_srgb(samples: Samples, colour: Colour) -> RgbImage:
     """in: samples of one or three channels and what they mean; out: uint8 (H, W, 3), sRGB.
 
     Tone map: light up to KNEE of diffuse white (203 nits) is kept, what is brighter follows
@@ -108,7 +108,7 @@ def _rolled_off(planes: Planes, peak: float) -> Planes:
     return [plane * scale for plane in planes]
 
 
-def _coded(planes: Planes, limits: list[float]) -> Picture:
+def _coded(planes: Planes, limits: list[float]) -> RgbImage:
     """Light to coded 8 bits, colours outside the gamut brought in."""
     coding, borders = _tables()
     steps = [_steps(plane) for plane in planes]

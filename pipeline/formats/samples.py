@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Plane
+from pipeline.domain import GrayImage
 from pipeline.formats.colour import Warn
 
 Numbers = NDArray[Any]  # of any kind
@@ -138,7 +138,7 @@ def _floats(values: Numbers, warn: Warn, stated: tuple[float, float] | None) -> 
     return Samples(values, black, white)
 
 
-def alpha_plane(values: Numbers, greatest: float) -> Plane:
+def alpha_plane(values: Numbers, greatest: float) -> GrayImage:
     """Opacity of any depth to 0..255."""
     scaled = np.nan_to_num(values.astype(np.float32)) * np.float32(255 / greatest)
     return np.asarray(np.rint(scaled.clip(0, 255)), np.uint8)

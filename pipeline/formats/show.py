@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.formats import icc
 from pipeline.formats.colour import Colour, Warn
 from pipeline.formats.convert import to_srgb
@@ -16,7 +16,7 @@ BAND_ROWS = 256  # of a picture on its way from Pillow
 
 def in_srgb(
     colours: Image.Image | Samples, colour: Colour, warn: Warn
-) -> tuple[Picture, str | None]:
+) -> tuple[RgbImage, str | None]:
     """in: L, RGB, CMYK or LAB of 8 bits, or Samples, and what they mean; out: uint8 (H, W, 3) in
     sRGB, and the name of what was converted, None where nothing was.
 
@@ -37,7 +37,7 @@ def in_srgb(
     return to_srgb(Samples(values, 0, 255), colour), colour.name
 
 
-def _deep(samples: Samples, colour: Colour) -> tuple[Picture, str | None]:
+def _deep(samples: Samples, colour: Colour) -> tuple[RgbImage, str | None]:
     brighter = samples.values.dtype.kind == "f" and samples.values.max() > samples.white
     if not colour.is_srgb or (brighter and samples.white > samples.black):
         name = None if colour.is_srgb else colour.name
@@ -46,7 +46,7 @@ def _deep(samples: Samples, colour: Colour) -> tuple[Picture, str | None]:
     return (pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)), None
 
 
-def _by_littlecms(colours: Image.Image, colour: Colour, warn: Warn) -> tuple[Picture, str | None]:
+def _by_littlecms(colours: Image.Image, colour: Colour, warn: Warn) -> tuple[RgbImage, str | None]:
     changed = False
     try:
         colours, changed = icc.convert(colours, colour.profile or b"")
@@ -55,7 +55,7 @@ def _by_littlecms(colours: Image.Image, colour: Colour, warn: Warn) -> tuple[Pic
     return as_array(colours), colour.name if changed else None
 
 
-def as_array(colours: Image.Image) -> Picture:
+def as_array(colours: Image.Image) -> RgbImage:
     """(H, W, 3), band by band: Pillow gives pixels away as a string of bytes, which for all of a
     large picture at once takes twice the time, and its memory again.
     """

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from pipeline.domain import Plane
+from pipeline.domain import GrayImage
 from pipeline.errors import TooCostly, TruncatedImage, UnsupportedVariant
 from pipeline.formats.colour import Warn
 from pipeline.formats.samples import Numbers, Samples, alpha_plane, levelled
@@ -44,7 +44,7 @@ class TiffPixels:
     """Grey or RGB as Samples, or CMYK or LAB as a picture of Pillow's; ``alpha`` where there is."""
 
     samples: Samples | Image.Image
-    alpha: Plane | None
+    alpha: GrayImage | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _all_ones(number: int) -> bool:
     return number > 0 and number & (number + 1) == 0
 
 
-def _opacity(values: Numbers | None, bits: int | None) -> Plane | None:
+def _opacity(values: Numbers | None, bits: int | None) -> GrayImage | None:
     return None if values is None else alpha_plane(values, _greatest(values, bits))
 
 

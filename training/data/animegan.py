@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.photographs import SUFFIXES, Random, read_rgb, resize, sample_crop
 from training.data.tensors import to_tensor
 from training.engine.errors import NoPictures
@@ -73,7 +73,7 @@ class AnimeData:
             f"{size / 1e6:.0f} MB in memory"
         )
 
-    def _read_all(self, folder: Path, what: str, side_px: int) -> list[Picture]:
+    def _read_all(self, folder: Path, what: str, side_px: int) -> list[RgbImage]:
         paths = sorted(folder.rglob("*")) if folder.is_dir() else []
         files = [p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
         if not files:
@@ -112,14 +112,14 @@ class AnimeData:
         smooth = [_three_channels(grey_frame) for _, grey_frame in frames]
         return Batch(to_tensor(photos), anime, to_tensor(grey), to_tensor(smooth))
 
-    def _crop(self, random: Random, *kinds: Sequence[Picture]) -> list[Picture]:
+    def _crop(self, random: Random, *kinds: Sequence[RgbImage]) -> list[RgbImage]:
         """The same part of one picture in each of ``kinds``."""
         number = int(random.integers(len(kinds[0])))
         crop = sample_crop(kinds[0][number], self.crop_px, random)
         mirror = slice(None, None, -1 if random.random() < 0.5 else 1)
         return [pictures[number][crop][:, mirror] for pictures in kinds]
 
-    def samples(self, count: int) -> list[Picture]:
+    def samples(self, count: int) -> list[RgbImage]:
         """The middle crops of the first photographs, for sheets."""
         crops = []
         for photo in self.photos[:count]:
@@ -128,7 +128,7 @@ class AnimeData:
         return crops
 
 
-def smooth_edges(grey: Picture) -> Picture:
+def smooth_edges(grey: RgbImage) -> RgbImage:
     """A frame without the clear edges of anime, as an example of what not to draw.
 
     Args:
@@ -141,7 +141,7 @@ def smooth_edges(grey: Picture) -> Picture:
     return np.where(near > 0, cv2.GaussianBlur(grey, (5, 5), 0), grey)
 
 
-def mean_shift(pictures: Sequence[Picture]) -> NDArray[np.float32]:
+def mean_shift(pictures: Sequence[RgbImage]) -> NDArray[np.float32]:
     """What makes the data grey on average when added, (3,) in levels.
 
     The overall mean minus the mean of R, of G and of B. It keeps the discriminator from asking
@@ -151,5 +151,5 @@ def mean_shift(pictures: Sequence[Picture]) -> NDArray[np.float32]:
     return (means.mean() - means).astype(np.float32)
 
 
-def _three_channels(grey: Picture) -> Picture:
+def _three_channels(grey: RgbImage) -> RgbImage:
     return np.repeat(grey[..., None], 3, axis=2)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.light import brighten, to_linear, to_srgb
 
 FloatPicture = NDArray[np.float32]
@@ -201,14 +201,14 @@ def _through(film: Film, tone: Callable[[FloatPicture], FloatPicture]) -> None:
     film.picture[:], film.noise[:] = plain, noisy - plain
 
 
-def develop(film: Film) -> Picture:
+def develop(film: Film) -> RgbImage:
     """uint8 (H, W, 3)."""
     return np.clip(film.picture + film.noise + 0.5, 0, 255).astype(np.uint8)
 
 
 def degrade(
-    photo: Picture, steps: Sequence[Step], seed: int | tuple[int, ...]
-) -> tuple[Picture, Damage]:
+    photo: RgbImage, steps: Sequence[Step], seed: int | tuple[int, ...]
+) -> tuple[RgbImage, Damage]:
     """in: uint8 (H, W, 3) and what is to happen to it, in order; out: the same size, and the
     damage. The same for the same seed. No step gives the photo itself.
     """

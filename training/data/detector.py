@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.faces.detect import PADDING
 from training.data.degradations import degrade, log_uniform, sample_kind, sample_steps
 from training.data.photographs import (
@@ -41,7 +41,7 @@ def face_photographs(folder: Path, validation: bool) -> Files:
     return photographs(folder, validation, (SCENES, PORTRAITS, FACES))
 
 
-def sample_picture(files: Files, size: tuple[int, int], seed: tuple[int, ...]) -> Picture:
+def sample_picture(files: Files, size: tuple[int, int], seed: tuple[int, ...]) -> RgbImage:
     """A clean picture, the same for the same seed.
 
     Args:
@@ -68,7 +68,7 @@ def sample_picture(files: Files, size: tuple[int, int], seed: tuple[int, ...]) -
     return _recoloured(canvas, random)
 
 
-def sample_damaged(picture: Picture, share: float, seed: tuple[int, ...]) -> Picture:
+def sample_damaged(picture: RgbImage, share: float, seed: tuple[int, ...]) -> RgbImage:
     """The picture with blur, noise, darkness or JPEG artefacts, in that share of all cases."""
     random = np.random.default_rng((*seed, 1))
     if random.random() >= share:
@@ -76,11 +76,11 @@ def sample_damaged(picture: Picture, share: float, seed: tuple[int, ...]) -> Pic
     return degrade(picture, sample_steps(sample_kind(random), random), (*seed, 2))[0]
 
 
-def _any_of(paths: list[Path], random: Random) -> Picture:
+def _any_of(paths: list[Path], random: Random) -> RgbImage:
     return cached_rgb(paths[int(random.integers(len(paths)))])
 
 
-def _reduced(photo: Picture, scale: float) -> Picture:
+def _reduced(photo: RgbImage, scale: float) -> RgbImage:
     """Reduced, where it is to be: what follows interpolates between neighbours alone."""
     return photo if scale >= 0.95 else resize(photo, scale, min_px=8)
 
@@ -90,7 +90,7 @@ def _turn(random: Random) -> float:
     return float(random.uniform(-most, most))
 
 
-def _window(photo: Picture, scale: float, size: tuple[int, int], random: Random) -> Picture:
+def _window(photo: RgbImage, scale: float, size: tuple[int, int], random: Random) -> RgbImage:
     """A part of the photo at that scale, turned, a little stretched, mirrored or not.
 
     Beyond its borders it is mirrored or grey.
@@ -119,7 +119,7 @@ def _window(photo: Picture, scale: float, size: tuple[int, int], random: Random)
     )
 
 
-def _with_face(canvas: Picture, files: Files, random: Random) -> Picture:
+def _with_face(canvas: RgbImage, files: Files, random: Random) -> RgbImage:
     """A face crop somewhere on the picture, turned, its border soft or hard."""
     crop = _any_of(files[FACES] if FACES in files else next(iter(files.values())), random)
     side = log_uniform(random, *PASTED_PX)
@@ -155,7 +155,7 @@ def _mask(height: int, width: int, soft: bool) -> NDArray[np.float32]:
     return np.clip((1.05 - np.hypot(x, y)) * 5, 0, 1).astype(np.float32)
 
 
-def _recoloured(picture: Picture, random: Random) -> Picture:
+def _recoloured(picture: RgbImage, random: Random) -> RgbImage:
     """Other light: a gain for each colour, contrast, brightness; sometimes no colour."""
     if random.random() < 0.1:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.domain import Picture
-from pipeline.faces.align import Matrix, by_middles, inverse, moved
-from pipeline.nets.parser import STEP_PX
+from pipeline.architectures.parser import STEP_PX
+from pipeline.domain import RgbImage
+from pipeline.faces.align import Matrix, invert_affine, to_pixel_centres, transform_points
 from training.data.degradations import degrade, sample_kind, sample_steps
 from training.data.parser_targets import ALIGNED_PX, LOGIT_STEP, PAIRS, WIDER, FaceCase
 from training.data.tensors import to_tensor
@@ -57,20 +57,20 @@ def sample_pose(random: np.random.Generator) -> tuple[Matrix, bool]:
     return np.column_stack([linear, middle + shift - linear @ middle]), mirror
 
 
-def crop_face(case: FaceCase, pose: Matrix, border: int) -> Picture:
+def crop_face(case: FaceCase, pose: Matrix, border: int) -> RgbImage:
     """What the network sees of a face, uint8 (256, 256, 3)."""
-    from_wide = inverse(pose + np.array([[0, 0, MARGIN_PX]] * 2))
+    from_wide = invert_affine(pose + np.array([[0, 0, MARGIN_PX]] * 2))
     size = (ALIGNED_PX, ALIGNED_PX)
-    return cv2.warpAffine(case.wide, by_middles(from_wide), size, borderMode=border)
+    return cv2.warpAffine(case.wide, to_pixel_centres(from_wide), size, borderMode=border)
 
 
-def recoloured(photo: Picture, random: np.random.Generator) -> Picture:
+def recoloured(photo: RgbImage, random: np.random.Generator) -> RgbImage:
     """Another light, another white balance, less or more colour."""
     gains = np.exp(random.normal(0, 0.12) + random.normal(0, 0.06, 3))
     gamma = float(np.exp(random.normal(0, 0.2)))
     ramp = np.linspace(0, 1, 256)[:, None] ** gamma * gains * 255
     table = np.clip(ramp + 0.5, 0, 255).astype(np.uint8)
-    result: Picture = cv2.LUT(photo, table[None])
+    result: RgbImage = cv2.LUT(photo, table[None])
     if random.random() < 0.3:
         grey = cv2.cvtColor(cv2.cvtColor(result, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         share = float(random.uniform(0, 1))
@@ -92,7 +92,7 @@ def grid_of(pose: Matrix, side: int, pixel: float) -> NDArray[np.float32]:
     along = (np.arange(side) + 0.5) * pixel
     points = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
     ratio = teacher.SIDE_PX / ALIGNED_PX
-    cell = (moved(points, pose) * ratio - 0.5) / teacher.STEP_PX
+    cell = (transform_points(points, pose) * ratio - 0.5) / teacher.STEP_PX
     last = teacher.SIDE_PX // teacher.STEP_PX - 1
     return (cell / last * 2 - 1).astype(np.float32).reshape(side, side, 2)
 

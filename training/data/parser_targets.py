@@ -27,10 +27,11 @@ from numpy.typing import NDArray
 
 from pipeline import Options, Pipeline, Settings
 from pipeline.decode import decode, fit
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.enhance import enhance
-from pipeline.faces.align import alignment, crop, inverse, moved
-from pipeline.faces.detect import CAP_PX, Candidates
+from pipeline.faces.align import crop, estimate_similarity, invert_affine, transform_points
+from pipeline.faces.detect import COARSE_SIDE_PX, Detections
+from pipeline.quality import assess
 from training.data.photographs import read_rgb, split
 from training.engine.errors import NoPictures
 from training.metrics.detection import detections, padded
@@ -49,14 +50,14 @@ PAIRS = ((2, 3), (4, 5), (7, 8))  # brows, eyes, ears: the person's own left, an
 NEVER = -16.0  # the logit of a left eye on the right side
 
 
-def detect_faces(photo: Picture, detector: retinaface.RetinaFaceTeacher) -> Candidates:
+def detect_faces(photo: RgbImage, detector: retinaface.RetinaFaceTeacher) -> Detections:
     """The faces of a photo of any size, the surest first, in its pixels."""
     border = round(BORDER_SHARE * min(photo.shape[:2]))
     around = cv2.copyMakeBorder(photo, border, border, border, border, cv2.BORDER_CONSTANT)
-    scale = min(1.0, CAP_PX / max(around.shape[:2]))
+    scale = min(1.0, COARSE_SIDE_PX / max(around.shape[:2]))
     seen = padded(around)
     faces = detections(detector.answers(seen), seen, MIN_SCORE)
-    return faces.moved((scale, scale), (-border, -border))
+    return faces.rescaled((scale, scale), (-border, -border))
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class FaceCase:
     """
 
     name: str
-    wide: Picture
+    wide: RgbImage
     logits: NDArray[np.int8]
     inside: NDArray[np.bool_]
 
@@ -82,30 +83,31 @@ class Restored:
     def __init__(self) -> None:
         self._pipeline, self._options = Pipeline(Settings(threads=1)), Options()
 
-    def read(self, path: Path) -> Picture:
+    def read(self, path: Path) -> RgbImage:
         """The photo of a file, decoded and repaired by the layer's own networks."""
         photo, _ = decode(path.read_bytes(), self._pipeline.settings)
         photo = fit(photo, self._options.max_side_px)
-        tools = self._pipeline.tools(self._options)
-        repaired, _ = enhance(photo, self._pipeline.assess(photo, tools), self._options, tools)
+        models = self._pipeline.registry.restoration(self._options)
+        report = assess(photo, self._pipeline.settings, models.quality)
+        repaired, _ = enhance(photo, report, self._options, models)
         return repaired.pixels
 
 
 def cases_of(
-    photo: Picture, name: str, detector: retinaface.RetinaFaceTeacher, teacher: ParserTeacher
+    photo: RgbImage, name: str, detector: retinaface.RetinaFaceTeacher, teacher: ParserTeacher
 ) -> Iterator[FaceCase]:
     """Every face of a photograph that is large enough, named by it and numbered."""
     faces = detect_faces(photo, detector)
     for number, (box, landmarks) in enumerate(zip(faces.boxes, faces.landmarks, strict=True)):
         if (box[2:] - box[:2]).max() < MIN_FACE_PX:
             continue
-        matrix = alignment(landmarks, SIDE_PX)
+        matrix = estimate_similarity(landmarks, SIDE_PX)
         logits = teacher.logits([crop(photo, matrix, SIDE_PX)])[0]
-        logits = sided(logits, moved(landmarks, matrix))
+        logits = sided(logits, transform_points(landmarks, matrix))
         wide_px = round(ALIGNED_PX * WIDER)
-        wider = alignment(landmarks, ALIGNED_PX)
+        wider = estimate_similarity(landmarks, ALIGNED_PX)
         wider[:, 2] += (wide_px - ALIGNED_PX) / 2
-        points = moved(cells().reshape(-1, 2), inverse(matrix))
+        points = transform_points(cells().reshape(-1, 2), invert_affine(matrix))
         inside = np.asarray(((points >= 0) & (points < photo.shape[1::-1])).all(1))
         yield FaceCase(
             f"{name}-{number}",

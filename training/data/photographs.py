@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.engine.errors import NoPictures, UnreadablePicture
 
 SUFFIXES = frozenset(".bmp .jpeg .jpg .png .tif .tiff .webp".split())
@@ -52,7 +52,7 @@ class Window:
     """A part of a photograph at some scale: uint8 (H, W, 3) RGB, sides multiples of 8."""
 
     name: str
-    pixels: Picture
+    pixels: RgbImage
 
 
 def split(files: Iterable[Path], validation: bool) -> list[Path]:
@@ -88,7 +88,7 @@ def photographs(folder: Path, validation: bool, kinds: Iterable[str] = tuple(KIN
     return files
 
 
-def read_rgb(path: Path) -> Picture:
+def read_rgb(path: Path) -> RgbImage:
     """Reads a picture as uint8 (H, W, 3) RGB, turned upright.
 
     Raises:
@@ -104,12 +104,12 @@ def read_rgb(path: Path) -> Picture:
 
 
 @cache  # some 1.3 GB when all are in it; decoding would take a third of a step
-def cached_rgb(path: Path) -> Picture:
+def cached_rgb(path: Path) -> RgbImage:
     """``read_rgb``, once for each file."""
     return read_rgb(path)
 
 
-def resize(picture: Picture, scale: float, min_px: int = 1, multiple_px: int = 1) -> Picture:
+def resize(picture: RgbImage, scale: float, min_px: int = 1, multiple_px: int = 1) -> RgbImage:
     """Scales a picture: by area down, by cubic interpolation up.
 
     Args:
@@ -130,13 +130,13 @@ def resize(picture: Picture, scale: float, min_px: int = 1, multiple_px: int = 1
     return cv2.resize(picture, (width, height), interpolation=way)
 
 
-def halve(picture: Picture) -> Picture:
+def halve(picture: RgbImage) -> RgbImage:
     """Half the size, by area; an odd row or column counts with its neighbour."""
     height, width = picture.shape[0] // 2, picture.shape[1] // 2
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def sample_crop(picture: Picture, side_px: int, random: Random) -> tuple[slice, slice]:
+def sample_crop(picture: RgbImage, side_px: int, random: Random) -> tuple[slice, slice]:
     """Rows and columns of a random square in a picture that is no smaller."""
     y, x = (int(random.integers(side - side_px + 1)) for side in picture.shape[:2])
     return slice(y, y + side_px), slice(x, x + side_px)
@@ -154,7 +154,7 @@ def sample_file(files: Files, weights: Mapping[str, float], random: Random) -> t
     return kind, files[kind][random.integers(len(files[kind]))]
 
 
-def sample_window(files: Files, side_px: int, random: Random) -> Picture:
+def sample_window(files: Files, side_px: int, random: Random) -> RgbImage:
     """A square of a photograph at a random scale, mirrored or not.
 
     Raises:
@@ -174,7 +174,7 @@ def sample_window(files: Files, side_px: int, random: Random) -> Picture:
     return np.ascontiguousarray(window[:, sample_mirror(random)])
 
 
-def sample_photo(files: Files, side_px: int, random: Random) -> Picture:
+def sample_photo(files: Files, side_px: int, random: Random) -> RgbImage:
     """A whole photograph, mirrored or not, its shorter side reduced to ``side_px``."""
     photo = cached_rgb(sample_file(files, KINDS, random)[1])
     photo = resize(photo, min(1.0, side_px / min(photo.shape[:2])))
@@ -213,7 +213,7 @@ def windows(
         yield Window(f"{number:05d}-{path.stem}", photo[y : y + high, x : x + wide].copy())
 
 
-def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> list[Picture]:
+def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> list[RgbImage]:
     """Reads the photographs that calibrate and measure a network when it is exported.
 
     Args:
@@ -241,7 +241,7 @@ def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> 
     return pictures
 
 
-def halves(photos: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+def halves(photos: Sequence[RgbImage]) -> tuple[list[RgbImage], list[RgbImage]]:
     """Photographs to calibrate with, and others to measure on; fewer than four do both."""
     if len(photos) < 4:
         return list(photos), list(photos)

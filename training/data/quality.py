@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.domain import Picture
-from pipeline.nets.quality import QualityShape
-from pipeline.quality import look
+from pipeline.architectures.quality import QualityShape
+from pipeline.domain import RgbImage
+from pipeline.quality_model import model_inputs as inputs_of
 from training.data.degradations import (
     KINDS,
     Damage,
@@ -50,7 +50,7 @@ Inputs = tuple[Tensor, Tensor, Tensor]
 class Case:
     """A degraded photo and what the model is to say of it, in the order of MEASURES."""
 
-    photo: Picture
+    photo: RgbImage
     target: NDArray[np.float32]
 
 
@@ -109,15 +109,16 @@ def target_of(damage: Damage) -> NDArray[np.float32]:
     return target
 
 
-def model_inputs(photos: Sequence[Picture], shape: QualityShape) -> Inputs:
+def model_inputs(photos: Sequence[RgbImage], shape: QualityShape) -> Inputs:
     """Thumbnails (N, 3, T, T), patches (N * K, 3, P, P) and levels of light (N, LIGHTS)."""
-    looks = [look(photo, shape.thumbnail_px, shape.patch_px, shape.patches) for photo in photos]
-    thumbnails, patches, light = zip(*looks, strict=True)
+    sizes = (shape.thumbnail_px, shape.patch_px, shape.patches)
+    shown = [inputs_of(photo, *sizes) for photo in photos]
+    thumbnails, patches, light = zip(*shown, strict=True)
     squares = [patch for of_photo in patches for patch in of_photo]
     return to_tensor(thumbnails), to_tensor(squares), torch.from_numpy(np.stack(light))
 
 
-def whole_photos(files: Files, count: int) -> list[Picture]:
+def whole_photos(files: Files, count: int) -> list[RgbImage]:
     """Some ``count`` whole photographs, evenly chosen, at most LONGER_PX a side.
 
     Reduced to multiples of 4. No crops of faces, whose own blur and artefacts are strong.

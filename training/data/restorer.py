@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.degradations import (
     KINDS,
     Damage,
@@ -40,13 +40,13 @@ class Pair:
         doubled: the target at twice the size, where it is known.
     """
 
-    input: Picture
+    input: RgbImage
     damage: Damage
-    target: Picture
-    doubled: Picture | None = None
+    target: RgbImage
+    doubled: RgbImage | None = None
 
 
-def pair_of(target: Picture, doubled: Picture | None, kind: str, seed: tuple[int, ...]) -> Pair:
+def pair_of(target: RgbImage, doubled: RgbImage | None, kind: str, seed: tuple[int, ...]) -> Pair:
     """Degrades a photo in a way of that kind, and brightens it again where it was darkened."""
     steps = sample_steps(kind, np.random.default_rng(seed))
     degraded, damage = degrade(target, [*steps, *brightening(steps)], seed)
@@ -82,6 +82,6 @@ def held_out_pairs(folder: Path) -> dict[str, list[Pair]]:
 
 
 def levels(damages: list[Damage]) -> Tensor:
-    """What the network is told of the damage, (N, 3, 1, 1); see pipeline/nets/restorer.py."""
+    """What the network is told of the damage, (N, 3, 1, 1); see pipeline.architectures.restorer."""
     rows = [(damage.blur_px, damage.noise, 100 - damage.jpeg_quality) for damage in damages]
     return torch.tensor(rows, dtype=torch.float32)[..., None, None]

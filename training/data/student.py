@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from pipeline.domain import Picture
-from pipeline.nets.student import StudentShape
+from pipeline.architectures.student import StudentShape
+from pipeline.domain import RgbImage
 from training.data.degradations import brightening, degrade, sample_kind, sample_steps
 from training.data.photographs import Random, read_rgb, sample_crop
 from training.data.tensors import to_tensor
@@ -21,8 +21,8 @@ from training.engine.recipe import InvalidSetting
 from training.looks.grade import grade_drawing
 from training.looks.styles import STYLES
 
-TargetTransform = Callable[[Picture, Picture], Picture]  # photo, drawing -> target
-InputTransform = Callable[[Picture, Random], Picture]  # photo -> what the student sees of it
+TargetTransform = Callable[[RgbImage, RgbImage], RgbImage]  # photo, drawing -> target
+InputTransform = Callable[[RgbImage, Random], RgbImage]  # photo -> what the student sees of it
 
 
 class Batch(NamedTuple):
@@ -76,8 +76,8 @@ class StudentPairs:
         self.crop_px, self.thumbnail_px = crop_px, thumbnail_px
         self.input_transform = input_transform
         self.names: list[str] = []
-        self.inputs: list[Picture] = []
-        self.targets: list[Picture] = []
+        self.inputs: list[RgbImage] = []
+        self.targets: list[RgbImage] = []
         for path in sorted(folder.glob("?????-*.png")):
             photo, drawing = np.split(read_rgb(path), 2, axis=1)
             if min(photo.shape[:2]) < crop_px:
@@ -125,7 +125,7 @@ def graded_pairs(folder: Path, style: str | None, crop_px: int) -> StudentPairs:
     return StudentPairs(folder, StudentShape().thumbnail_px, crop_px, transform)
 
 
-def thumbnail_of(photo: Picture, side_px: int) -> Picture:
+def thumbnail_of(photo: RgbImage, side_px: int) -> RgbImage:
     """The whole photo as a square, uint8 (S, S, 3)."""
     return cv2.resize(photo, (side_px, side_px), interpolation=cv2.INTER_AREA)
 
@@ -136,7 +136,7 @@ def degraded(share: float) -> InputTransform:
     Dark ones are brightened, as the pipeline does before it draws.
     """
 
-    def transform(photo: Picture, random: Random) -> Picture:
+    def transform(photo: RgbImage, random: Random) -> RgbImage:
         if random.random() >= share:
             return photo
         steps = sample_steps(sample_kind(random), random)
@@ -145,14 +145,14 @@ def degraded(share: float) -> InputTransform:
     return transform
 
 
-def _wall(side_px: int, sigma: float, random: Random) -> tuple[Picture, Picture]:
+def _wall(side_px: int, sigma: float, random: Random) -> tuple[RgbImage, RgbImage]:
     """A crop of one colour with a camera's noise, and without it."""
     clean = np.empty((side_px, side_px, 3), np.uint8)
     clean[:] = random.integers(0, 256, 3)
     return _noisy(clean, sigma, random), clean
 
 
-def _noisy(photo: Picture, most_sigma: float, random: Random) -> Picture:
+def _noisy(photo: RgbImage, most_sigma: float, random: Random) -> RgbImage:
     """The photo with a camera's noise."""
     noise = random.normal(0, random.uniform(0, most_sigma), photo.shape)
     return np.clip(photo + noise + 0.5, 0, 255).astype(np.uint8)

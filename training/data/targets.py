@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.photographs import windows
 from training.looks.styles import STYLES, open_teacher
 
@@ -57,7 +57,7 @@ def draw_targets(targets: Targets, data: Path, teachers: Path | None, out: Path)
             print(f"{number}/{targets.count}, {time.monotonic() - start:.0f} s", flush=True)
 
 
-def write_pair(path: Path, photo: Picture, drawing: Picture) -> None:
+def write_pair(path: Path, photo: RgbImage, drawing: RgbImage) -> None:
     """A PNG with the photo on the left and its drawing on the right, whole or not at all."""
     pair = np.concatenate([photo, drawing], axis=1)
     temporary = path.with_name("part.png")

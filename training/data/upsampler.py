@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.photographs import halve, read_rgb, resize, sample_crop
 from training.data.tensors import to_tensor
 from training.engine.errors import NoPictures
 
-DrawnPair = tuple[Picture, Picture]  # a photograph and its drawing, of one size
+DrawnPair = tuple[RgbImage, RgbImage]  # a photograph and its drawing, of one size
 
 
 class Batch(NamedTuple):
@@ -90,7 +90,7 @@ def drawn_pairs(folder: Path, reduced: float, min_px: int = 0) -> list[DrawnPair
     return [pair for pair in pairs if min(pair[0].shape[:2]) >= min_px]
 
 
-def degrade_drawing(drawing: Picture, faults: Faults, seed: tuple[int, ...]) -> Picture:
+def degrade_drawing(drawing: RgbImage, faults: Faults, seed: tuple[int, ...]) -> RgbImage:
     """Halves a drawing and gives it the faults; the same for the same seed."""
     small = cv2.GaussianBlur(halve(drawing).astype(np.float32), (0, 0), faults.blur_px)
     height, width = small.shape[:2]

@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.photographs import windows
 from training.data.targets import write_pair
 from training.looks.cel import CelSettings, flow, render, smooth_l0, smooth_lines
@@ -37,7 +37,7 @@ COUNT = 300
 HELD_OUT = 24
 
 
-def steepen(picture: Picture) -> Picture:
+def steepen(picture: RgbImage) -> RgbImage:
     """Steeper edges without halos: an unsharp mask within the range of the 3x3 pixels around.
 
     Nothing trained on soft edges alone draws steep ones, for their place is uncertain and the
@@ -49,7 +49,7 @@ def steepen(picture: Picture) -> Picture:
     return np.clip(sharp, cv2.erode(picture, around), cv2.dilate(picture, around))
 
 
-def clean(drawing: Picture, times: int = 1) -> Picture:
+def clean(drawing: RgbImage, times: int = 1) -> RgbImage:
     """Makes areas flat and contours even.
 
     Enlarged by Lanczos; small gradients removed (L0 smoothing); smoothed along its edges, which
@@ -76,18 +76,18 @@ def clean(drawing: Picture, times: int = 1) -> Picture:
     return result
 
 
-def thin(photo: Picture, look: CelSettings) -> Picture:
+def thin(photo: RgbImage, look: CelSettings) -> RgbImage:
     """The look's drawing of the photograph as it is."""
     return clean(render(photo, look))
 
 
-def wide(photo: Picture, look: CelSettings) -> Picture:
+def wide(photo: RgbImage, look: CelSettings) -> RgbImage:
     """The look's drawing of the photograph at half the size, enlarged."""
     half = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return clean(render(half, look), 2)
 
 
-def large(photo: Picture, look: CelSettings) -> Picture:
+def large(photo: RgbImage, look: CelSettings) -> RgbImage:
     """The look's drawing of the photograph with all lengths doubled."""
     return clean(render(photo, look.scaled(2)))
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.engine.checkpoint import Stateful
 from training.engine.schedule import learning_rate, set_rate
 
@@ -103,7 +103,7 @@ class Task(ABC):
         """Metrics of the average on held-out pictures; none for a training without."""
         return {}
 
-    def sheet(self, net: nn.Module) -> Picture | None:
+    def sheet(self, net: nn.Module) -> RgbImage | None:
         """A picture of held-out inputs, targets and predictions; None for a training without."""
         return None
 

@@ -15,9 +15,9 @@ import onnx
 import torch
 from torch import nn
 
-from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape, folded
-from pipeline.networks import to_planes
+from pipeline.architectures.detector import Detector, DetectorShape, folded
+from pipeline.domain import RgbImage
+from pipeline.model import to_planes
 from training.data.detector import face_photographs
 from training.engine.errors import ExportRejected
 from training.export.ladder import FULL
@@ -44,7 +44,7 @@ from training.export.onnx import (
 )
 from training.metrics.detection import (
     Answers,
-    Detections,
+    DetectionsByKind,
     Pictures,
     agreement,
     answers_of,
@@ -77,13 +77,13 @@ def export_float(net: nn.Module, folder: Path) -> Path:
     return export_onnx(net, example, ROLE, folder / "detector.onnx", True, {1: "priors"})
 
 
-def graph_inputs(pictures: Iterable[Picture], span: tuple[float, float]) -> Iterator[Inputs]:
+def graph_inputs(pictures: Iterable[RgbImage], span: tuple[float, float]) -> Iterator[Inputs]:
     """What the graph takes for each picture, whose sides are multiples of 32."""
     for picture in pictures:
         yield {"picture": to_planes(picture, span)}
 
 
-def graph_of(net: Detector, folder: Path, calibration: Sequence[Picture]) -> Path:
+def graph_of(net: Detector, folder: Path, calibration: Sequence[RgbImage]) -> Path:
     """The int8 graph in ``folder``; the first and the last layers stay in float."""
     graph = export_float(net, folder)
     nodes = onnx.load(graph).graph.node
@@ -94,11 +94,11 @@ def graph_of(net: Detector, folder: Path, calibration: Sequence[Picture]) -> Pat
     return quantise(graph, graph_inputs(calibration, SPAN), in_float, ["Concat"])
 
 
-def detect_with_graph(graph: bytes, pictures: Pictures) -> Detections:
+def detect_with_graph(graph: bytes, pictures: Pictures) -> DetectionsByKind:
     """The faces that an int8 graph finds."""
     session = open_graph(graph)
 
-    def detect(picture: Picture) -> Answers:
+    def detect(picture: RgbImage) -> Answers:
         answers: Answers = session.run(None, {"picture": to_planes(picture, SPAN)})[0][0]
         return answers
 
@@ -107,8 +107,8 @@ def detect_with_graph(graph: bytes, pictures: Pictures) -> Detections:
 
 def add_detector(
     checkpoint: Path,
-    calibration: Sequence[Picture],
-    held_out: tuple[Pictures, Detections],
+    calibration: Sequence[RgbImage],
+    held_out: tuple[Pictures, DetectionsByKind],
     photos: int,
     dirs: OutputDirs,
 ) -> list[Path]:
@@ -153,7 +153,7 @@ def add_detector(
 def add_retinaface(
     net: nn.Module,
     info: WeightInfo,
-    photos: Sequence[Picture],
+    photos: Sequence[RgbImage],
     recipe: Mapping[str, Any],
     dirs: OutputDirs,
 ) -> Exported:

@@ -1,16 +1,17 @@
 """The int8 graphs of our own networks as they are served; see training/export/integer.py.
 
-Each takes what training.export.onnx.quantise made of a module of pipeline/nets, exported by torch,
-and gives the same network on pixels: "picture" is uint8 (1, H, W, 3), and so is what comes out.
+Each takes what training.export.onnx.quantise made of a module of pipeline/architectures, exported
+by torch, and gives the same network on pixels: "picture" is uint8 (1, H, W, 3), and so is what
+comes out.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pipeline.nets.restorer import LEVELS, RestorerShape
-from pipeline.nets.student import StudentShape
-from pipeline.nets.upsampler import UpsamplerShape, bilinear_kernel
+from pipeline.architectures.restorer import LEVELS, RestorerShape
+from pipeline.architectures.student import StudentShape
+from pipeline.architectures.upsampler import UpsamplerShape, bilinear_kernel
 from training.export.integer import (
     PIXELS,
     Convolution,

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from pipeline.domain import Picture, WeightFile, WeightSpec
+from pipeline.domain import RgbImage, WeightFile, WeightSpec
 from pipeline.measure import psnr_db
 from pipeline.weights import MANIFEST_VERSION
 from training.engine.checkpoint import load
@@ -129,7 +129,7 @@ def source_commit() -> str | None:
     return run.stdout.strip()
 
 
-def parity(targets: list[Picture], predictions: list[Picture]) -> dict[str, float]:
+def parity(targets: list[RgbImage], predictions: list[RgbImage]) -> dict[str, float]:
     """PSNR between pairs of pictures in dB, mean and least."""
     decibels = [psnr_db(*pair) for pair in zip(targets, predictions, strict=True)]
     return {

@@ -21,7 +21,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.tensors import to_picture
 from training.export.integer import PICTURES
 
@@ -155,7 +155,7 @@ def run_graph(graph: Path | bytes, inputs: Iterable[Inputs]) -> list[NDArray[np.
     return [session.run(None, one)[0] for one in inputs]
 
 
-def draw_with_graph(graph: Path | bytes, inputs: Iterable[Inputs]) -> list[Picture]:
+def draw_with_graph(graph: Path | bytes, inputs: Iterable[Inputs]) -> list[RgbImage]:
     """The pictures that a graph draws, uint8 (H, W, 3), for each of the inputs.
 
     Args:

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.domain import Engine, Picture, WeightSpec
+from pipeline.architectures.parser import Parser, ParserShape
+from pipeline.domain import Engine, RgbImage, WeightSpec
 from pipeline.engines import OnnxEngine
-from pipeline.faces.parse import labels, parse
-from pipeline.nets.parser import Parser, ParserShape
+from pipeline.faces.parse import FaceParser, label_map
+from pipeline.model import Model
 from training.architectures.normalised import folded, normalised
 from training.data.parser import labelled, sample_batch, sampling_weights
 from training.data.parser_targets import FACES, FaceCase, load_cases
@@ -82,9 +83,10 @@ class TorchParser:
         return logits
 
 
-def parse_with(engine: Engine, spec: WeightSpec, pictures: Sequence[Picture]) -> list[Labels]:
+def parse_with(engine: Engine, spec: WeightSpec, pictures: Sequence[RgbImage]) -> list[Labels]:
     """Labels (256, 256) of aligned faces, as the pipeline makes them."""
-    return [labels(parse(picture, spec, engine)) for picture in pictures]
+    parser = FaceParser(Model(spec, "regions", lambda: engine))
+    return [label_map(parser.parse(picture)) for picture in pictures]
 
 
 def add_parser(

@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.quality import BLOCK, MEASURES, QualityModel, QualityShape
-from pipeline.quality import LIGHTS
+from pipeline.architectures.quality import BLOCK, MEASURES, QualityModel, QualityShape
+from pipeline.domain import RgbImage
+from pipeline.quality_model import LIGHTS
 from training.data.photographs import photographs
 from training.data.quality import (
     Case,
@@ -53,7 +53,7 @@ INFO = WeightInfo(
 )
 
 
-def graph_inputs(photos: Sequence[Picture], shape: QualityShape) -> Iterator[Inputs]:
+def graph_inputs(photos: Sequence[RgbImage], shape: QualityShape) -> Iterator[Inputs]:
     """What the graph takes for each photo."""
     for photo in photos:
         names = ("thumbnail", "patches", "light")
@@ -62,12 +62,12 @@ def graph_inputs(photos: Sequence[Picture], shape: QualityShape) -> Iterator[Inp
         yield {name: tensor.contiguous().numpy() for name, tensor in pairs}
 
 
-def run_quality(graph: bytes, photos: Sequence[Picture], shape: QualityShape) -> Measures:
+def run_quality(graph: bytes, photos: Sequence[RgbImage], shape: QualityShape) -> Measures:
     """(N, 5): the measures that the graph predicts."""
     return np.concatenate(run_graph(graph, graph_inputs(photos, shape)))
 
 
-def graph_of(model: QualityModel, folder: Path, calibration: Sequence[Picture]) -> Path:
+def graph_of(model: QualityModel, folder: Path, calibration: Sequence[RgbImage]) -> Path:
     """The int8 graph: its convolutions but the blocks'; what follows them stays in float."""
     shape = model.shape
     example = {
@@ -91,7 +91,7 @@ def _stays(node: onnx.NodeProto) -> bool:
 
 def add_quality(
     checkpoint: Path,
-    photos: tuple[Sequence[Picture], Sequence[Picture]],
+    photos: tuple[Sequence[RgbImage], Sequence[RgbImage]],
     held_out: Mapping[str, Sequence[Case]],
     count: int,
     dirs: OutputDirs,

@@ -15,8 +15,8 @@ from pathlib import Path
 import onnx
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.restorer import Restorer, RestorerShape
+from pipeline.architectures.restorer import Restorer, RestorerShape
+from pipeline.domain import RgbImage
 from training.data.photographs import photographs
 from training.data.restorer import Pair, held_out_pairs, levels, sample_pair
 from training.data.tensors import to_planes
@@ -107,7 +107,7 @@ def add_restorer(
     net = rounded(Restorer(shape), average)
     pairs = [pair for of_kind in held_out.values() for pair in of_kind]
     graphs: dict[str, bytes] = {}
-    pictures: dict[str, list[Picture]] = {}
+    pictures: dict[str, list[RgbImage]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         for role in SCALES:
             graph = graph_bytes(graph_of(net, role, Path(temporary), calibration))

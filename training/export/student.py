@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.student import StudentShape
+from pipeline.architectures.student import StudentShape
+from pipeline.domain import RgbImage
 from training.architectures.student import Student
 from training.data.student import graded_pairs, thumbnail_of
 from training.data.tensors import to_picture, to_planes, to_tensor
@@ -46,7 +46,7 @@ from training.metrics.drawing import drawing_metrics, flat_grain
 WORKING_PX = 384
 CALIBRATION_WINDOWS = 64
 
-Window = tuple[Picture, Picture]  # a part of a photograph, and the thumbnail of the whole
+Window = tuple[RgbImage, RgbImage]  # a part of a photograph, and the thumbnail of the whole
 
 
 def export_float(student: Student, folder: Path) -> tuple[Path, Path]:
@@ -77,7 +77,7 @@ def add_student(
     info: WeightInfo,
     windows: tuple[Sequence[Window], Sequence[Window]],
     dirs: OutputDirs,
-    targets: Sequence[Picture] = (),
+    targets: Sequence[RgbImage] = (),
     **more: Any,
 ) -> list[Path]:
     """Adds the averaged student of a checkpoint to the weights as a style.
@@ -142,7 +142,7 @@ def add_student(
     return install(dirs, spec, files, inherit=not set(CHOSEN) & set(more))
 
 
-def windows_of(pictures: Sequence[Picture]) -> list[Window]:
+def windows_of(pictures: Sequence[RgbImage]) -> list[Window]:
     """Whole photographs as windows of themselves."""
     side_px = StudentShape().thumbnail_px
     return [(photo, thumbnail_of(photo, side_px)) for photo in pictures]

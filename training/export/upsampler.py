@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.domain import Picture
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
+from pipeline.domain import RgbImage
 from training.data.tensors import to_planes
 from training.data.upsampler import DrawnPair, drawn_pairs
 from training.export.graphs import upsampler_graph
@@ -49,7 +49,7 @@ INFO = WeightInfo(
 )
 
 
-def graph_inputs(inputs: list[Picture], pairs: list[DrawnPair]) -> Iterator[Inputs]:
+def graph_inputs(inputs: list[RgbImage], pairs: list[DrawnPair]) -> Iterator[Inputs]:
     """What the graph takes for each small drawing and its photograph."""
     for picture, (photo, _) in zip(inputs, pairs, strict=True):
         yield {"picture": to_planes([picture]), "guide": to_planes([photo])}

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
+GrayImage = NDArray[np.float32]
 BETA_MOST = 1e5  # where the auxiliary gradients count as equal to the picture's
 SKIN_HUE_DEGREES = 44.0  # in CIELAB, of dark skin as of light
 STROKE_INK = 0.03  # a pixel with more ink is part of a stroke
@@ -95,7 +95,7 @@ def render(photo: NDArray[np.uint8], settings: CelSettings | None = None) -> NDA
     return np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def skin_share(lab: Plane) -> Plane:
+def skin_share(lab: GrayImage) -> GrayImage:
     """float32 (H, W, 3) CIELAB to (H, W) in 0..1: how like skin, dark or light, a colour is: hue
     within 30 to 44 degrees of SKIN_HUE_DEGREES, chroma from 5 to 11 up to 38 to 50.
     """
@@ -106,7 +106,7 @@ def skin_share(lab: Plane) -> Plane:
     return np.asarray(in_hue * in_chroma, np.float32)
 
 
-def step_lightness(lightness: Plane, look: CelSettings) -> Plane:
+def step_lightness(lightness: GrayImage, look: CelSettings) -> GrayImage:
     """Lightness in 0..1, (H, W), to areas of one lightness with crisp borders.
 
     A border runs where the lightness passes one of the levels, and is a pixel wide however slow
@@ -129,7 +129,7 @@ def step_lightness(lightness: Plane, look: CelSettings) -> Plane:
     return np.clip(stepped, 0, 1)
 
 
-def grade(lab: Plane, skin: Plane, look: CelSettings) -> Plane:
+def grade(lab: GrayImage, skin: GrayImage, look: CelSettings) -> GrayImage:
     """CIELAB to CIELAB: clean and bright, shadows lifted, whites kept, skin nearly as it was."""
     lightness = np.clip(lab[..., 0], 0, 100)
     lifted = 100 * (lightness / 100) ** np.float32(look.lift)
@@ -139,7 +139,7 @@ def grade(lab: Plane, skin: Plane, look: CelSettings) -> Plane:
     )
 
 
-def contours(picture: Plane, look: CelSettings) -> Plane:
+def contours(picture: GrayImage, look: CelSettings) -> GrayImage:
     """float32 (H, W, 3) in 0..1 to ink, float32 (H, W) in 0..1.
 
     The differences of Gaussians act on lightness normalised by the local contrast, else dark
@@ -161,7 +161,7 @@ def contours(picture: Plane, look: CelSettings) -> Plane:
     return np.asarray(ink * in_strokes(ink, look.stroke_px), np.float32)
 
 
-def in_strokes(ink: Plane, length_px: float) -> Plane:
+def in_strokes(ink: GrayImage, length_px: float) -> GrayImage:
     """(H, W) to 1 on strokes whose bounding box has a diagonal of ``length_px``, else 0."""
     _, labels, boxes, _ = cv2.connectedComponentsWithStats((ink > STROKE_INK).astype(np.uint8))
     diagonals = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
@@ -170,7 +170,7 @@ def in_strokes(ink: Plane, length_px: float) -> Plane:
     return kept[labels]
 
 
-def flow(picture: Plane, sigma_px: float) -> tuple[Plane, Plane]:
+def flow(picture: GrayImage, sigma_px: float) -> tuple[GrayImage, GrayImage]:
     """Unit vectors (H, W, 2) as (x, y) along and across the edges, from the smoothed structure
     tensor over all channels.
     """
@@ -184,7 +184,7 @@ def flow(picture: Plane, sigma_px: float) -> tuple[Plane, Plane]:
     return along, across
 
 
-def smooth_lines(plane: Plane, direction: Plane, sigma_px: float) -> Plane:
+def smooth_lines(plane: GrayImage, direction: GrayImage, sigma_px: float) -> GrayImage:
     """Gaussian of ``sigma_px`` along the lines that follow ``direction`` to both sides.
 
     ``plane``: (H, W) or (H, W, C).
@@ -208,11 +208,11 @@ def smooth_lines(plane: Plane, direction: Plane, sigma_px: float) -> Plane:
     return total / np.float32(weights)
 
 
-def _sample(values: Plane, place: Plane) -> Plane:
+def _sample(values: GrayImage, place: GrayImage) -> GrayImage:
     return cv2.remap(values, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def smooth_l0(picture: Plane, strength: float, growth: float = 2.5) -> Plane:
+def smooth_l0(picture: GrayImage, strength: float, growth: float = 2.5) -> GrayImage:
     """float32 (H, W, 3) in 0..1: few edges kept whole, all small gradients removed.
 
     Half-quadratic splitting in the Fourier domain (Xu et al., algorithm 1), on a picture

@@ -17,7 +17,7 @@ LOW_FREQUENCY_PX = 18.0  # sigma of what counts as the light of a place, not its
 SKIN_LOW_FREQUENCY_PX = 6.0
 CHROMA_KNEE, MAX_CHROMA = 50.0, 84.0  # above the knee chroma is compressed towards the maximum
 
-Plane = NDArray[np.float32]
+GrayImage = NDArray[np.float32]
 Tint = tuple[float, float]  # a and b of CIELAB
 
 
@@ -68,7 +68,7 @@ def grade_drawing(
     light = photo_lab[..., 0]
     lightness = drawing_lab[..., 0]
     matched = match_tones(lightness, light)
-    toned: Plane = grade.photo_tones * matched + (1 - grade.photo_tones) * lightness
+    toned: GrayImage = grade.photo_tones * matched + (1 - grade.photo_tones) * lightness
     lit = _blur(light, LOW_FREQUENCY_PX) - _blur(toned, LOW_FREQUENCY_PX)
     toned = np.asarray(toned + grade.photo_light * lit, np.float32)
     # smoothed within its edges: areas that the drawing made flat stay flat in colour too
@@ -87,7 +87,7 @@ def grade_drawing(
     return np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def match_tones(lightness: Plane, wanted: Plane) -> Plane:
+def match_tones(lightness: GrayImage, wanted: GrayImage) -> GrayImage:
     """``lightness`` through the monotone curve that gives it the quantiles of ``wanted``.
 
     Only nine quantiles: a full histogram matching would amplify grain in flat areas. Beyond the
@@ -100,7 +100,7 @@ def match_tones(lightness: Plane, wanted: Plane) -> Plane:
     return np.interp(lightness, from_values, to_values).astype(np.float32)
 
 
-def skin_likeness(lab: Plane) -> Plane:
+def skin_likeness(lab: GrayImage) -> GrayImage:
     """float32 (H, W, 3) CIELAB to (H, W) in 0..1: how far a colour could be skin, light or dark.
 
     Hues of 18 to 82 degrees and middling chroma; the bounds were set by looking at the parsed
@@ -114,14 +114,14 @@ def skin_likeness(lab: Plane) -> Plane:
     return np.asarray(of_hue * of_chroma * of_light, np.float32)
 
 
-def _film(lab: Plane, grade: Grade) -> Plane:
+def _film(lab: GrayImage, grade: Grade) -> GrayImage:
     """The grade of light, hues and tints, the same for every pixel of one colour."""
     hue, chroma = _polar(lab)
     tone = np.clip(lab[..., 0] / 100, 0, 1)
     middle = 4 * tone * (1 - tone)
     light = lab[..., 0] + middle * (grade.lightness + 100 * grade.contrast * (tone - 0.5))
-    gain: Plane = np.full_like(light, grade.chroma)
-    turn: Plane = np.zeros_like(light)
+    gain: GrayImage = np.full_like(light, grade.chroma)
+    turn: GrayImage = np.zeros_like(light)
     coloured = np.clip((chroma - 4) / 10, 0, 1)
     for one in grade.hues:
         distance = np.abs((hue - one.hue_deg + 180) % 360 - 180)
@@ -149,14 +149,14 @@ def _film(lab: Plane, grade: Grade) -> Plane:
     return np.dstack([light, ab]).astype(np.float32)
 
 
-def _to_lab(picture: NDArray[np.uint8]) -> Plane:
+def _to_lab(picture: NDArray[np.uint8]) -> GrayImage:
     return np.asarray(cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
-def _polar(lab: Plane) -> tuple[Plane, Plane]:
+def _polar(lab: GrayImage) -> tuple[GrayImage, GrayImage]:
     """Hue in degrees and chroma."""
     return np.degrees(np.arctan2(lab[..., 2], lab[..., 1])), np.hypot(lab[..., 1], lab[..., 2])
 
 
-def _blur(values: Plane, sigma_px: float) -> Plane:
+def _blur(values: GrayImage, sigma_px: float) -> GrayImage:
     return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma_px), np.float32)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, smooth_l1_loss
 
-from pipeline.nets.retinaface import PRIORS
+from pipeline.architectures.retinaface import PRIORS
 
 MIN_FACE = 0.1  # the teacher's score from which on a prior's box and landmarks count
 

@@ -11,33 +11,33 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.faces.detect import (
-    CAP_PX,
-    LEAST_SCORE,
+    COARSE_SIDE_PX,
+    MIN_SCORE,
     MULTIPLE_PX,
     PADDING,
-    Candidates,
-    decode,
-    suppress,
+    Detections,
+    decode_boxes,
+    nms,
 )
 from training.data.detector import face_photographs, sample_picture
 from training.data.photographs import read_rgb, resize
 from training.data.tensors import to_tensor
 
-MIN_PX = 32  # the square root of a box's area, in a picture of CAP_PX
+MIN_PX = 32  # the square root of a box's area, in a picture of COARSE_SIDE_PX
 UNSURE_SCORE = 0.02
 SAME_FACE = 0.5  # intersection over union
 SCENE_SIZE = (480, 640)
 
 Answers = NDArray[np.float32]  # (P, 15): what a network answers for every prior of a picture
-Detect = Callable[[Picture], Answers]
-Pictures = Mapping[str, Sequence[Picture]]  # by kind
-Detections = dict[str, list[Candidates]]
+Detect = Callable[[RgbImage], Answers]
+Pictures = Mapping[str, Sequence[RgbImage]]  # by kind
+DetectionsByKind = dict[str, list[Detections]]
 Metrics = dict[str, float]
 
 
-def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[Picture]]:
+def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[RgbImage]]:
     """Pictures that are never trained on, always the same, as the pipeline shows them.
 
     Args:
@@ -54,20 +54,20 @@ def held_out_pictures(folder: Path, scenes: int) -> dict[str, list[Picture]]:
     }
 
 
-def padded(photo: Picture) -> Picture:
-    """The photo with at most CAP_PX a side, its sides filled up to multiples of 32."""
-    seen = resize(photo, min(1.0, CAP_PX / max(photo.shape[:2])))
+def padded(photo: RgbImage) -> RgbImage:
+    """The photo with at most COARSE_SIDE_PX a side, its sides filled up to multiples of 32."""
+    seen = resize(photo, min(1.0, COARSE_SIDE_PX / max(photo.shape[:2])))
     below, right = (-side % MULTIPLE_PX for side in seen.shape[:2])
     return cv2.copyMakeBorder(seen, 0, below, 0, right, cv2.BORDER_CONSTANT, value=PADDING)
 
 
-def detections(answers: Answers, picture: Picture, score: float = UNSURE_SCORE) -> Candidates:
+def detections(answers: Answers, picture: RgbImage, score: float = UNSURE_SCORE) -> Detections:
     """The faces in a network's answers to a picture, from that score on."""
     height, width = picture.shape[:2]
-    return suppress(decode(answers, height, width, score))
+    return nms(decode_boxes(answers, height, width, score))
 
 
-def detect_all(detect: Detect, pictures: Pictures) -> Detections:
+def detect_all(detect: Detect, pictures: Pictures) -> DetectionsByKind:
     """The faces in pictures whose sides are multiples of 32, by kind."""
     return {
         kind: [detections(detect(picture), picture) for picture in of_kind]
@@ -79,7 +79,7 @@ def answers_of(net: nn.Module) -> Detect:
     """The answers of a torch module."""
     device = next(net.parameters()).device
 
-    def detect(picture: Picture) -> Answers:
+    def detect(picture: RgbImage) -> Answers:
         with torch.inference_mode():
             answers: Answers = net(to_tensor([picture]).to(device))[0].cpu().numpy()
         return answers
@@ -87,7 +87,7 @@ def answers_of(net: nn.Module) -> Detect:
     return detect
 
 
-def agreement(targets: Detections, predictions: Detections) -> Metrics:
+def agreement(targets: DetectionsByKind, predictions: DetectionsByKind) -> Metrics:
     """``detection_metrics`` of each kind of pictures, all but photographs by their kind's name."""
     return {
         name if kind == "photographs" else f"{kind}_{name}": value
@@ -96,8 +96,8 @@ def agreement(targets: Detections, predictions: Detections) -> Metrics:
     }
 
 
-def detection_metrics(targets: Sequence[Candidates], predictions: Sequence[Candidates]) -> Metrics:
-    """Compares faces with the teacher's, both with scores of LEAST_SCORE or more.
+def detection_metrics(targets: Sequence[Detections], predictions: Sequence[Detections]) -> Metrics:
+    """Compares faces with the teacher's, both with scores of MIN_SCORE or more.
 
     Args:
         targets: the teacher's faces, by picture.
@@ -112,7 +112,7 @@ def detection_metrics(targets: Sequence[Candidates], predictions: Sequence[Candi
     large = recalled = right = claimed = 0
     errors: list[float] = []
     for theirs, ours in zip(targets, predictions, strict=True):
-        theirs, ours = (faces[faces.scores >= LEAST_SCORE] for faces in (theirs, ours))
+        theirs, ours = (faces[faces.scores >= MIN_SCORE] for faces in (theirs, ours))
         pairs = match_boxes(theirs.boxes, ours.boxes)
         counted = [(a, b) for a, b in pairs if theirs.sides[a] >= MIN_PX]
         large += int((theirs.sides >= MIN_PX).sum())
@@ -130,9 +130,9 @@ def detection_metrics(targets: Sequence[Candidates], predictions: Sequence[Candi
     }
 
 
-def count_faces(targets: Sequence[Candidates]) -> int:
+def count_faces(targets: Sequence[Detections]) -> int:
     """How many of the teacher's faces ``detection_metrics`` asks for."""
-    return sum(int(((f.scores >= LEAST_SCORE) & (f.sides >= MIN_PX)).sum()) for f in targets)
+    return sum(int(((f.scores >= MIN_SCORE) & (f.sides >= MIN_PX)).sum()) for f in targets)
 
 
 def match_boxes(boxes: Answers, others: Answers) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.enlarge import steepen
 from pipeline.measure import psnr_db, ssim
 
@@ -17,7 +17,7 @@ FLAT_SLOPE = 0.6  # grey levels a pixel, of a photo under a Gaussian of 2 px
 MIN_FLAT_PIXELS = 500
 
 
-def dark_lines(picture: Picture) -> Picture:
+def dark_lines(picture: RgbImage) -> RgbImage:
     """Finds thin things that are darker than both their sides.
 
     The black-hat transform (closing minus picture) of the grey picture with an ellipse of 7 px,
@@ -34,7 +34,7 @@ def dark_lines(picture: Picture) -> Picture:
     return (cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, ellipse) > LINE_DEPTH).astype(np.uint8)
 
 
-def line_f1(prediction: Picture, target: Picture) -> float:
+def line_f1(prediction: RgbImage, target: RgbImage) -> float:
     """F1 of the prediction's dark lines against the target's, one pixel of tolerance."""
     lines, target_lines = dark_lines(prediction), dark_lines(target)
     if not lines.any() and not target_lines.any():
@@ -45,17 +45,17 @@ def line_f1(prediction: Picture, target: Picture) -> float:
     return float(2 * precision * recall / max(1e-9, precision + recall))
 
 
-def gradient_ratio(prediction: Picture, target: Picture) -> float:
+def gradient_ratio(prediction: RgbImage, target: RgbImage) -> float:
     """Mean gradient of the prediction over the target's: under 1 it is softer."""
     return _mean_gradient(prediction) / max(1e-9, _mean_gradient(target))
 
 
-def _mean_gradient(picture: Picture) -> float:
+def _mean_gradient(picture: RgbImage) -> float:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float(np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean())
 
 
-def edge_width_px(picture: Picture, min_contrast: int = EDGE_CONTRAST) -> float:
+def edge_width_px(picture: RgbImage, min_contrast: int = EDGE_CONTRAST) -> float:
     """Mean width of the edges across rows and columns: 1 is a step, 4 a ramp of four pixels.
 
     An edge is a run of pixels that only rise or only fall, by ``min_contrast`` grey levels or
@@ -78,7 +78,7 @@ def edge_width_px(picture: Picture, min_contrast: int = EDGE_CONTRAST) -> float:
     return float(np.mean(np.concatenate(widths))) if widths else float("nan")
 
 
-def flat_grain(photo: Picture, picture: Picture) -> float:
+def flat_grain(photo: RgbImage, picture: RgbImage) -> float:
     """Standard deviation of what is finer than 3 px in a picture where its photo is smooth.
 
     In grey levels, of the picture less a Gaussian of it; NaN where the photo is smooth nowhere.
@@ -91,7 +91,9 @@ def flat_grain(photo: Picture, picture: Picture) -> float:
     return float(fine[smooth].std()) if smooth.sum() > MIN_FLAT_PIXELS else float("nan")
 
 
-def drawing_metrics(predictions: Sequence[Picture], targets: Sequence[Picture]) -> dict[str, float]:
+def drawing_metrics(
+    predictions: Sequence[RgbImage], targets: Sequence[RgbImage]
+) -> dict[str, float]:
     """Means over pairs of pictures: psnr_db, ssim, line_f1, gradient_ratio."""
     measures = (psnr_db, ssim, line_f1, gradient_ratio)
     pairs = list(zip(predictions, targets, strict=True))
@@ -101,7 +103,7 @@ def drawing_metrics(predictions: Sequence[Picture], targets: Sequence[Picture]) 
 
 
 def upsampling_metrics(
-    inputs: list[Picture], predictions: list[Picture], targets: list[Picture]
+    inputs: list[RgbImage], predictions: list[RgbImage], targets: list[RgbImage]
 ) -> dict[str, float]:
     """Metrics of steepened predictions, and mean edge widths of all three in pixels of each."""
     steep = [steepen(prediction) for prediction in predictions]

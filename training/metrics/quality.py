@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import quality_model
+from pipeline.architectures.quality import MEASURES
 from pipeline.domain import QualityEstimate
-from pipeline.enhance import gate
-from pipeline.nets.quality import MEASURES
 
 SHARE = 0.9915  # of clean photos under the threshold of each measure; of all four, 0.967
 
@@ -18,7 +18,7 @@ Measures = NDArray[np.float32]  # (N, 5) in the order of MEASURES
 
 def faults(measures: Measures) -> dict[str, NDArray[np.float32]]:
     """What the gate has thresholds for, (N,) each: more is worse. As the gate itself has them."""
-    rows = [gate.faults(QualityEstimate(*map(float, row))) for row in measures]
+    rows = [quality_model.faults(QualityEstimate(*map(float, row))) for row in measures]
     return {name: np.array([row[name] for row in rows], np.float32) for name in rows[0]}
 
 

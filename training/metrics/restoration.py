@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.measure import psnr_db
 from training.data.restorer import Pair
 
 
-def lanczos(picture: Picture) -> Picture:
+def lanczos(picture: RgbImage) -> RgbImage:
     """Twice the size without a network, to compare with."""
     return cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_LANCZOS4)
 
 
 def restoration_metrics(
-    pairs: Sequence[Pair], restored: Sequence[Picture], doubled: Sequence[Picture]
+    pairs: Sequence[Pair], restored: Sequence[RgbImage], doubled: Sequence[RgbImage]
 ) -> dict[str, float]:
     """Mean PSNR against the targets in dB, at the same size and at twice the size.
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from pipeline.faces.parse import REGIONS
 
 CLASSES = len(REGIONS)
@@ -22,7 +22,7 @@ Labels = NDArray[np.uint8]
 class LabelledFace(NamedTuple):
     """An aligned face (256, 256, 3) and its regions (256, 256), 255 where they are not known."""
 
-    picture: Picture
+    picture: RgbImage
     labels: Labels
 
 
@@ -50,7 +50,7 @@ def overlaps(predictions: Sequence[Labels], targets: Sequence[Labels]) -> dict[s
     return {"mean_iou": mean, **scores}
 
 
-def coloured(labels: Labels) -> Picture:
+def coloured(labels: Labels) -> RgbImage:
     """Labels in colours, for people; black is background, grey is not labelled."""
     hues = np.arange(CLASSES + 1) * 79 % 180
     lightness = 120 + np.arange(CLASSES + 1) % 3 * 60

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.domain import Picture
-from pipeline.nets.bisenet import BiSeNet
+from pipeline.architectures.bisenet import BiSeNet
+from pipeline.domain import RgbImage
 from training.data.photographs import halves, resize
 from training.data.tensors import to_picture, to_planes, to_tensor
 from training.export.ladder import FULL, Served, first_in_agreement
@@ -47,7 +47,7 @@ class Import:
     Attributes:
         net: the torch module.
         info: name, title and licence.
-        architecture: its name in pipeline/nets.
+        architecture: its name in pipeline/architectures.
         shape: its settings there.
         recipe: where the weights came from.
     """
@@ -60,7 +60,7 @@ class Import:
 
 
 def add_generator(
-    imported: Import, photos: Sequence[Picture], dirs: OutputDirs, kind: str = "style", **more: Any
+    imported: Import, photos: Sequence[RgbImage], dirs: OutputDirs, kind: str = "style", **more: Any
 ) -> Exported:
     """Adds what makes pictures of pictures, (1, 3, H, W) in [-1, 1], to the weights.
 
@@ -97,7 +97,7 @@ def add_generator(
     return _install(imported, served, (kind, "picture"), len(photos), dirs, **about)
 
 
-def add_bisenet(imported: Import, photos: Sequence[Picture], dirs: OutputDirs) -> Exported:
+def add_bisenet(imported: Import, photos: Sequence[RgbImage], dirs: OutputDirs) -> Exported:
     """Adds BiSeNet to the weights as the face parser.
 
     Served is the first of int8 (MIN_AGREEMENT of the pixels), weights in half precision and
@@ -153,7 +153,7 @@ def _install(
     return Exported(install(dirs, spec, files), served.quantisation, served.tried)
 
 
-def _square(photo: Picture, side_px: int) -> Picture:
+def _square(photo: RgbImage, side_px: int) -> RgbImage:
     """The middle square of a photo at that size."""
     height, width = photo.shape[:2]
     side = min(height, width)
@@ -161,5 +161,5 @@ def _square(photo: Picture, side_px: int) -> Picture:
     return resize(photo[top : top + side, left : left + side], side_px / side)
 
 
-def _inputs(photos: Sequence[Picture]) -> list[Inputs]:
+def _inputs(photos: Sequence[RgbImage]) -> list[Inputs]:
     return [{"picture": to_planes([photo])} for photo in photos]

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.faces.detect import CAP_PX
-from pipeline.nets import bisenet, build, rrdbnet
-from pipeline.nets.retinaface import is_retinaface
+from pipeline.architectures import bisenet, build, rrdbnet
+from pipeline.architectures.retinaface import is_retinaface
+from pipeline.faces.detect import COARSE_SIDE_PX
 from training.data.photographs import halves, read_photographs
 from training.engine.errors import AnotherFile, ExportRejected, UnsafeCheckpoint, WeightsMismatch
 from training.export.detector import KIND as DETECTOR
@@ -128,7 +128,7 @@ def import_weights(file: Path, request: Request, dirs: OutputDirs) -> Exported:
     if is_retinaface(state):
         info = checked(DETECTOR, DETECTOR, "RetinaFace, MobileNet-0.25")
         net = fill("retinaface", {}, state, file, DETECTOR_ROLE)
-        photos = read_photographs(request.photos, CAP_PX, 32)
+        photos = read_photographs(request.photos, COARSE_SIDE_PX, 32)
         return add_retinaface(net, info, photos, recipe, dirs)
     state = bisenet.renamed(saved)
     if state:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.domain import Picture
+from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 
 TEACHER = "bisenetv2_celebamaskhq_448_int8.tflite"
@@ -59,7 +59,7 @@ class ParserTeacher:
                 self._constants[inputs[1]] = kernel.contiguous(memory_format=torch.channels_last)
                 self._constants[inputs[2]] = self._constants[inputs[2]].to(torch.bfloat16)
 
-    def logits(self, crops: list[Picture]) -> NDArray[np.float32]:
+    def logits(self, crops: list[RgbImage]) -> NDArray[np.float32]:
         """uint8 (448, 448, 3) RGB crops of faces to (N, 19, 56, 56)."""
         known: dict[int, Tensor] = {self._input: to_tensor(crops).to(torch.bfloat16)}
         with torch.inference_mode():
@@ -71,7 +71,7 @@ class ParserTeacher:
                 known[output] = _run(name, options, value)
         raise ValueError("the graph has no resize of its logits")
 
-    def labels(self, crop: Picture) -> NDArray[np.uint8]:
+    def labels(self, crop: RgbImage) -> NDArray[np.uint8]:
         """uint8 (448, 448, 3) to (448, 448), as the graph makes them."""
         grid = torch.from_numpy(self.logits([crop]))
         labels: NDArray[np.uint8] = _resize(grid, SIDE_PX, False).argmax(1)[0].byte().numpy()

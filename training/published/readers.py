@@ -16,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.cartoongan import CartoonGANGenerator
-from pipeline.nets.whitebox import WhiteBoxCartoonGenerator
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
+from training.architectures.cartoongan import CartoonGANGenerator
+from training.architectures.whitebox import WhiteBoxCartoonGenerator
 
-Picture = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
-def open_animeganv3(path: Path) -> Callable[[Picture], Picture]:
+def open_animeganv3(path: Path) -> Callable[[RgbImage], RgbImage]:
     """What draws with an ONNX graph of AnimeGANv3: uint8 (H, W, 3) RGB, sides multiples of 16, to a
     drawing of the same size, on as many threads as torch is given.
 
@@ -37,18 +37,18 @@ def open_animeganv3(path: Path) -> Callable[[Picture], Picture]:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
 
-    def draw(photo: Picture) -> Picture:
+    def draw(photo: RgbImage) -> RgbImage:
         drawn = session.run(None, {given.name: photo[None].astype(np.float32) / 127.5 - 1})[0]
         return np.clip((drawn[0] + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
 
     return draw
 
 
-def open_cartoongan(path: Path) -> Callable[[Picture], Picture]:
+def open_cartoongan(path: Path) -> Callable[[RgbImage], RgbImage]:
     """What draws with CartoonGAN's weights: uint8 (H, W, 3) RGB, sides multiples of 4."""
     network = load_cartoongan_npz(path).to(memory_format=torch.channels_last)
 
-    def draw(photo: Picture) -> Picture:
+    def draw(photo: RgbImage) -> RgbImage:
         turned = np.ascontiguousarray(photo[..., ::-1])  # the network's pixels are BGR
         return np.ascontiguousarray(draw_with(network, turned)[..., ::-1])
 
@@ -85,7 +85,7 @@ def load_cartoongan_npz(path: Path) -> CartoonGANGenerator:
     return net.eval().requires_grad_(False)
 
 
-def draw_with(network: nn.Module, photo: Picture) -> Picture:
+def draw_with(network: nn.Module, photo: RgbImage) -> RgbImage:
     """in, out: uint8 (H, W, 3), sides multiples of 4. bfloat16: 54 dB from float32."""
     x = torch.from_numpy(photo.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
     x = x.contiguous(memory_format=torch.channels_last)

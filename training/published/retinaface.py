@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from pipeline.domain import Picture
-from pipeline.nets.retinaface import MEAN, RetinaFace
+from pipeline.architectures.retinaface import MEAN, RetinaFace
+from pipeline.domain import RgbImage
 
 TEACHER = "retinaface_mobilenet025.onnx"
 Array = NDArray[np.float32]
@@ -43,7 +43,7 @@ class RetinaFaceTeacher:
         )
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, pictures: Sequence[Picture]) -> tuple[Array, list[Array]]:
+    def __call__(self, pictures: Sequence[RgbImage]) -> tuple[Array, list[Array]]:
         """Answers for every prior, and what the blocks make.
 
         Args:
@@ -62,7 +62,7 @@ class RetinaFaceTeacher:
         answers = np.concatenate([boxes, classes[..., 1:], landmarks], 2)
         return answers, [np.maximum(block, 0) for block in blocks]
 
-    def answers(self, picture: Picture) -> Array:
+    def answers(self, picture: RgbImage) -> Array:
         """(P, 15) for one picture."""
         return self([picture])[0][0]
 

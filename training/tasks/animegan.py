@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
-from pipeline.nets.animegan import AnimeGANGenerator
-from pipeline.nets.animeganv2 import AnimeGANv2Generator
-from pipeline.nets.discriminators import AnimeDiscriminator
+from pipeline.architectures.animegan import AnimeGANGenerator
+from pipeline.architectures.animeganv2 import AnimeGANv2Generator
+from pipeline.domain import RgbImage
+from training.architectures.discriminators import AnimeDiscriminator
 from training.data.animegan import AnimeData, Batch
 from training.data.tensors import to_picture, to_tensor
 from training.engine.checkpoint import Stateful
@@ -127,7 +127,7 @@ class AnimeGANTask(Task):
             losses["variation"] = recipe.variation_weight * variation
         yield Turn(self.optimiser, losses)
 
-    def sheet(self, net: nn.Module) -> Picture:
+    def sheet(self, net: nn.Module) -> RgbImage:
         """Rows of photo and drawing, in float32."""
         rows = []
         for photo in self.data.samples(SAMPLES):

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from pipeline.domain import Picture
-from pipeline.nets.detector import Detector, DetectorShape
+from pipeline.architectures.detector import Detector, DetectorShape
+from pipeline.domain import RgbImage
 from training.data.detector import face_photographs, sample_damaged, sample_picture
 from training.data.photographs import Files
 from training.data.tensors import to_tensor
@@ -146,7 +146,9 @@ class DetectorTask(Task):
         return [torch.from_numpy(np.sqrt(np.mean(level, 0)) + 1e-2) for level in squares]
 
 
-def sample_pictures(files: Files, recipe: Recipe, step: int) -> tuple[list[Picture], list[Picture]]:
+def sample_pictures(
+    files: Files, recipe: Recipe, step: int
+) -> tuple[list[RgbImage], list[RgbImage]]:
     """The clean pictures of a step, and the same as the student sees them."""
     size = (recipe.crop_px, recipe.crop_px)
     seeds = [(recipe.seed, step, number) for number in range(recipe.batch)]

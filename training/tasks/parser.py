@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
-from pipeline.nets.parser import Parser, ParserShape
+from pipeline.architectures.parser import Parser, ParserShape
+from pipeline.domain import RgbImage
 from training.architectures.normalised import folded, normalised
 from training.data.parser import Batch, labelled, sample_batch, sampling_weights
 from training.data.parser_targets import load_cases
@@ -85,7 +85,7 @@ class ParserTask(Task):
         scores = overlaps(predictions, [face.labels for face in self.held_out])
         return {name: scores[name] for name in (f"{n}_iou" for n in LOGGED) if name in scores}
 
-    def sheet(self, net: nn.Module) -> Picture:
+    def sheet(self, net: nn.Module) -> RgbImage:
         """Some held-out faces: input, target, prediction, up to four in a row."""
         faces = self.held_out[::SHEET_EVERY]
         columns = min(SHEET_COLUMNS, len(faces))
@@ -99,7 +99,7 @@ class ParserTask(Task):
         return np.vstack([np.hstack(row) for row in rows])
 
 
-def parse_all(net: nn.Module, pictures: Sequence[Picture]) -> list[Labels]:
+def parse_all(net: nn.Module, pictures: Sequence[RgbImage]) -> list[Labels]:
     """Labels (256, 256) of aligned faces by the torch module, as the pipeline makes them."""
     device = next(net.parameters()).device
     net = net.to(memory_format=torch.channels_last)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from pipeline.domain import Picture
-from pipeline.nets.quality import MEASURES, QualityModel, QualityShape, normalise
+from pipeline.architectures.quality import MEASURES, QualityModel, QualityShape, normalise
+from pipeline.domain import RgbImage
 from training.data.photographs import photographs
 from training.data.quality import (
     Inputs,
@@ -104,7 +104,7 @@ class QualityTask(Task):
         return quality_metrics(predictions, targets_by_kind(self.held_out), thresholds)
 
 
-def predict(model: nn.Module, photos: Sequence[Picture]) -> NDArray[np.float32]:
+def predict(model: nn.Module, photos: Sequence[RgbImage]) -> NDArray[np.float32]:
     """(N, 5): the measures that the torch module predicts."""
     device = next(model.parameters()).device
     with torch.inference_mode():

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
-from pipeline.nets.restorer import Restorer, RestorerShape
+from pipeline.architectures.restorer import Restorer, RestorerShape
+from pipeline.domain import RgbImage
 from training.data.photographs import photographs
 from training.data.restorer import Pair, held_out_pairs, levels, sample_pair
 from training.data.tensors import to_picture, to_tensor
@@ -116,13 +116,13 @@ class RestorerTask(Task):
             metrics[kind] = restoration_metrics(pairs, list(restored), list(doubled))
         return gains(metrics)
 
-    def sheet(self, net: nn.Module) -> Picture:
+    def sheet(self, net: nn.Module) -> RgbImage:
         """Two rows for every kind of damage: input, prediction, target."""
         pairs = [pair for kind in self.held_out.values() for pair in kind[:2]]
         return np.vstack([np.hstack([p.input, restore(net, p)[0], p.target]) for p in pairs])
 
 
-def restore(net: nn.Module, pair: Pair) -> tuple[Picture, Picture]:
+def restore(net: nn.Module, pair: Pair) -> tuple[RgbImage, RgbImage]:
     """The pair's input restored at its size, and doubled, by the torch module."""
     device = next(net.parameters()).device
     photo, level = to_tensor([pair.input]).to(device), levels([pair.damage]).to(device)

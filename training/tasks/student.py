@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from pipeline.domain import Picture
-from pipeline.nets.student import StudentShape
+from pipeline.architectures.student import StudentShape
+from pipeline.domain import RgbImage
 from training.architectures.student import Student
 from training.data.student import Batch, Flaws, degraded, graded_pairs
 from training.data.tensors import to_picture, to_tensor
@@ -137,7 +137,7 @@ class StudentTask(Task):
         predictions = [self._draw(net, number) for number in range(len(self.held_out.inputs))]
         return drawing_metrics(predictions, self.held_out.targets)
 
-    def sheet(self, net: nn.Module) -> Picture:
+    def sheet(self, net: nn.Module) -> RgbImage:
         """Every fourth held-out window: input, target, prediction."""
         rows = []
         for number in range(0, len(self.held_out.inputs), 4):
@@ -146,7 +146,7 @@ class StudentTask(Task):
             rows.append(cv2.resize(row, SHEET_PX, interpolation=cv2.INTER_AREA))
         return np.concatenate(rows)
 
-    def _draw(self, net: nn.Module, number: int) -> Picture:
+    def _draw(self, net: nn.Module, number: int) -> RgbImage:
         pictures = (self.held_out.inputs[number], self.held_out.thumbnails[number])
         with torch.inference_mode():
             return to_picture(net(*(to_tensor([picture]).to(self.device) for picture in pictures)))

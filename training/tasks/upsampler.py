@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline.domain import Picture
+from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
+from pipeline.domain import RgbImage
 from pipeline.enlarge import PASSES
-from pipeline.nets.upsampler import Upsampler, UpsamplerShape
 from training.data.tensors import to_picture, to_tensor
 from training.data.upsampler import (
     Batch,
@@ -60,7 +60,7 @@ class Recipe:
         blur_px = (self.blur_least, self.blur_most)
         return FaultLimits(blur_px, self.grain, self.beads, self.grid, self.photo_noise)
 
-    def middling(self, drawings: list[Picture]) -> list[Picture]:
+    def middling(self, drawings: list[RgbImage]) -> list[RgbImage]:
         """Inputs to measure with, the same for the same drawings in the same order."""
         faults = self.limits.middling()
         return [degrade_drawing(d, faults, (self.seed, n)) for n, d in enumerate(drawings)]
@@ -123,7 +123,7 @@ class UpsamplerTask(Task):
         return upsampling_metrics(inputs, upsample(net, inputs, self.held_out), targets)
 
 
-def upsample(net: nn.Module, inputs: list[Picture], pairs: list[DrawnPair]) -> list[Picture]:
+def upsample(net: nn.Module, inputs: list[RgbImage], pairs: list[DrawnPair]) -> list[RgbImage]:
     """The inputs at twice the size as the torch module predicts them, not yet steepened."""
     device = next(net.parameters()).device
     with torch.inference_mode():

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.quality import LIGHTS
+from pipeline.quality_model import LIGHTS
 
 MEASURES = ("blur_px", "noise", "jpeg_quality", "exposure_stops", "score")
 BLOCK = 8  # a JPEG's, in px

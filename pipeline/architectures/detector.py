@@ -1,4 +1,4 @@
-"""Our own face detector: RetinaFace (pipeline/nets/retinaface.py) as it is fast in int8.
+"""Our own face detector: RetinaFace (pipeline/architectures/retinaface.py) as it is fast in int8.
 
 The published net spends a third of its time on few channels at half and a quarter of the size.
 Here patches of 4x4 pixels and a few wide convolutions take the place of its first stage: blocks
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.nets.retinaface import BACKBONE, FEATURES, PRIORS
+from pipeline.architectures.retinaface import BACKBONE, FEATURES, PRIORS
 
 VALUES = 15  # of a prior: box 4, score 1, landmarks 10
 FINE = BACKBONE[0][-1][1]  # channels at stride 8

@@ -21,51 +21,51 @@ def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, 
     """
     match architecture, role:
         case "student", "picture":
-            from pipeline.nets.student import StudentGenerator, StudentShape
+            from pipeline.architectures.student import StudentGenerator, StudentShape
 
             return StudentGenerator(StudentShape.from_dict(shape)), "generator."
         case "student", "code":
-            from pipeline.nets.student import StudentShape, ThumbnailEncoder
+            from pipeline.architectures.student import StudentShape, ThumbnailEncoder
 
             return ThumbnailEncoder(StudentShape.from_dict(shape)), "encoder."
         case "animeganv2", "picture":
-            from pipeline.nets.animeganv2 import AnimeGANv2Generator
+            from pipeline.architectures.animeganv2 import AnimeGANv2Generator
 
             return AnimeGANv2Generator(**shape), ""
         case "animegan", "picture":
-            from pipeline.nets.animegan import AnimeGANGenerator
+            from pipeline.architectures.animegan import AnimeGANGenerator
 
             return AnimeGANGenerator(**shape), ""
         case "upsampler", "picture":
-            from pipeline.nets.upsampler import Upsampler, UpsamplerShape
+            from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
 
             return Upsampler(UpsamplerShape(**shape)), ""
         case "restorer", "picture" | "double":
-            from pipeline.nets.restorer import Restorer, RestorerShape
+            from pipeline.architectures.restorer import Restorer, RestorerShape
 
             return Restorer(RestorerShape.from_dict(shape), {"picture": 1, "double": 2}[role]), ""
         case "rrdbnet", "picture":
-            from pipeline.nets.rrdbnet import RRDBNet
+            from pipeline.architectures.rrdbnet import RRDBNet
 
             return RRDBNet(**shape), ""
         case "quality", "report":
-            from pipeline.nets.quality import QualityModel, QualityShape
+            from pipeline.architectures.quality import QualityModel, QualityShape
 
             return QualityModel(QualityShape.from_dict(shape)), ""
         case "retinaface", "faces":
-            from pipeline.nets.retinaface import RetinaFace
+            from pipeline.architectures.retinaface import RetinaFace
 
             return RetinaFace(**shape), ""
         case "detector", "faces":
-            from pipeline.nets.detector import Detector, DetectorShape
+            from pipeline.architectures.detector import Detector, DetectorShape
 
             return Detector(DetectorShape.from_dict(shape)), ""
         case "parser", "regions":
-            from pipeline.nets.parser import Parser, ParserShape
+            from pipeline.architectures.parser import Parser, ParserShape
 
             return Parser(ParserShape.from_dict(shape)), ""
         case "bisenet", "regions":
-            from pipeline.nets.bisenet import BiSeNet
+            from pipeline.architectures.bisenet import BiSeNet
 
             return BiSeNet(**shape), ""
     raise KeyError(f"no network {architecture!r} for {role!r}")

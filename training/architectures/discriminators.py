@@ -1,7 +1,7 @@
 """The discriminators of AnimeGAN and AnimeGANv2: one net, two ways to normalise.
 
-Source: as of ``pipeline.nets.animegan``; spectral normalisation is T. Miyato et al., "Spectral
-normalization for generative adversarial networks", ICLR 2018, one power iteration a pass.
+Source: as of ``pipeline.architectures.animegan``; spectral normalisation is T. Miyato et al.,
+"Spectral normalization for generative adversarial networks", ICLR 2018, one power iteration a pass.
 """
 
 from __future__ import annotations

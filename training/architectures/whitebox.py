@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.nets.animeganv2 import double_legacy
+from pipeline.architectures.animeganv2 import double_legacy
 
 FILTER_RADIUS_PX = 1
 FILTER_EPSILON = 5e-3

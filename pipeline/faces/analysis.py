@@ -1,0 +1,155 @@
+"""Which faces a photo has, where their regions lie, and which of them are refined and redrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.domain import Decision, Face, FaceParsing, Photo, RgbImage
+from pipeline.faces.align import (
+    ALIGNED_PX,
+    Matrix,
+    crop,
+    estimate_similarity,
+    invert_affine,
+    transform_points,
+)
+from pipeline.faces.detect import MIN_SCORE, MIN_WEAK_SCORE
+from pipeline.faces.face import DetectedFace
+from pipeline.faces.human import why_not_human
+from pipeline.faces.landmarks import CROP_PX, detect_in_crop, landmarks_in_crop
+from pipeline.faces.models import FaceModels
+from pipeline.faces.parse import REGIONS, label_map, soft_mask
+from pipeline.settings import Options
+
+MAX_FACES = 64  # in one photo: the largest; each costs some 40 ms
+MIN_WIDTH_PX = 12.0  # a face less wide has no features to keep
+MIN_LANDMARKS_INSIDE = 3  # of the five, in the photo
+MIN_REGION_SHARE = 5e-4  # of the aligned square, for a region to be listed
+
+FACE = ("skin", "left_ear", "right_ear", "nose")
+EYES = ("left_eye", "right_eye")
+BROWS = ("left_brow", "right_brow")
+LIPS = ("upper_lip", "lower_lip")
+INSIDE = (*EYES, *BROWS, "glasses", "mouth", *LIPS)
+# the groups of regions that are treated alike
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "skin": FACE,
+    "eyes": EYES,
+    "brows": BROWS,
+    "lips": LIPS,
+    "glasses": ("glasses",),
+    "features": (*INSIDE, "nose"),
+    "face": (*FACE, *INSIDE),
+    "head": (*FACE, *INSIDE, "earring", "hair", "hat", "neck"),
+}
+
+
+def analyse_faces(
+    photo: Photo, options: Options, models: FaceModels, key: str
+) -> tuple[tuple[DetectedFace, ...], Decision]:
+    """Detects, aligns and parses the faces of a photo.
+
+    Args:
+        photo: The photo as it is drawn, after its restoration.
+        options: ``alignment_threshold`` and ``parsing_smooth`` are read.
+        models: The networks.
+        key: See ``models.photo_key``; faces of an earlier photo with this key are used again.
+
+    Returns:
+        The faces, largest first and MAX_FACES at most: the aligned ones with their regions, the
+        others with the reason why not. And the decision.
+    """
+    detections = models.cache.get_or_detect(
+        key, lambda: models.detector.detect(photo.pixels, MIN_WEAK_SCORE)
+    )
+    largest = detections[:MAX_FACES]
+    analysed = models.map(lambda face: _analyse(photo.pixels, face, options, models), largest)
+    faces = tuple(_confirmed(analysed, largest))
+    aligned = sum(face.is_aligned for face in faces)
+    count = len(faces) + sum(face.score >= MIN_SCORE for face in detections[MAX_FACES:])
+    if not faces:
+        return (), Decision("faces", False, "no face found", 0, 1)
+    why = f"{aligned} of {len(faces)} aligned"
+    if count > len(faces):
+        why += f", the largest of {count}"
+    return faces, Decision("faces", aligned > 0, why, count, MAX_FACES)
+
+
+def _confirmed(
+    analysed: Sequence[DetectedFace], detections: Sequence[Face]
+) -> Iterator[DetectedFace]:
+    """Keeps confident detections, and weak ones that the closer look confirms and that do not
+    duplicate a confident face.
+    """
+    pairs = list(zip(analysed, detections, strict=True))
+    confident = [face.face for face, detection in pairs if detection.score >= MIN_SCORE]
+    for face, detection in pairs:
+        if detection.score >= MIN_SCORE:
+            yield face
+        elif face.face.score >= MIN_SCORE and not any(
+            _same(face.face, other) for other in confident
+        ):
+            confident.append(face.face)
+            yield face
+
+
+def _same(face: Face, other: Face) -> bool:
+    """Whether the landmarks of both lie within half the other's width."""
+    apart = np.mean(face.landmarks, 0) - np.mean(other.landmarks, 0)
+    return float(np.hypot(*apart)) < (other.box[2] - other.box[0]) / 2
+
+
+def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels) -> DetectedFace:
+    """Detects the face again at a closer look and, where it is confident enough then and a
+    person's, parses it.
+    """
+
+    def rejected(why: str) -> DetectedFace:
+        return DetectedFace(replace(face, not_refined=why))
+
+    width_px = face.box[2] - face.box[0]
+    if width_px < MIN_WIDTH_PX:
+        return rejected(f"it is {width_px:.0f} px wide; {MIN_WIDTH_PX:.0f} are needed")
+    height, width = pixels.shape[:2]
+    inside = sum(0 <= x < width and 0 <= y < height for x, y in face.landmarks)
+    if inside < MIN_LANDMARKS_INSIDE:
+        return rejected("most of its landmarks lie outside the picture")
+    try:
+        to_aligned = estimate_similarity(face.landmarks, ALIGNED_PX)
+        closer = detect_in_crop(pixels, to_aligned, models.detector)
+        if closer is not None:
+            face = _refined_landmarks(face, closer, to_aligned)
+            to_aligned = estimate_similarity(face.landmarks, ALIGNED_PX)
+    except ValueError as error:
+        return rejected(str(error))
+    if face.score < options.alignment_threshold:
+        return rejected(f"its score of {face.score:.2f} is under {options.alignment_threshold:g}")
+    labels = label_map(models.parser.parse(crop(pixels, to_aligned, ALIGNED_PX)))
+    counts = np.bincount(labels.ravel(), minlength=len(REGIONS))
+    names = tuple(
+        name
+        for name, count in zip(REGIONS, counts, strict=True)
+        if name != "background" and count >= MIN_REGION_SHARE * labels.size
+    )
+    face = replace(face, regions=names)
+    why_not = why_not_human(labels, width_px)
+    if why_not:
+        return DetectedFace(replace(face, not_refined=why_not), was_parsed=True)
+    masks = {
+        group: np.rint(soft_mask(labels, regions, options.parsing_smooth) * 255).astype(np.uint8)
+        for group, regions in GROUPS.items()
+    }
+    parsing = FaceParsing(masks, invert_affine(to_aligned))
+    landmarks = landmarks_in_crop(pixels, to_aligned, models.detector)
+    return DetectedFace(face, parsing, True, landmarks)
+
+
+def _refined_landmarks(face: Face, closer: Face, to_aligned: Matrix) -> Face:
+    """A face with the landmarks of a closer look, and the better score of the two."""
+    crop_to_photo = invert_affine(to_aligned * (CROP_PX / ALIGNED_PX))
+    points = transform_points(closer.landmarks, crop_to_photo)
+    landmarks = tuple((float(x), float(y)) for x, y in points)
+    return replace(face, score=max(face.score, closer.score), landmarks=landmarks)

@@ -1,0 +1,74 @@
+"""A face in a photo, and what is known of it once it is aligned and parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain import Face, FaceParsing
+from pipeline.faces.align import (
+    ALIGNED_PX,
+    EYES_SHARE,
+    FACE_SHARE,
+    Matrix,
+    affine_scale,
+    invert_affine,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedFace:
+    """A face as the stages of this package pass it on.
+
+    Attributes:
+        face: What the sidecar says of it.
+        parsing: Its regions, where it is aligned; only aligned faces are refined and redrawn.
+        was_parsed: Whether the parser has seen it; also true of what turned out to be no person.
+        landmarks: Five landmarks found again in the aligned square, float64 (5, 2) in sides of
+            it; None where the detector does not find the face there.
+    """
+
+    face: Face
+    parsing: FaceParsing | None = None
+    was_parsed: bool = False
+    landmarks: NDArray[np.float64] | None = None
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether the face is refined and redrawn."""
+        return self.parsing is not None
+
+    @property
+    def regions(self) -> FaceParsing:
+        """The regions of an aligned face; ValueError for one that is not."""
+        if self.parsing is None:
+            raise ValueError("the face is not aligned")
+        return self.parsing
+
+    @property
+    def to_aligned(self) -> Matrix:
+        """The 2x3 matrix from photo pixels to the aligned square; ValueError as ``regions``."""
+        return invert_affine(self.regions.to_photo)
+
+    @property
+    def side_px(self) -> float:
+        """Side of the aligned square in photo pixels; ValueError as ``regions``."""
+        return ALIGNED_PX * affine_scale(self.regions.to_photo)
+
+    @property
+    def width_px(self) -> float:
+        """How wide the face is in the photo; ValueError as ``regions``."""
+        return FACE_SHARE * self.side_px
+
+    @property
+    def eye_distance_px(self) -> float:
+        """How far apart the eyes are in the photo; ValueError as ``regions``."""
+        return EYES_SHARE * self.side_px
+
+
+def largest_face_px(faces: Sequence[DetectedFace]) -> float | None:
+    """How wide the largest of the aligned faces is in the photo; None without one."""
+    return max((face.width_px for face in faces if face.is_aligned), default=None)

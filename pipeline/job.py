@@ -1,0 +1,206 @@
+"""The state of one run: what was asked for, and what each stage adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.budget import Budget, Plan
+from pipeline.decoder import Decoder
+from pipeline.domain import (
+    Content,
+    Decision,
+    Face,
+    FacePatch,
+    Metrics,
+    Photo,
+    QualityReport,
+    RgbImage,
+    Source,
+)
+from pipeline.enhance import RestorationModels
+from pipeline.faces import DetectedFace, FaceModels
+from pipeline.origin import Origin
+from pipeline.registry import ModelRegistry
+from pipeline.scale import WorkingScale
+from pipeline.settings import Options, Settings
+from pipeline.stylise import StyleModel, StylisedImage
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a run is given.
+
+    Attributes:
+        data: The photo's file.
+        digest: SHA-256 of it, in hexadecimal.
+        options: What the caller asked for, with the style's own name.
+        origin: Where the file came from.
+        budget: Time and memory that there are.
+    """
+
+    data: bytes
+    digest: str
+    options: Options
+    origin: Origin
+    budget: Budget
+
+
+@dataclass(frozen=True, eq=False)
+class Services:
+    """What outlives a run: settings, opened models, decoding processes."""
+
+    settings: Settings
+    registry: ModelRegistry
+    decoder: Decoder
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedPhoto:
+    """The stage "decode": an upright photo and what its file said.
+
+    Attributes:
+        photo: No larger than ``max_side_px``.
+        source: Facts of the file.
+        content: The photo without bars of one colour.
+        reduced_by: By how much its sides were reduced for lack of memory; 1: not at all.
+        warnings: What decoding had to guess or ignore.
+    """
+
+    photo: Photo
+    source: Source
+    content: Content
+    reduced_by: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """The stage "quality": what was measured, and what can restore the photo."""
+
+    report: QualityReport
+    models: RestorationModels
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedWork:
+    """What the budget leaves of what was asked for.
+
+    Attributes:
+        plan: What is done.
+        options: The caller's, limited to that.
+        decisions: One, where time or memory is limited.
+        warnings: What is left out and why, in words.
+    """
+
+    plan: Plan
+    options: Options
+    decisions: tuple[Decision, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Enhanced:
+    """The stage "enhance".
+
+    Attributes:
+        original: The photo as it was given, at the size that was planned.
+        photo: The restored photo.
+        decisions: One for each step.
+    """
+
+    original: Photo
+    photo: Photo
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FacesFound:
+    """The stage "faces": the photo with its faces refined.
+
+    Attributes:
+        photo: As it is drawn.
+        faces: Largest first.
+        models: What found them; None where faces are not looked for.
+        decision: For the sidecar.
+    """
+
+    photo: Photo
+    faces: tuple[DetectedFace, ...]
+    models: FaceModels | None
+    decision: Decision
+
+
+@dataclass(frozen=True, eq=False)
+class Enlarged:
+    """The stage "enlarge": the drawing at the photo's size, uint8 (H, W, 3)."""
+
+    pixels: RgbImage
+    decision: Decision
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """The stage "redraw": faces drawn by themselves."""
+
+    patches: tuple[FacePatch, ...]
+    faces: tuple[DetectedFace, ...]
+    decision: Decision
+
+
+@dataclass(frozen=True, eq=False)
+class Postprocessed:
+    """The stage "repair": the finished picture, uint8 (H, W, 3)."""
+
+    pixels: RgbImage
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The stage "measure": the picture against the photo, and its faces."""
+
+    metrics: Metrics
+    faces: tuple[Face, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The stage "encode": the picture's file."""
+
+    image: bytes
+    content_type: str
+    extension: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(eq=False)
+class Job:
+    """One run. An attribute exists once the stage that adds it has run."""
+
+    request: Request
+    services: Services
+    decoded: DecodedPhoto = field(init=False)
+    assessment: Assessment = field(init=False)
+    planned: PlannedWork = field(init=False)
+    enhanced: Enhanced = field(init=False)
+    found: FacesFound = field(init=False)
+    scale: WorkingScale = field(init=False)
+    style: StyleModel = field(init=False)
+    stylised: StylisedImage = field(init=False)
+    enlarged: Enlarged = field(init=False)
+    redrawn: Redrawn = field(init=False)
+    postprocessed: Postprocessed = field(init=False)
+    measured: Measured = field(init=False)
+    encoded: Encoded = field(init=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the finished picture."""
+        photo = self.enhanced.photo
+        return photo.width_px, photo.height_px
+
+    @property
+    def working_size(self) -> tuple[int, int]:
+        """Width and height at which the photo's content is drawn."""
+        return self.scale.size(*self.decoded.content.size(*self.size))

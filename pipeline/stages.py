@@ -1,0 +1,161 @@
+"""The stages of a run, in their order: what each takes of a Job, and what it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pipeline.decode import fit
+from pipeline.domain import Decision, Photo
+from pipeline.encode import encode
+from pipeline.enhance import enhance
+from pipeline.enlarge import enlarge
+from pipeline.faces import (
+    FaceRedrawer,
+    FaceStyliser,
+    analyse_faces,
+    measure_landmark_shift,
+    photo_key,
+    redraw_faces,
+    refine_faces,
+)
+from pipeline.job import (
+    Assessment,
+    DecodedPhoto,
+    Encoded,
+    Enhanced,
+    Enlarged,
+    FacesFound,
+    Job,
+    Measured,
+    Postprocessed,
+    Redrawn,
+)
+from pipeline.measure import measure
+from pipeline.quality import assess
+from pipeline.repair import repair
+from pipeline.stylise import StyleModel, StylisedImage, stylise
+from pipeline.visible import content_of, extend, fill_transparent, with_bars
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: In the sidecar's timings and while the job is watched.
+        adds: The attribute of Job that it sets.
+        run: Computes that attribute.
+    """
+
+    name: str
+    adds: str
+    run: Callable[[Job], object]
+
+
+def _decode(job: Job) -> DecodedPhoto:
+    request = job.request
+    decoded = job.services.decoder.decode(
+        request.data, request.options.max_side_px, request.budget.left_s
+    )
+    photo = fill_transparent(decoded.photo)
+    content = content_of(photo.pixels)
+    return DecodedPhoto(photo, decoded.source, content, decoded.reduced_by, decoded.warnings)
+
+
+def _assess(job: Job) -> Assessment:
+    photo, content = job.decoded.photo, job.decoded.content
+    models = job.services.registry.restoration(job.request.options)
+    models = replace(models, content=content)
+    report = assess(Photo(content.of(photo.pixels)), job.services.settings, models.quality)
+    return Assessment(report, models)
+
+
+def _enhance(job: Job) -> Enhanced:
+    photo = fit(job.decoded.photo, job.planned.plan.side_px)
+    report, models = job.assessment.report, job.assessment.models
+    return Enhanced(photo, *enhance(photo, report, job.planned.options, models))
+
+
+def _find_faces(job: Job) -> FacesFound:
+    photo, options = job.enhanced.photo, job.planned.options
+    registry = job.services.registry
+    models = registry.faces(options)
+    if models is None:
+        why = registry.why_no_faces(options) or "faces are not looked for"
+        return FacesFound(photo, (), None, Decision("faces", False, why))
+    key = photo_key(f"{job.request.digest} {job.decoded.reduced_by}", options)
+    faces, decision = analyse_faces(photo, options, models, key)
+    refined, faces = refine_faces(photo, faces, options)
+    return FacesFound(refined, faces, models, decision)
+
+
+def _open_style(job: Job) -> StyleModel:
+    registry = job.services.registry
+    style = registry.style(job.request.options.style)
+    registry.open_style(style)
+    return style
+
+
+def _stylise(job: Job) -> StylisedImage:
+    content = job.decoded.content.of(job.found.photo.pixels)
+    return stylise(content, job.working_size, job.style)
+
+
+def _enlarge(job: Job) -> Enlarged:
+    content = job.decoded.content
+    upsampler = job.services.registry.upsampler()
+    drawn, decision = enlarge(job.stylised.pixels, content.of(job.found.photo.pixels), upsampler)
+    return Enlarged(extend(drawn, content, job.size), decision)
+
+
+def _redraw(job: Job) -> Redrawn:
+    faces, models = job.found.faces, job.found.models
+    if models is None or not any(face.is_aligned for face in faces):
+        return Redrawn((), faces, Decision("redraw", False, "no face is cared for", 0, 1))
+    styliser = FaceStyliser(
+        model=job.style.picture,
+        embedding=job.stylised.embedding,
+        upsampler=job.services.registry.upsampler(),
+        scale=job.scale.scale,
+        options=job.planned.options,
+    )
+    redrawer = FaceRedrawer(job.enhanced.photo.pixels, job.enlarged.pixels, models, styliser)
+    return Redrawn(*redraw_faces(redrawer, faces))
+
+
+def _postprocess(job: Job) -> Postprocessed:
+    photo = job.enhanced.photo.pixels
+    pixels, decisions = repair(job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options)
+    return Postprocessed(with_bars(pixels, photo, job.decoded.content), decisions)
+
+
+def _measure(job: Job) -> Measured:
+    picture, models = job.postprocessed.pixels, job.found.models
+    faces, face_shift = measure_landmark_shift(
+        picture, job.redrawn.faces, models.detector if models else None
+    )
+    metrics = measure(job.enhanced.original.pixels, picture, job.services.settings.threads)
+    return Measured(replace(metrics, face_shift=face_shift), faces)
+
+
+def _encode(job: Job) -> Encoded:
+    picture = Photo(job.postprocessed.pixels, job.enhanced.photo.alpha)
+    options = job.request.options
+    image, content_type, extension = encode(picture, options.format, options.quality)
+    return Encoded(image, content_type, extension, picture.width_px, picture.height_px)
+
+
+STAGES = (
+    Stage("decode", "decoded", _decode),
+    Stage("quality", "assessment", _assess),
+    Stage("enhance", "enhanced", _enhance),
+    Stage("faces", "found", _find_faces),
+    Stage("open_weights", "style", _open_style),
+    Stage("stylise", "stylised", _stylise),
+    Stage("enlarge", "enlarged", _enlarge),
+    Stage("redraw", "redrawn", _redraw),
+    Stage("repair", "postprocessed", _postprocess),
+    Stage("measure", "measured", _measure),
+    Stage("encode", "encoded", _encode),
+)
