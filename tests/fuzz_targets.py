@@ -43,15 +43,15 @@ from test_events_hostile import ANY, changed_events
 from test_manifest import odd_manifests
 
 from adapters import direct, job_log, logger, notifications, s3_batch
-from adapters.events import Job
 from adapters.http import api as http_api
 from adapters.http.multipart import form_parts
+from adapters.jobs import Job
 from adapters.serve import LOCAL_NAMES, LocalApi
 from adapters.server.asgi import Server
 from adapters.server.local_worker import LocalWorker
 from adapters.settings import AdapterSettings
 from adapters.storage import records
-from adapters.storage.folder import FolderStore
+from adapters.storage.folder import FolderBucket
 from adapters.worker import Worker
 from pipeline import (
     KireiError,
@@ -83,18 +83,18 @@ def pipeline() -> Pipeline:
 
 
 @cache
-def folder() -> FolderStore:
+def folder() -> FolderBucket:
     """In the place of S3, with one photo."""
-    store = FolderStore(Path(tempfile.mkdtemp(prefix="fuzz")))
+    store = FolderBucket(Path(tempfile.mkdtemp(prefix="fuzz")), BUCKET)
     store.put("uploads/a.png", PHOTO, "image/png", {})
     return store
 
 
 @cache
-def worker() -> Worker:
+def process_worker() -> Worker:
     logger.setLevel("CRITICAL")
-    job_log.switch_figures_off()
-    return Worker(pipeline(), folder(), AdapterSettings("kirei-output", "uploads/", 3600))
+    job_log.disable_metrics()
+    return Worker(pipeline(), folder().named, AdapterSettings(BUCKET, "uploads/", 3600))
 
 
 def send_to_function(request: dict[str, Any]) -> None:
@@ -149,10 +149,10 @@ def send_to_server(request: dict[str, Any]) -> None:
 
 @cache
 def server() -> Server:
-    worker()  # the log is silent
+    process_worker()  # the log is silent
     own = LocalWorker(
         pipeline(),
-        FolderStore(Path(tempfile.mkdtemp(prefix="fuzz"))),
+        FolderBucket(Path(tempfile.mkdtemp(prefix="fuzz"))),
         ThreadPoolExecutor(1),
     )
     return Server(LocalApi(own, None), own, LOCAL_NAMES)
@@ -176,11 +176,11 @@ def send_event(event: Any) -> None:
 def invoke(event: Any) -> Any:
     from handler import lambda_handler
 
-    worker()
-    http_api.api.cache_clear()
+    process_worker()
+    http_api.process_api.cache_clear()
     with mock.patch.dict(os.environ, {"API_AUTH": "none"}), redirect_stdout(io.StringIO()):
         for module in (notifications, direct, http_api, s3_batch):
-            module.worker = worker  # type: ignore[attr-defined]
+            module.process_worker = process_worker  # type: ignore[attr-defined]
         return lambda_handler(event, Context())
 
 
@@ -188,7 +188,7 @@ def send_metadata(metadata: dict[str, str]) -> None:
     """A photo with any metadata: a picture, or a record of why there is none."""
     key = f"uploads/{time.monotonic_ns()}.png"
     folder().put(key, PHOTO, "image/png", metadata)
-    outcome = worker().work(Job(BUCKET, key, notified=True))
+    outcome = process_worker().work(Job(BUCKET, key, notified=True))
     assert outcome.status in ("stylised", "refused"), outcome
     record = json.loads(folder()._path(str(outcome.record_key)).read_bytes())
     assert record["source"]["key"] == key
@@ -220,16 +220,16 @@ def read_form(sent: tuple[str, bytes]) -> None:
 
 def read_records(content: bytes) -> None:
     """JSON in the output bucket, as its readers take it."""
-    store = mock.Mock(spec=FolderStore)
-    store.get_json = lambda bucket, key: FolderStore.get_json(store, bucket, key)
-    found = mock.Mock(read=lambda most: content)
-    store.open = mock.MagicMock()
-    store.open.return_value.__enter__.return_value = found
-    store.open.return_value.__exit__.return_value = False
-    sidecar = records.read_sidecar(store, "b", "k")
+    bucket = mock.Mock(spec=FolderBucket)
+    bucket.get_json = lambda key: FolderBucket.get_json(bucket, key)
+    stored = mock.Mock(read=lambda max_bytes: content)
+    bucket.open = mock.MagicMock()
+    bucket.open.return_value.__enter__.return_value = stored
+    bucket.open.return_value.__exit__.return_value = False
+    sidecar = records.read_sidecar(bucket, "k")
     if sidecar is not None:
-        job_log._essentials(sidecar)
-    failure = records.read_failure(store, "b", "k")
+        job_log._summary(sidecar)
+    failure = records.read_failure(bucket, "k")
     assert failure is None or isinstance(failure["error"]["code"], str)
 
 

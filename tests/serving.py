@@ -21,7 +21,7 @@ from adapters.serve import LOCAL_NAMES, LocalApi
 from adapters.server.asgi import Server
 from adapters.server.connection import config
 from adapters.server.local_worker import LocalWorker
-from adapters.storage.folder import FolderStore
+from adapters.storage.folder import FolderBucket
 from pipeline import Pipeline
 
 
@@ -80,7 +80,7 @@ class Serving:
 @contextmanager
 def serving(pipeline: Pipeline, folder: Path, token: str | None = None) -> Iterator[Serving]:
     """A server at a free port, until it has stopped in order."""
-    worker = LocalWorker(pipeline, FolderStore(folder), ThreadPoolExecutor(2))
+    worker = LocalWorker(pipeline, FolderBucket(folder), ThreadPoolExecutor(2))
     server = Server(LocalApi(worker, token), worker, LOCAL_NAMES)
     listener = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(config(server))

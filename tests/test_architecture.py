@@ -40,7 +40,7 @@ MAY = {
     "formats": {"domain", "errors"},
     "model": {"domain", "tiling"},
     "quality_model": {"domain", "light", "model"},
-    "commands": set(),
+    "commands": {"errors", "settings"},
     "companions": set(),
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},

@@ -12,7 +12,7 @@ import pytest
 from buckets import OUTPUT, keys, put, s3_event
 from PIL import Image
 
-from adapters.worker import worker
+from adapters.process import process_worker
 from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
 from pipeline.budget import (
     BYTES_PER_PIXEL,
@@ -238,11 +238,11 @@ def test_the_functions_own_time_is_watched(s3, environment, photo):
 
 def test_the_functions_own_memory_is_watched(s3, environment, invoke, encoded):
     environment.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-    assert worker().pipeline.settings.memory_mb == 128
+    assert process_worker().pipeline.settings.memory_mb == 128
     put(s3, "uploads/a.png", encoded("PNG"))
     (told,) = invoke(s3_event("uploads/a.png"))["results"]
     assert told["error"]["code"] == "too_much_memory"
     assert keys(s3, OUTPUT) == ["failed/a.png.json"]
     environment.setenv("KIREI_MEMORY_MB", "4096")  # whoever knows better
-    worker.cache_clear()
-    assert worker().pipeline.settings.memory_mb == 4096
+    process_worker.cache_clear()
+    assert process_worker().pipeline.settings.memory_mb == 4096

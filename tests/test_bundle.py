@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.http.bundle import BundleError, bundle
-from adapters.http.pages import BUNDLE, Pages
+from adapters.http.static_files import BUNDLE, StaticFiles
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 
@@ -59,7 +59,7 @@ def test_what_is_not_understood_is_an_error(text: str, message: str) -> None:
 
 
 def test_every_module_of_the_page_is_in_the_bundle() -> None:
-    page = Pages().file(BUNDLE)
+    page = StaticFiles().read(BUNDLE)
     assert page.content_type.startswith("text/javascript") and page.compressible
     held = set(re.findall(r"^// ([\w-]+)\.js$", page.content.decode(), re.MULTILINE))
     apart = {"boot", "sw"}  # a script before all else, and the service worker

@@ -17,10 +17,12 @@ from urllib.parse import quote_plus
 import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 
-from adapters.events import Job
+from adapters.jobs import Job
+from adapters.process import process_worker
 from adapters.settings import AdapterSettings
-from adapters.storage.s3 import FINGERPRINT, OWNER, Store, owner_of
-from adapters.worker import Worker, worker
+from adapters.storage.objects import FINGERPRINT, OWNER, owner_of
+from adapters.storage.s3 import S3, S3Bucket
+from adapters.worker import Worker
 from pipeline import Pipeline, Settings, StoreUnavailable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,11 +42,11 @@ def assert_one_whole_result(s3, name="stylised/a.hayao", extension="jpg"):
     return sidecar
 
 
-class Hooked(Store):
-    """A store that calls back before it reads or writes: hooks by the name of the method."""
+class Hooked(S3Bucket):
+    """A bucket that calls back before it reads or writes: hooks by the name of the method."""
 
-    def __init__(self, **hooks):
-        super().__init__()
+    def __init__(self, s3, name, hooks):
+        super().__init__(s3, name)
         self.hooks = hooks
 
     def _called(self, name, key):
@@ -52,19 +54,19 @@ class Hooked(Store):
         if hook:
             hook(key)
 
-    def get_json(self, bucket, key):
-        document = super().get_json(bucket, key)
+    def get_json(self, key):
+        document = super().get_json(key)
         self._called("after_look", key)
         return document
 
-    def put_owned(self, bucket, key, *rest):
+    def put_owned(self, key, *rest):
         self._called("before_write", key)
-        return super().put_owned(bucket, key, *rest)
+        return super().put_owned(key, *rest)
 
 
 def hooked_worker(**hooks):
-    adapter = AdapterSettings.from_environment(os.environ)
-    return Worker(Pipeline(Settings()), Hooked(**hooks), adapter)
+    s3, settings = S3(), AdapterSettings.from_environment(os.environ)
+    return Worker(Pipeline(Settings()), lambda name: Hooked(s3, name, hooks), settings)
 
 
 def once(act):
@@ -104,13 +106,13 @@ def test_the_same_event_twice_at_once(s3, photo, meet):
 
 CRASH = """
 import json, os, signal, sys
-from adapters.storage.s3 import Store
-put = Store.put_owned
-def crash(self, bucket, key, *rest):
+from adapters.storage.s3 import S3Bucket
+put = S3Bucket.put_owned
+def crash(self, key, *rest):
     if key.endswith(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
-    return put(self, bucket, key, *rest)
-Store.put_owned = crash
+    return put(self, key, *rest)
+S3Bucket.put_owned = crash
 import conftest, handler
 handler.lambda_handler(json.loads(sys.argv[2]), conftest.Context())
 """
@@ -302,7 +304,7 @@ def test_each_guard_holds_alone(s3, invoke, environment, photo, guard):
     if guard == "place":
         environment.setenv("OUTPUT_BUCKET", INPUT)
         environment.setenv("INPUT_PREFIX", "")
-        worker.cache_clear()
+        process_worker.cache_clear()
     for key in PAIR:
         found = s3.get_object(Bucket=OUTPUT, Key=key)
         metadata = found["Metadata"] if guard == "mark" else {}

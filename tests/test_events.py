@@ -6,16 +6,8 @@ import json
 
 import pytest
 
-from adapters.events import (
-    Ignored,
-    Job,
-    Kind,
-    Upload,
-    decode_base64,
-    direct_call,
-    kind_of,
-    notified_jobs,
-)
+from adapters.events import Kind, decode_base64, direct_call, kind_of, notified_jobs
+from adapters.jobs import Ignored, InlinePhoto, Job
 from pipeline import InvalidRequest, UnknownEvent
 
 TRICKY = "uploads/our summer/café + cake.jpg"
@@ -42,7 +34,7 @@ def test_kind(load_event, name, kind):
 @pytest.mark.parametrize("event", [{}, [], "text", None, 3, {"Records": []}, {"version": "2.0"}])
 def test_an_event_of_no_known_kind_is_named(event):
     assert kind_of(event) is Kind.DIRECT
-    with pytest.raises(UnknownEvent, match="no known kind"):
+    with pytest.raises(UnknownEvent, match="unknown kind of event"):
         direct_call(event)
 
 
@@ -98,7 +90,7 @@ def test_a_body_of_something_else_is_an_unknown_event(document):
 def test_a_direct_call_names_an_object_and_options():
     call = direct_call({"bucket": "b", "key": "k", "version_id": "7", "strength": 0.5})
     assert call == Job("b", "k", "7", {"strength": 0.5})
-    assert direct_call({"image_base64": "/9j/\n", "detail": 1}) == Upload(
+    assert direct_call({"image_base64": "/9j/\n", "detail": 1}) == InlinePhoto(
         b"\xff\xd8\xff", {"detail": 1}
     )
 

@@ -11,16 +11,8 @@ from buckets import OUTPUT, keys, object_of, put, s3_event, sqs_event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.events import (
-    Ignored,
-    Job,
-    Upload,
-    direct_call,
-    kind_of,
-    message_jobs,
-    notified_jobs,
-    task_job,
-)
+from adapters.events import batch_task_job, direct_call, kind_of, message_jobs, notified_jobs
+from adapters.jobs import Ignored, InlinePhoto, Job
 from pipeline import InvalidRequest, KireiError, PermanentError
 
 ROOT = Path(__file__).parent.parent
@@ -79,10 +71,10 @@ def test_every_reader_of_events_answers_or_names_what_is_wrong(event: Any) -> No
                 assert isinstance(job.key, str)
             assert isinstance(job.correlation_id, str | None)
     try:
-        assert isinstance(direct_call(event), Job | Upload)
+        assert isinstance(direct_call(event), Job | InlinePhoto)
     except InvalidRequest as error:
         assert error.stage == "request"
-    task = task_job(event, {})
+    task = batch_task_job(event, {})
     assert isinstance(task, Job | Ignored)
     if isinstance(task, Job):
         assert isinstance(task.bucket, str)

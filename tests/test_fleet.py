@@ -24,7 +24,7 @@ from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event
 from faults import FaultProxy, faulty
 from PIL import Image
 
-from adapters.storage.s3 import FINGERPRINT
+from adapters.storage.objects import FINGERPRINT
 from pipeline import Options, Pipeline, Settings
 
 ROOT = Path(__file__).parent.parent

@@ -17,8 +17,8 @@ from serving import serving
 from test_serve_command import command, first_line
 
 from adapters.server import local_worker
-from adapters.storage.folder import OWN, PARTS, FolderStore
-from adapters.storage.s3 import OWNER
+from adapters.storage.folder import PARTS, PRIVATE, FolderBucket
+from adapters.storage.objects import OWNER
 from pipeline import (
     ObjectNotFound,
     OutOfDescriptors,
@@ -29,23 +29,23 @@ ROOT = Path(__file__).parent.parent
 WRITER = """
 import sys
 from pathlib import Path
-from adapters.storage.folder import FolderStore
-store, own = FolderStore(Path(sys.argv[1])), sys.argv[2]
+from adapters.storage.folder import FolderBucket
+store, own = FolderBucket(Path(sys.argv[1])), sys.argv[2]
 for number in range(200):
     key = f"stylised/x{number % 5}.jpg"
     store.put(key, own.encode() * 20_000, "image/jpeg", {"by": own})
-    store.put_owned("", f"stylised/y{number}", own.encode(), "text/plain", {"kirei-source": own})
+    store.put_owned(f"stylised/y{number}", own.encode(), "text/plain", {"kirei-source": own})
 """
 
 
 @pytest.fixture
 def store(tmp_path):
-    return FolderStore(tmp_path)
+    return FolderBucket(tmp_path)
 
 
-def read(store: FolderStore, key: str) -> tuple[bytes, str]:
-    with store.open("", key) as found:
-        return found.read(found.size_bytes), found.head.metadata.get("by", "")
+def read(store: FolderBucket, key: str) -> tuple[bytes, str]:
+    with store.open(key) as found:
+        return found.read(found.size_bytes), found.state.metadata.get("by", "")
 
 
 def test_two_processes_write_the_same_names_and_nothing_is_mixed(store, tmp_path):
@@ -66,14 +66,16 @@ def test_two_processes_write_the_same_names_and_nothing_is_mixed(store, tmp_path
         assert content == by.encode() * 20_000
     for number in range(200):  # whoever was first has it, with both its parts
         key = f"stylised/y{number}"
-        with store.open("", key) as found:
-            assert found.read(10).decode() == found.head.metadata[OWNER]
-    assert list((tmp_path / OWN / PARTS).iterdir()) == []
+        with store.open(key) as found:
+            assert found.read(10).decode() == found.state.metadata[OWNER]
+    assert list((tmp_path / PRIVATE / PARTS).iterdir()) == []
 
 
 def test_two_processes_that_begin_at_once_have_one_secret(tmp_path):
-    code = "import sys; from pathlib import Path; from adapters.storage.folder import FolderStore; "
-    code += "print(FolderStore(Path(sys.argv[1]))._secret.hex())"
+    code = (
+        "import sys; from pathlib import Path; from adapters.storage.folder import FolderBucket; "
+    )
+    code += "print(FolderBucket(Path(sys.argv[1])).links._secret.hex())"
     made = [
         subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
@@ -85,7 +87,7 @@ def test_two_processes_that_begin_at_once_have_one_secret(tmp_path):
 
 def test_an_object_is_claimed_once(store, tmp_path):
     store.put("uploads/http/a", b"x", "image/jpeg", {})
-    other = FolderStore(tmp_path)
+    other = FolderBucket(tmp_path)
     with store.claim("uploads/http/a") as is_ours:
         assert is_ours
         with other.claim("uploads/http/a") as is_theirs:
@@ -103,10 +105,10 @@ def test_what_another_server_works_on_is_left_to_it_and_found_when_that_ends(
         offered = server.offer(max_side_px=64)
         key = f"uploads/http/{offered['upload_id']}"
         with ThreadPoolExecutor(1) as other:
-            server.worker.folder.created = lambda key: None
+            server.worker.folder.on_created = None
             server.send(offered, photo)
-            server.worker.folder.created = server.worker._created
-            with FolderStore(tmp_path).claim(key):
+            server.worker.folder.on_created = server.worker._on_created
+            with FolderBucket(tmp_path).claim(key):
                 server.worker.sweep()
                 while server.worker.waiting:
                     time.sleep(0.01)
@@ -122,7 +124,7 @@ def test_the_second_server_of_a_folder_says_so(tmp_path):
     first_line(second)
     second.terminate()
     _, said = second.communicate(timeout=60)
-    assert "another kirei serve works on" in said
+    assert "another kirei serve uses" in said
     first.terminate()
     _, said = first.communicate(timeout=60)
     assert "another" not in said
@@ -140,7 +142,7 @@ def test_a_full_disk_leaves_nothing_half_written(store, tmp_path, monkeypatch, m
         with pytest.raises(StoreUnavailable, match="No space left"):
             store.put("stylised/a.jpg", b"new", "image/jpeg", {"by": "new"})
     assert read(store, "stylised/a.jpg") == (b"old", "old")
-    assert list((tmp_path / OWN / PARTS).iterdir()) == []
+    assert list((tmp_path / PRIVATE / PARTS).iterdir()) == []
 
 
 def test_after_a_full_disk_all_goes_on_by_itself(pipeline, tmp_path, photo, monkeypatch):
@@ -186,7 +188,7 @@ def test_too_few_descriptors_are_said_as_what_they_are(store, monkeypatch):
     monkeypatch.setattr(Path, "open", too_few)
     with (
         pytest.raises(OutOfDescriptors, match="Too many open files"),
-        store.open("", "stylised/a.jpg"),
+        store.open("stylised/a.jpg"),
     ):
         pass
 
@@ -201,44 +203,44 @@ def test_objects_expire_and_other_files_stay(store, tmp_path):
         store.put(key, b"x", "image/jpeg", {})
         if key != "uploads/http/new":
             aged(tmp_path / key, 100)
-            aged(tmp_path / OWN / f"{key}.json", 100)
+            aged(tmp_path / PRIVATE / f"{key}.json", 100)
     for theirs in (tmp_path / "mine.jpg", tmp_path / "stylised" / "theirs.jpg"):
         theirs.parent.mkdir(exist_ok=True)
         theirs.write_bytes(b"x")
         aged(theirs, 1e6)
     for part, age_s in (("left", 1e6), ("young", 1)):
-        (tmp_path / OWN / PARTS / part).touch()
-        aged(tmp_path / OWN / PARTS / part, age_s)
-    aged(tmp_path / OWN / "secret", 1e6)
-    assert store.expire(50, kept=lambda key: key.endswith("kept")) == 1
-    assert store.keys("", "uploads/http/") == ["uploads/http/kept", "uploads/http/new"]
-    assert not (tmp_path / OWN / "uploads" / "http" / "old.json").exists()
+        (tmp_path / PRIVATE / PARTS / part).touch()
+        aged(tmp_path / PRIVATE / PARTS / part, age_s)
+    aged(tmp_path / PRIVATE / "secret", 1e6)
+    assert store.expire(50, keep=lambda key: key.endswith("kept")) == 1
+    assert store.keys("uploads/http/") == ["uploads/http/kept", "uploads/http/new"]
+    assert not (tmp_path / PRIVATE / "uploads" / "http" / "old.json").exists()
     assert (tmp_path / "mine.jpg").exists() and (tmp_path / "stylised" / "theirs.jpg").exists()
-    assert [path.name for path in (tmp_path / OWN / PARTS).iterdir()] == ["young"]
-    assert (tmp_path / OWN / "secret").exists()
+    assert [path.name for path in (tmp_path / PRIVATE / PARTS).iterdir()] == ["young"]
+    assert (tmp_path / PRIVATE / "secret").exists()
 
 
 def test_a_server_deletes_what_is_older_than_a_day(pipeline, tmp_path):
-    store = FolderStore(tmp_path)
+    store = FolderBucket(tmp_path)
     for key, age_s in (("stylised/old.jpg", 90_000), ("stylised/new.jpg", 80_000)):
         store.put(key, b"x", "image/jpeg", {})
         aged(tmp_path / key, age_s)
-        aged(tmp_path / OWN / f"{key}.json", age_s)
+        aged(tmp_path / PRIVATE / f"{key}.json", age_s)
     for flags, left in (((), ["stylised/new.jpg"]), (("--keep-hours", "1"), [])):
         process = command("--port", "0", "--folder", str(tmp_path), *flags)
         url = first_line(process).split()[3]
         assert requests.get(f"{url}v1/health", timeout=60).status_code == 200
         process.terminate()
         process.communicate(timeout=60)
-        assert store.keys("", "stylised/") == left
+        assert store.keys("stylised/") == left
 
 
 def test_files_of_others_are_nobodys_to_overwrite(store, tmp_path):
     (tmp_path / "stylised").mkdir()
     (tmp_path / "stylised" / "a.jpg").write_bytes(b"theirs")
     mark = {OWNER: "ours"}
-    assert not store.put_owned("", "stylised/a.jpg", b"ours", "image/jpeg", mark)
-    store.delete_owned("", "stylised/a.jpg", "ours")
+    assert not store.put_owned("stylised/a.jpg", b"ours", "image/jpeg", mark)
+    store.delete_owned("stylised/a.jpg", "ours")
     assert (tmp_path / "stylised" / "a.jpg").read_bytes() == b"theirs"
 
 
@@ -247,8 +249,8 @@ def test_files_of_others_are_nobodys_to_overwrite(store, tmp_path):
 )
 def test_damaged_metadata_is_named(store, tmp_path, text):
     store.put("stylised/a.jpg", b"x", "image/jpeg", {})
-    (tmp_path / OWN / "stylised" / "a.jpg.json").write_text(text)
-    with pytest.raises(ObjectNotFound, match="damaged"), store.open("", "stylised/a.jpg"):
+    (tmp_path / PRIVATE / "stylised" / "a.jpg.json").write_text(text)
+    with pytest.raises(ObjectNotFound, match="damaged"), store.open("stylised/a.jpg"):
         pass
 
 

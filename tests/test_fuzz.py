@@ -22,12 +22,12 @@ EXAMPLES = 60
 def as_before(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What the targets change for themselves is put back."""
     for module in (notifications, direct, http_api, s3_batch):
-        monkeypatch.setattr(module, "worker", module.worker)
-    monkeypatch.setattr(job_log, "_figures_are_on", True)
+        monkeypatch.setattr(module, "process_worker", module.process_worker)
+    monkeypatch.setattr(job_log, "_metrics_enabled", True)
     level = logger.log_level
     yield
     logger.setLevel(level)
-    http_api.api.cache_clear()
+    http_api.process_api.cache_clear()
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -17,7 +17,7 @@ from shipped import shipped_styles
 import pipeline
 from adapters import errors as errors_module
 from adapters.errors import STATUSES
-from adapters.worker import worker
+from adapters.process import process_worker
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_an_s3_that_is_away(no_bucket, invoke, request_event, photo):
 def test_a_fault_of_ours_has_no_traceback_in_the_answer(
     no_bucket, invoke, request_event, photo, monkeypatch, logged
 ):
-    monkeypatch.setattr(worker(), "pipeline", None)
+    monkeypatch.setattr(process_worker(), "pipeline", None)
     answer = invoke(request_event(photo))
     assert answer["statusCode"] == 500
     assert error_of(answer)["code"] == "internal_error"

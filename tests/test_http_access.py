@@ -124,7 +124,7 @@ def test_a_changed_token_is_taken_and_so_is_the_one_before(
     now_s[0] += access.REFRESH_S
     assert [status(token) for token in ("second", TOKEN, "third")] == [200, 200, 401]
     secret.put_secret_value(SecretId=name, SecretString="third")
-    now_s[0] += access.TOKEN_LIFE_S
+    now_s[0] += access.TOKEN_CACHE_S
     assert [status(token) for token in ("third", "second", TOKEN)] == [200, 200, 401]
 
 
@@ -169,11 +169,11 @@ def test_what_did_not_pass_api_gateways_own_check_is_refused(no_bucket, invoke, 
 
 
 def test_letting_anyone_in_is_told_to_the_log(no_bucket, invoke, logged):
-    http_api.api.cache_clear()
+    http_api.process_api.cache_clear()
     json_of(invoke(call("GET", "/v1/options")))
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert [line for line in lines if line["level"] == "WARNING" and "API_AUTH" in line["message"]]
-    http_api.api.cache_clear()
+    http_api.process_api.cache_clear()
 
 
 def test_a_path_below_a_stage_is_as_closed(secret, invoke):

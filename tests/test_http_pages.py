@@ -17,8 +17,8 @@ from PIL import Image
 import pipeline
 from adapters.http import api as http_api
 from adapters.http.openapi import schema_text
-from adapters.http.pages import Pages
-from adapters.worker import worker
+from adapters.http.static_files import StaticFiles
+from adapters.process import process_worker
 from pipeline import Options, Pipeline
 
 ROOT = Path(__file__).parent.parent
@@ -37,8 +37,8 @@ def web(tmp_path, monkeypatch):
     (folder / "notes.md").write_text("none of a browser's business")
     (folder / ".hidden.js").write_text("secret")
     (tmp_path / "outside.css").write_text("secret")
-    made = http_api.Api(worker, lambda request: None, pages=Pages(folder))
-    monkeypatch.setattr(http_api, "api", lambda: made)
+    made = http_api.Api(process_worker, lambda request: None, static_files=StaticFiles(folder))
+    monkeypatch.setattr(http_api, "process_api", lambda: made)
     return folder
 
 
@@ -47,6 +47,13 @@ def test_health_opens_no_network(invoke, monkeypatch):
     answer = invoke(call("GET", "/v1/health"))
     assert json_of(answer) == {"status": "ok", "version": pipeline.VERSION}
     assert answer["headers"]["Cache-Control"] == "no-store"
+
+
+def test_errors_that_no_second_try_mends_are_listed(invoke):
+    codes = json_of(invoke(call("GET", "/v1/options")))["permanent_errors"]
+    assert {"not_an_image", "too_many_pixels", "invalid_option"} <= set(codes)
+    # a token can be given, a link made anew, a photo sent again; the world changes
+    assert not {"unauthorized", "forbidden", "object_not_found", "out_of_time"} & set(codes)
 
 
 def test_the_options_are_those_of_the_dataclass(invoke):
@@ -184,9 +191,9 @@ def test_the_schema_is_current_and_names_every_route_and_code(invoke):
     schema = json.loads(text)
     assert schema["openapi"] == "3.1.0"
     served = {
-        route.rule.pattern.replace("[^/]+", "{}")
-        for route in http_api.api()._routes
-        if route.rule.pattern.startswith("/v1/")
+        route.pattern.pattern.replace("[^/]+", "{}")
+        for route in http_api.process_api()._routes
+        if route.pattern.pattern.startswith("/v1/")
     }
     assert {re.sub(r"\{\w+\}", "{}", path) for path in schema["paths"]} == served
 

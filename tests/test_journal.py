@@ -236,9 +236,9 @@ def test_a_photo_of_a_customer_that_is_refused_is_a_job(no_bucket, invoke, lines
 
 
 def test_a_server_of_ours_prints_no_figures(lines, monkeypatch):
-    monkeypatch.setattr(job_log, "_figures_are_on", True)
-    job_log.switch_figures_off()
+    monkeypatch.setattr(job_log, "_metrics_enabled", True)
+    job_log.disable_metrics()
     with job_log.entry() as entry:
-        entry.failed(InvalidRequest("wrong"))
+        entry.fail(InvalidRequest("wrong"))
     log, figures = lines()
     assert ([line["message"] for line in log], figures) == (["refused"], [])

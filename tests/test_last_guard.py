@@ -13,7 +13,7 @@ from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 from calls import call, error_of, json_of
 
 from adapters.errors import InternalError
-from adapters.worker import worker
+from adapters.process import process_worker
 from pipeline import StoreUnavailable
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -23,7 +23,7 @@ ID = "0123456789abcdef0123456789abcdef"
 def broken(s3, monkeypatch):
     """A pipeline with a fault of ours in it, until undo is called."""
     with monkeypatch.context() as patch:
-        patch.setattr(worker().pipeline, "run", lambda *a, **k: {}["none"])
+        patch.setattr(process_worker().pipeline, "run", lambda *a, **k: {}["none"])
         yield patch
 
 
@@ -55,8 +55,8 @@ def test_a_fault_is_tried_again_and_written_down_the_last_time(s3, broken, invok
 def test_how_often_a_message_comes_is_a_setting(s3, environment, broken, invoke, photo):
     put(s3, "uploads/a.jpg", photo)
     environment.setenv("MAX_RECEIVES", "2")
-    worker.cache_clear()
-    broken.setattr(worker().pipeline, "run", lambda *a, **k: {}["none"])
+    process_worker.cache_clear()
+    broken.setattr(process_worker().pipeline, "run", lambda *a, **k: {}["none"])
     invoke(received(sqs_event(s3_event("uploads/a.jpg")), 2))
     assert keys(s3, OUTPUT) == ["failed/a.jpg.json"]
 
@@ -66,7 +66,7 @@ def test_the_world_s_faults_leave_no_record(s3, invoke, photo, monkeypatch):
         raise StoreUnavailable("away")
 
     put(s3, "uploads/a.jpg", photo)
-    monkeypatch.setattr(worker().pipeline, "run", away)
+    monkeypatch.setattr(process_worker().pipeline, "run", away)
     invoke(received(sqs_event(s3_event("uploads/a.jpg")), 5))
     assert keys(s3, OUTPUT) == []
 

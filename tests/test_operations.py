@@ -155,11 +155,11 @@ def test_dead_letters_and_failed_calls_are_replayed(s3, stack, run, invoke, call
     put_message(stack["FailedEventsUrl"], failed_event(payload))
     done = run("redrive")
     assert done.exit_code == 0, done.output
-    assert "no record of Lambda's: left" in done.stderr
+    assert "is not a record of Lambda" in done.stderr
     said = [line for line in done.stdout.splitlines() if line[0] != "{"]  # the handler's metrics
     assert said == [
-        "12 dead letters are back in the queue of uploads",
-        "1 failed calls were made again",
+        "12 dead letters moved to the upload queue",
+        "1 failed calls repeated",
     ]
     moved = [*bodies(stack["UploadQueueUrl"]), *bodies(stack["UploadQueueUrl"])]
     assert sorted(map(str, moved)) == sorted(map(str, dead))
@@ -260,7 +260,7 @@ def test_a_backfill_counts_reckons_asks_and_begins(s3, stack, run, jobs, photo):
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("2 photos, ")
     assert "1.00 s each (assumed), 3008 MB" in done.stdout
-    assert "job a-job has begun" in done.stdout
+    assert "job a-job was created" in done.stdout
     (job,) = jobs
     invoke = "Operation/LambdaInvoke"
     assert value(job, f"{invoke}/FunctionArn") == FUNCTION

@@ -19,6 +19,7 @@ from pipeline import Options, Pipeline, Settings
 
 ROOT = Path(__file__).parent.parent
 WEB = ROOT / "web"
+EXAMPLES = WEB / "examples"
 TEXTS = {name: json.loads((WEB / f"{name}.json").read_text()) for name in ("en", "zh")}
 MODULES = sorted(path for path in WEB.glob("*.js") if path.name not in ("boot.js", "sw.js"))
 SCRIPTS = {path.name: path.read_text() for path in WEB.glob("*.js")}
@@ -58,16 +59,31 @@ ELEMENTS = Elements(HTML).found
 
 def test_all_files_together_weigh_little() -> None:
     """As they travel: text compressed, the rest as it is; icons of the home screen left out, of
-    which a browser takes one, when it installs.
+    which a browser takes one, when it installs, and the example photographs.
     """
     weights = {}
     for path in WEB.rglob("*"):
-        if path.is_file() and not path.match("icon-*.png"):
+        if path.is_file() and not path.match("icon-*.png") and path.parent != EXAMPLES:
             content = path.read_bytes()
             packed = path.suffix not in (".jpg", ".png")
             weights[path.name] = len(gzip.compress(content, 6) if packed else content)
-    assert sum(weights.values()) < MOST_BYTES * 2 / 3, weights
+    assert sum(weights.values()) < MOST_BYTES * 0.8, weights
     assert max(weights.values()) < 15_000
+
+
+def test_the_example_photographs_are_the_samples_and_their_previews_weigh_little() -> None:
+    shown = re.search(r"NAMES = \[(.*?)\]", SCRIPTS["examples.js"])
+    assert shown
+    names = re.findall(r'"(\w+)"', shown[1])
+    assert len(names) >= 3
+    for name in names:
+        photo = (ROOT / "samples" / f"{name}.jpg").read_bytes()
+        assert (EXAMPLES / f"{name}.jpg").read_bytes() == photo
+        assert (EXAMPLES / f"{name}.small.webp").stat().st_size < 5_000
+    hero = [EXAMPLES / f"{name}.webp" for name in ("before", "after")]
+    assert sum(path.stat().st_size for path in hero) < 60_000
+    with Image.open(hero[0]) as before, Image.open(hero[1]) as after:
+        assert before.size == after.size
 
 
 def test_files_are_short() -> None:
@@ -215,7 +231,7 @@ def encoded_png(picture: Image.Image) -> bytes:
 
 
 def test_every_stage_and_decision_has_words(sidecars: list[Any]) -> None:
-    listed = re.search(r"STAGES = \[(.*?)\]", SCRIPTS["queue.js"], re.DOTALL)
+    listed = re.search(r"STAGES = \[(.*?)\]", SCRIPTS["progress.js"], re.DOTALL)
     assert listed
     stages = re.findall(r'"(\w+)"', listed[1])
     for sidecar in sidecars:

@@ -29,12 +29,12 @@ def held(pipeline, monkeypatch):
     go, here = Event(), Event()
     run = pipeline.run
 
-    def slow(data, options, on_stage=None, **origin):
+    def slow(data, options, origin=None, on_stage=None, **limits):
         if on_stage:
             on_stage("stylise")
         here.set()
         assert go.wait(60)
-        return run(data, options, on_stage=on_stage, **origin)
+        return run(data, options, origin, on_stage=on_stage, **limits)
 
     monkeypatch.setattr(pipeline, "run", slow)
     yield go, here
@@ -83,7 +83,7 @@ def test_the_sidecars_link_gives_the_picture_to_whoever_has_it(pipeline, tmp_pat
         other = path.replace(".jpg", ".json")
         for wrong in (path, f"{path}?{late}", f"{other}?{query}", f"{path}?{query}0", f"{link}é"):
             error_of(server.get(wrong), "forbidden")
-        old = server.worker.folder.presigned_url("", sidecar["output"]["key"], -1)
+        old = server.worker.folder.presigned_url(sidecar["output"]["key"], -1)
         assert "expired" in error_of(server.get(old), "forbidden")["message"]
 
 
@@ -147,7 +147,7 @@ def test_only_the_form_that_was_offered_is_taken(server, photo, monkeypatch):
     error_of(server.post(offered["url"], files={"file": ("a", photo)}), "forbidden")
     monkeypatch.setattr(time, "time", lambda now=time.time: now() + 901)
     assert "expired" in error_of(server.send(offered, photo), "forbidden")["message"]
-    assert server.worker.folder.keys("", "uploads/") == []
+    assert server.worker.folder.keys("uploads/") == []
 
 
 def test_results_survive_a_restart_and_what_waited_is_taken_up(pipeline, tmp_path, photo):
@@ -160,12 +160,12 @@ def test_results_survive_a_restart_and_what_waited_is_taken_up(pipeline, tmp_pat
         server.wait(bad["result_url"])
         # as if the process had ended before its turn came
         waiting = server.offer(max_side_px=64)
-        server.worker.folder.created = lambda key: None
+        server.worker.folder.on_created = None
         server.send(waiting, photo)
     drawn = []
     with serving(pipeline, tmp_path) as server:
         work = server.worker.stylise
-        server.worker.stylise = lambda *a, **k: drawn.append(k["key"]) or work(*a, **k)
+        server.worker.stylise = lambda *a, **k: drawn.append(a[2].key) or work(*a, **k)
         again = server.get(first["result_url"]).json()
         assert again["sidecar"] == done["sidecar"]
         # a link is good for as long as it said
@@ -204,7 +204,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(server, monkeypatch)
 
 
 def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, monkeypatch):
-    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
     sent = 0
 
     def endless():
@@ -222,8 +222,8 @@ def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, mo
 
 
 def test_a_body_that_stops_coming(server, monkeypatch):
-    monkeypatch.setattr(body_module, "PAUSE_S", 0.2)
-    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "RATE_INTERVAL_S", 0.2)
+    monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
     request = b"POST /v1/stylise HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
     status, document, _ = server.raw(request)
     assert (status, document["error"]["code"]) == (408, "request_timeout")
@@ -231,7 +231,7 @@ def test_a_body_that_stops_coming(server, monkeypatch):
 
 def test_more_photos_than_there_is_room_for(server, held, photo, monkeypatch):
     go, here = held
-    monkeypatch.setattr(slots_module, "MAX_WAITING", 2)
+    monkeypatch.setattr(slots_module, "MAX_PHOTOS", 2)
     offered = [server.offer(max_side_px=64) for _ in range(3)]
     for one in offered[:2]:
         assert server.send(one, photo).status_code == 204
@@ -307,10 +307,10 @@ def test_nothing_outside_is_ever_given(server, path):
 def test_a_signed_link_leads_to_nothing_of_our_own(server, tmp_path):
     (tmp_path.parent / "outside.txt").write_text("secret")
     for key in (".kirei/secret", "../outside.txt", "a/../../outside.txt", "/etc/passwd", "a\0b"):
-        answer = server.get(server.worker.folder.presigned_url("", key, 60))
+        answer = server.get(server.worker.folder.presigned_url(key, 60))
         assert answer.status_code in (400, 403, 404)
         assert b"secret" not in answer.content.replace(b".kirei/secret", b"")
-    assert server.get(server.worker.folder.presigned_url("", "none", 60)).status_code == 404
+    assert server.get(server.worker.folder.presigned_url("none", 60)).status_code == 404
 
 
 def test_head_and_unknown_methods(server):

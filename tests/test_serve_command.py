@@ -73,8 +73,8 @@ def test_what_hinders_it_is_said_in_a_line(tmp_path: Path) -> None:
         cases = [
             (command("--port", port, "--folder", str(tmp_path / "a")), "cannot be listened at"),
             (command("--port", "0", "--folder", str(file)), "is a file"),
-            (command("--port", "0", "--folder", str(file / "below")), "is not there"),
-            (command("--port", "0", "--token", " "), "blanks"),
+            (command("--port", "0", "--folder", str(file / "below")), "does not exist"),
+            (command("--port", "0", "--token", " "), "spaces"),
             (command("--port", "70000"), "65535"),
             (command("--port", "0", KIREI_TILE_PX="1"), "invalid_option"),
             (command("--port", "0", KIREI_WEIGHTS_DIR=str(tmp_path)), "weights_invalid"),

@@ -144,8 +144,8 @@ def test_an_upload_needs_its_link_before_its_body_is_read(server, photo):
 
 
 def test_sixty_four_slow_senders_leave_the_others_served(server, photo, monkeypatch):
-    monkeypatch.setattr(body_module, "PAUSE_S", 2.0)
-    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "RATE_INTERVAL_S", 2.0)
+    monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
     with ExitStack() as connections:
         slow = [
             connections.enter_context(connect(server, head("/v1/stylise") + b"x"))
@@ -162,9 +162,9 @@ def test_sixty_four_slow_senders_leave_the_others_served(server, photo, monkeypa
 
 
 def test_a_body_that_never_ends_is_ended(server, monkeypatch):
-    monkeypatch.setattr(body_module, "LEAST_BYTES", 1)
-    monkeypatch.setattr(body_module, "BODY_S", 1.0)
-    monkeypatch.setattr(body_module, "DRAIN_S", 0.2)
+    monkeypatch.setattr(body_module, "MIN_RATE_BYTES", 1)
+    monkeypatch.setattr(body_module, "MAX_BODY_S", 1.0)
+    monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
     with connect(server, head("/v1/stylise")) as connection:
         connection.settimeout(0.1)
         received = b""
@@ -180,7 +180,7 @@ def test_a_body_that_never_ends_is_ended(server, monkeypatch):
 
 @pytest.mark.parametrize("sent", [b"", b"GET /v1/he", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
 def test_headers_that_do_not_come_end_the_connection(server, monkeypatch, sent):
-    monkeypatch.setattr(connection_module, "HEADERS_S", 1.0)
+    monkeypatch.setattr(connection_module, "MAX_HEADERS_S", 1.0)
     with connect(server, sent) as connection:
         for _ in range(4):
             time.sleep(0.2)
@@ -189,7 +189,7 @@ def test_headers_that_do_not_come_end_the_connection(server, monkeypatch, sent):
 
 
 def test_the_time_for_headers_begins_anew_with_each_request(server, monkeypatch):
-    monkeypatch.setattr(connection_module, "HEADERS_S", 1.0)
+    monkeypatch.setattr(connection_module, "MAX_HEADERS_S", 1.0)
     whole = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(server, whole) as connection:
         for _ in range(5):
@@ -213,9 +213,9 @@ def test_headers_over_the_limit_and_no_http_get_the_one_shape_of_errors(server):
 
 
 def test_an_answer_that_nobody_reads_is_thrown_away(server, monkeypatch):
-    monkeypatch.setattr(connection_module, "UNREAD_S", 1.0)
+    monkeypatch.setattr(connection_module, "MAX_UNREAD_S", 1.0)
     server.worker.folder.put("stylised/large", bytes(30_000_000), "image/png", {})
-    link = server.worker.folder.presigned_url("", "stylised/large", 60)
+    link = server.worker.folder.presigned_url("stylised/large", 60)
     request = f"GET {link} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with connect(server, request) as connection:
         time.sleep(3)  # what was sent by then lies in the kernel's buffers
@@ -242,13 +242,13 @@ def test_more_connections_than_there_is_room_for(server, monkeypatch):
 
 
 def test_no_client_takes_all_slots_where_others_may_call(monkeypatch):
-    monkeypatch.setattr(slots_module, "MAX_WAITING", 4)
+    monkeypatch.setattr(slots_module, "MAX_PHOTOS", 4)
     monkeypatch.setattr(slots_module, "MAX_HELD_BYTES", 100)
     slots, nothing = Slots(), Counter()
     for _ in range(2):
         slots.check("192.0.2.1", nothing)
         slots.take("192.0.2.1")
-    with pytest.raises(TooManyRequests, match="this address alone") as caught:
+    with pytest.raises(TooManyRequests, match="this address already") as caught:
         slots.check("192.0.2.1", nothing)
     assert (caught.value.measured, caught.value.limit) == (2, 2)
     slots.check("192.0.2.2", nothing)
@@ -270,7 +270,7 @@ def test_no_client_takes_all_slots_where_others_may_call(monkeypatch):
 
 
 def test_uploads_that_wait_are_counted_for_the_client_that_sent_them(server, photo, monkeypatch):
-    monkeypatch.setattr(server.worker.runs, "submit", lambda *arguments: None)
+    monkeypatch.setattr(server.worker.threads, "submit", lambda *arguments: None)
     offered = server.offer()
     assert server.send(offered, photo).status_code == 204
     assert server.worker.waiting == {"127.0.0.1": 1}

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from adapters.storage.s3 import Store
+from adapters.storage.s3 import S3
 
 
 def test_a_link_names_its_regions_host_and_expires(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_a_link_names_its_regions_host_and_expires(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    url = urlsplit(Store().presigned_url("pictures", "stylised/a b.jpg", 60))
+    url = urlsplit(S3().bucket("pictures").presigned_url("stylised/a b.jpg", 60))
     assert url.netloc == "pictures.s3.eu-central-1.amazonaws.com"
     assert url.path == "/stylised/a%20b.jpg"
     query = parse_qs(url.query)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 
-from adapters.storage.s3 import Store, open_client
+from adapters.storage.s3 import S3, open_client
 from pipeline import Misconfigured, Settings, StoreUnavailable, WeightsInvalid
 
 
@@ -92,8 +92,8 @@ def test_an_answer_that_does_not_come_is_transient(sick_s3):
     _, server = sick_s3
     server.fail = lambda request: time.sleep(1)
     config = Config(read_timeout=0.1, retries={"total_max_attempts": 1})
-    store = Store(lambda: boto3.client("s3", config=config))
-    with pytest.raises(StoreUnavailable, match="ReadTimeout"), store.open(INPUT, "unlucky"):
+    bucket = S3(lambda: boto3.client("s3", config=config)).bucket(INPUT)
+    with pytest.raises(StoreUnavailable, match="ReadTimeout"), bucket.open("unlucky"):
         pass
 
 
@@ -188,6 +188,6 @@ def test_the_client_tries_again_by_itself(sick_s3, environment):
         request.wfile.write(b"whole")
 
     server.fail = once
-    with Store(open_client).open(INPUT, "unlucky") as found:
+    with S3(open_client).bucket(INPUT).open("unlucky") as found:
         assert found.read(10) == b"whole"
     assert len(asked) == 2

@@ -19,8 +19,8 @@ import requests
 from test_fleet import expected_hashes, uploads
 from test_serve_command import command, first_line
 
-from adapters.storage.folder import OWN, PARTS, FolderStore
-from adapters.storage.s3 import FINGERPRINT
+from adapters.storage.folder import PARTS, PRIVATE, FolderBucket
+from adapters.storage.objects import FINGERPRINT
 
 STUCK_S = 300
 SWEEP = "import adapters.server.local_worker; adapters.server.local_worker.SWEEP_S = 0.5; "
@@ -79,24 +79,24 @@ def send(servers: Servers, chance: random.Random, photo: bytes) -> str:
 
 def check(folder: Path, sent: dict[str, bytes]) -> None:
     """Every upload once, picture and sidecar of one run, and no file too many."""
-    store = FolderStore(folder)
+    store = FolderBucket(folder)
     hashes = expected_hashes(sent)
     for name, photo in sent.items():
         records = [
             key
             for place in ("stylised/http/", "failed/http/")
-            for key in store.keys("", f"{place}{name}.")
+            for key in store.keys(f"{place}{name}.")
             if key.endswith(".json")
         ]
         assert len(records) == 1, (name, records)
-        with store.open("", records[0]) as found:
+        with store.open(records[0]) as found:
             record = json.loads(found.read(found.size_bytes))
         if hashes[photo] is None:
             assert records[0].startswith("failed/")
             continue
-        with store.open("", record["output"]["key"]) as found:
+        with store.open(record["output"]["key"]) as found:
             content = found.read(found.size_bytes)
-            assert found.head.metadata[FINGERPRINT] == record["fingerprint"]
+            assert found.state.metadata[FINGERPRINT] == record["fingerprint"]
         assert hashlib.sha256(content).hexdigest() == hashes[photo]
 
 
@@ -136,6 +136,6 @@ def test_a_few_uploads_and_some_kills(tmp_path: Path) -> None:
 def test_two_hundred_uploads(tmp_path: Path, seed: int) -> None:
     servers = run(tmp_path, count=200, seed=seed)
     assert servers.killed >= 50
-    parts = list((tmp_path / OWN / PARTS).iterdir())
+    parts = list((tmp_path / PRIVATE / PARTS).iterdir())
     assert len(parts) <= 2 * servers.killed  # what a kill left; a later start takes it away
     sys.stdout.write(f"\n{servers.killed} kills, {len(parts)} parts left\n")

@@ -16,8 +16,9 @@ from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 from calls import FORM, call, error_of, form, picture_of
 from test_delivery import batch_event
 
-from adapters.events import Ignored, Job, Kind, kind_of, notified_jobs, photo_from_base64
-from adapters.storage.content_encoding import unpacked
+from adapters.events import Kind, kind_of, notified_jobs, photo_from_base64
+from adapters.jobs import Ignored, Job
+from adapters.storage.content_encoding import decode_content
 from pipeline import (
     InvalidRequest,
     Options,
@@ -93,7 +94,7 @@ def test_what_sns_sends_beside_events(s3, invoke):
     assert failed == ["message-0", "message-1"]
     (told,) = invoke(lambda_sns("a letter"))["results"]
     assert told["status"] == "skipped"
-    assert "nobody can read" in told["why"]
+    assert "cannot be read" in told["why"]
 
 
 def test_envelopes_have_an_end():
@@ -233,7 +234,7 @@ def test_companions_are_skipped_and_not_counted_as_refused(s3, invoke, photo, lo
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     skipped = [line for line in lines if line["message"] == "skipped"]
     assert len(skipped) == len(COMPANIONS)
-    assert all("it is no photo but" in line["why"] for line in skipped)
+    assert all("it is not a photo but" in line["why"] for line in skipped)
     results = invoke(batch_event(*COMPANIONS))["results"]
     assert {result["resultCode"] for result in results} == {"Succeeded"}
     assert all(result["resultString"].startswith("skipped") for result in results)
@@ -280,15 +281,15 @@ def test_a_packed_photo_is_unpacked(s3, invoke, photo, encoding, pack):
 def test_unpacking_has_limits_and_names():
     bomb = gzip.compress(bytes(50_000_000))
     with pytest.raises(TooManyBytes) as caught:
-        unpacked(bomb, "gzip", 1000)
+        decode_content(bomb, "gzip", 1000)
     assert caught.value.limit == 1000
-    assert unpacked(gzip.compress(bytes(1000)), "gzip", 1000) == bytes(1000)
+    assert decode_content(gzip.compress(bytes(1000)), "gzip", 1000) == bytes(1000)
     whole = gzip.compress(bytes(range(256)) * 3)
     for bad in (whole[:-20], whole[:40] + b"damage" + whole[46:]):
         with pytest.raises(TruncatedImage):
-            unpacked(bad, "gzip", 1000)
+            decode_content(bad, "gzip", 1000)
     with pytest.raises(UnsupportedVariant, match="br"):
-        unpacked(b"photo", "br", 1000)
+        decode_content(b"photo", "br", 1000)
 
 
 # Callers

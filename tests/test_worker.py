@@ -14,8 +14,8 @@ import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
 from PIL import Image
 
-from adapters.storage.s3 import OWNER, owner_of
-from adapters.worker import worker
+from adapters.process import process_worker
+from adapters.storage.objects import OWNER, owner_of
 from pipeline import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,7 +93,7 @@ def test_a_queue_with_a_test_event_two_records_in_a_body_and_eventbridge(
 def test_s3_test_event_is_a_success(s3, invoke, load_event):
     (told,) = invoke(load_event("s3_test_event"))["results"]
     assert told["status"] == "skipped"
-    assert "s3:TestEvent" in told["why"]
+    assert "test event" in told["why"]
     assert keys(s3, OUTPUT) == []
 
 
@@ -341,9 +341,9 @@ def test_a_picture_too_large_for_the_answer_is_stored(s3, invoke):
 def test_the_worker_and_its_client_are_made_once(s3, invoke, photo):
     put(s3, "uploads/a.jpg", photo)
     invoke(s3_event("uploads/a.jpg"))
-    first = worker()
+    first = process_worker()
     invoke(s3_event("uploads/a.jpg"))
-    assert worker() is first
+    assert process_worker() is first
 
 
 def test_metrics_and_logs_say_what_happened_and_no_more(
