@@ -245,7 +245,7 @@ def trained(folder: Path, teachers: Path, tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("runs")
 
     def run(name: str, steps: int) -> None:
-        recipe = Recipe(steps=steps, batch=2, crop_px=64, held_out_scenes=1, apart=1, norms_until=3)
+        recipe = Recipe(steps=steps, batch=2, crop_px=64, held_out_scenes=1, apart=1)
         train(DetectorTask(recipe, folder, teachers), out / name)
 
     before = torch.get_num_threads()

@@ -98,11 +98,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> OutputDirs:
     """The shipped layer with a restorer and a quality model."""
     folder = tmp_path_factory.mktemp("layer")
     place = OutputDirs(folder / "weights", folder / "checkpoints")
-    shutil.copytree(SHIPPED.weights_dir, place.layer)
+    shutil.copytree(SHIPPED.weights_dir, place.weights)
     shutil.copytree(SHIPPED.checkpoints_dir, place.checkpoints)
-    document = json.loads((place.layer / "manifest.json").read_text())
+    document = json.loads((place.weights / "manifest.json").read_text())
     others = [e for e in document["weights"] if e["kind"] not in ("restorer", "quality")]
-    (place.layer / "manifest.json").write_text(json.dumps(document | {"weights": others}))
+    (place.weights / "manifest.json").write_text(json.dumps(document | {"weights": others}))
     add_random_restorer(place)
     add_random_quality(place)
     return place
@@ -113,7 +113,7 @@ def without(whole: OutputDirs, tmp_path: Path):
     """A copy of that layer without the networks of some kinds."""
 
     def make(*kinds: str) -> Path:
-        layer = Path(shutil.copytree(whole.layer, tmp_path / "weights"))
+        layer = Path(shutil.copytree(whole.weights, tmp_path / "weights"))
         document = json.loads((layer / "manifest.json").read_text())
         document["weights"] = [e for e in document["weights"] if e["kind"] not in kinds]
         (layer / "manifest.json").write_text(json.dumps(document))
@@ -125,7 +125,7 @@ def without(whole: OutputDirs, tmp_path: Path):
 def pipeline_of(place: OutputDirs, engine: str = "onnx") -> Pipeline:
     return Pipeline(
         Settings(
-            weights_dir=place.layer, checkpoints_dir=place.checkpoints, engine=engine, threads=1
+            weights_dir=place.weights, checkpoints_dir=place.checkpoints, engine=engine, threads=1
         )
     )
 
@@ -278,7 +278,7 @@ def test_tiny_and_thin_photos_pass_through(whole: OutputDirs, size: tuple[int, i
     options = Options(denoise="on", sharpen="on", clahe="on", max_side_px=8192)
     for value in (0, 128, 255):
         photo = np.full((*size, 3), value, np.uint8)
-        pipeline = Pipeline(Settings(weights_dir=whole.layer, max_aspect=5000))
+        pipeline = Pipeline(Settings(weights_dir=whole.weights, max_aspect=5000))
         result = pipeline.run(encoded(photo), replace(options, upscale="on"))
         assert result.sidecar.output.width_px == 2 * size[1]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder
 from torch import Tensor, nn
+
+from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder
 
 
 class Student(nn.Module):
