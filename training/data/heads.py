@@ -19,14 +19,11 @@ from training.data.photographs import Window, read_rgb, split
 
 FRAMED = "faces256/face2-*.jpg"  # framed as FFHQ frames a face: nearly as the pipeline does
 PORTRAITS = ("portraits/portrait-*.jpg", "hd/hd-*.jpg")
-SIDES_PX = (416, 432, 448, 464, 480)  # of a window: what the teachers draw well
 MIN_FACE_PX = 110  # in a portrait: the photo of a target has to be sharp
 MIN_SCORE = 0.8
 
 
-def heads(
-    folder: Path, seed: int, validation: bool = False, sides_px: tuple[int, ...] = SIDES_PX
-) -> Iterator[Window]:
+def heads(folder: Path, seed: int, validation: bool, sides_px: tuple[int, ...]) -> Iterator[Window]:
     """All framed faces and all faces of the portraits that are large enough, each once.
 
     Args:
