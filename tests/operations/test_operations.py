@@ -6,12 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from buckets import INPUT, OUTPUT, keys, put, s3_event, sqs_event
+from calls import Invoke
 from click.testing import CliRunner
 from shipped import shipped_styles
 
@@ -32,7 +35,7 @@ QUEUES = {
 
 
 @pytest.fixture
-def stack(s3):
+def stack(s3: Any) -> Iterator[Any]:
     """A stack with what the commands need of template.yaml's; returns its queues' URLs."""
     outputs = {
         "InputBucket": INPUT,
@@ -63,26 +66,28 @@ def stack(s3):
 
 
 @pytest.fixture
-def run():
+def run() -> Any:
     """A command of `kirei`, its exit code, what it prints and what it says on standard error."""
 
-    def call(command, *arguments, **more):
+    def call(command: Any, *arguments: Any, **more: Any) -> Any:
         return CliRunner().invoke(getattr(cli, command), list(arguments), **more)
 
     return call
 
 
-def bodies(url):
+def bodies(url: Any) -> Any:
     """All messages of a queue, which leave it."""
     answer = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
 
-def put_message(url, body):
+def put_message(url: Any, body: Any) -> None:
     client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body))
 
 
-def failed_event(payload, message="the store is not there", kind="StoreUnavailable"):
+def failed_event(
+    payload: Any, message: Any = "the store is not there", kind: Any = "StoreUnavailable"
+) -> Any:
     """What Lambda leaves of a call that failed for good."""
     return {
         "version": "1.0",
@@ -93,7 +98,9 @@ def failed_event(payload, message="the store is not there", kind="StoreUnavailab
     }
 
 
-def test_failures_of_every_kind_are_listed_and_stay(s3, stack, run, invoke):
+def test_failures_of_every_kind_are_listed_and_stay(
+    s3: Any, stack: Any, run: Any, invoke: Invoke
+) -> None:
     put_message(stack["DeadLettersUrl"], s3_event("uploads/dead.jpg", "uploads/a + b.jpg"))
     put_message(stack["FailedEventsUrl"], failed_event(s3_event("uploads/event.jpg")))
     put_message(stack["FailedEventsUrl"], {"odd": True})
@@ -118,25 +125,25 @@ def test_failures_of_every_kind_are_listed_and_stay(s3, stack, run, invoke):
     assert "the log has message" in text
 
 
-def test_a_dead_letter_that_nobody_can_read_is_named(stack, run):
+def test_a_dead_letter_that_nobody_can_read_is_named(stack: Any, run: Any) -> None:
     put_message(stack["DeadLettersUrl"], {"hello": "world"})
     done = run("failures", "--json")
     (told,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (told["kind"], told["key"], told["code"]) == ("dead_letter", None, "unknown_event")
 
 
-def test_nothing_failed(stack, run):
+def test_nothing_failed(stack: Any, run: Any) -> None:
     done = run("failures")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "nothing failed" in done.stderr
 
 
 @pytest.fixture
-def called(invoke):
+def called(invoke: Invoke) -> Any:
     """The function, where moto has none: calls of it by the client are calls of the handler."""
     calls = []
 
-    def call(request, **_):
+    def call(request: Any, **_: Any) -> Any:
         calls.append(json.loads(request.body))
         invoke(calls[-1])
         return AWSResponse(request.url, 202, {}, None)
@@ -145,7 +152,9 @@ def called(invoke):
     return calls
 
 
-def test_dead_letters_and_failed_calls_are_replayed(s3, stack, run, invoke, called, photo):
+def test_dead_letters_and_failed_calls_are_replayed(
+    s3: Any, stack: Any, run: Any, invoke: Invoke, called: Any, photo: bytes
+) -> None:
     dead = [s3_event(f"uploads/{number}.jpg") for number in range(12)]
     for body in dead:
         put_message(stack["DeadLettersUrl"], body)
@@ -170,7 +179,9 @@ def test_dead_letters_and_failed_calls_are_replayed(s3, stack, run, invoke, call
     assert keys(s3, OUTPUT) == ["stylised/event.hayao.json", "stylised/event.hayao.png"]
 
 
-def test_sqs_moves_dead_letters_itself_where_it_can(stack, run, called, monkeypatch):
+def test_sqs_moves_dead_letters_itself_where_it_can(
+    stack: Any, run: Any, called: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """moto cannot; here SQS's answers to the two calls stand for it."""
     monkeypatch.setattr("operations.redrive.POLL_S", 0.01)
     states = [
@@ -179,7 +190,7 @@ def test_sqs_moves_dead_letters_itself_where_it_can(stack, run, called, monkeypa
     ]
     asked = []
 
-    def answer(request, **_):
+    def answer(request: Any, **_: Any) -> Any:
         operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
         asked.append((operation, json.loads(request.body)))
         result = (
@@ -202,17 +213,19 @@ def test_sqs_moves_dead_letters_itself_where_it_can(stack, run, called, monkeypa
     assert done.exit_code == 1 and "no permission" in done.stderr
 
 
-def raw(request, text):
+def raw(request: Any, text: Any) -> Any:
     """An answer of AWS's with this body."""
 
     class Body:
-        def stream(self, **_):
+        def stream(self, **_: Any) -> Iterator[Any]:
             yield text.encode()
 
     return AWSResponse(request.url, 200, {"content-type": "application/x-amz-json-1.0"}, Body())
 
 
-def test_refused_photos_are_asked_for_again_with_their_options(s3, stack, run, invoke, photo):
+def test_refused_photos_are_asked_for_again_with_their_options(
+    s3: Any, stack: Any, run: Any, invoke: Invoke, photo: bytes
+) -> None:
     put(s3, "uploads/bad.jpg", b"no image")
     put(s3, "uploads/empty.jpg", b"")
     invoke({"bucket": INPUT, "key": "uploads/bad.jpg", "format": "png"})
@@ -232,11 +245,11 @@ def test_refused_photos_are_asked_for_again_with_their_options(s3, stack, run, i
 
 
 @pytest.fixture
-def jobs():
+def jobs() -> Any:
     """Jobs that S3 Batch Operations was asked for, as the XML that went over the wire."""
     asked = []
 
-    def answer(request, **_):
+    def answer(request: Any, **_: Any) -> Any:
         asked.append(ElementTree.fromstring(request.body))
         text = "<CreateJobResult><JobId>a-job</JobId></CreateJobResult>"
         return raw(request, text)
@@ -245,14 +258,16 @@ def jobs():
     return asked
 
 
-def value(tree, path):
+def value(tree: Any, path: Any) -> Any:
     """Text at a path of names, whatever their namespace."""
     for name in path.split("/"):
         tree = next(child for child in tree if child.tag.rpartition("}")[2] == name)
     return tree.text
 
 
-def test_a_backfill_counts_reckons_asks_and_begins(s3, stack, run, jobs, photo):
+def test_a_backfill_counts_reckons_asks_and_begins(
+    s3: Any, stack: Any, run: Any, jobs: Any, photo: bytes
+) -> None:
     for name in ("uploads/a.jpg", "uploads/b/c.JPG", "uploads/d.txt", "uploads/b/", "other/e.jpg"):
         put(s3, name, photo)
     arguments = ["--bucket", INPUT, "--prefix", "uploads/", "--suffix", ".jpg", "--suffix", ".JPG"]
@@ -277,7 +292,9 @@ def test_a_backfill_counts_reckons_asks_and_begins(s3, stack, run, jobs, photo):
     assert value(job, "RoleArn") == ROLE
 
 
-def test_a_dry_run_and_a_no_begin_nothing(s3, stack, run, jobs, photo):
+def test_a_dry_run_and_a_no_begin_nothing(
+    s3: Any, stack: Any, run: Any, jobs: Any, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     arguments = ("--bucket", INPUT, "--prefix", "uploads/")
     assert run("backfill", *arguments, "--dry-run").exit_code == 0
@@ -308,7 +325,9 @@ KNOWN = ", ".join(shipped_styles())
         (["--bucket", "old-photos"], "ListObjectsV2: NoSuchBucket"),
     ],
 )
-def test_a_backfill_that_cannot_be_says_so_in_one_line(stack, run, jobs, arguments, said):
+def test_a_backfill_that_cannot_be_says_so_in_one_line(
+    stack: Any, run: Any, jobs: Any, arguments: Any, said: Any
+) -> None:
     done = run("backfill", *arguments, "--yes")
     assert done.exit_code == 1
     assert said in done.stderr and done.stderr.count("\n") == 1
@@ -316,8 +335,8 @@ def test_a_backfill_that_cannot_be_says_so_in_one_line(stack, run, jobs, argumen
 
 
 def test_an_option_that_the_layer_has_no_net_for_begins_nothing(
-    stack, run, jobs, environment, tmp_path
-):
+    stack: Any, run: Any, jobs: Any, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     layer = Path(shutil.copytree(Settings().weights_dir, tmp_path / "weights"))
     document = json.loads((layer / "manifest.json").read_text())
     document["weights"] = [one for one in document["weights"] if one["kind"] != "parser"]
@@ -328,7 +347,9 @@ def test_an_option_that_the_layer_has_no_net_for_begins_nothing(
     assert jobs == []
 
 
-def test_the_time_of_a_photo_is_the_functions_own_where_it_ran(s3, stack, run, photo):
+def test_the_time_of_a_photo_is_the_functions_own_where_it_ran(
+    s3: Any, stack: Any, run: Any, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     dimension = {"Name": "FunctionName", "Value": stack["FunctionName"]}
     data = [
@@ -345,7 +366,7 @@ def test_the_time_of_a_photo_is_the_functions_own_where_it_ran(s3, stack, run, p
     assert json.loads(given)["total"] < 0.01
 
 
-def test_the_estimate_of_ten_million_photos_is_the_plans():
+def test_the_estimate_of_ten_million_photos_is_the_plans() -> None:
     """docs/backfill.md states these."""
     work = Work(10_000_000, 0, 10_000, 1.0, "assumed", 3008, 1000)
     found = estimate(work, Prices())
@@ -356,7 +377,7 @@ def test_the_estimate_of_ten_million_photos_is_the_plans():
 
 
 @pytest.mark.parametrize("without", ["boto3", "aws_lambda_powertools"])
-def test_without_the_extra_one_line_says_so(without):
+def test_without_the_extra_one_line_says_so(without: Any) -> None:
     program = (
         "import importlib.util as u, sys; find = u.find_spec; "
         f"u.find_spec = lambda name, *r: None if name == {without!r} else find(name, *r); "
@@ -373,7 +394,7 @@ def test_without_the_extra_one_line_says_so(without):
     assert "pip install '.[aws]'" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_the_group_knows_them():
+def test_the_group_knows_them() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     for command in ("failures", "redrive", "backfill"):
         assert f"\n  {command} " in listed

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from buckets import INPUT, Event
 from PIL import Image
 
 from adapters.errors import STATUSES
+
+Invoke = Callable[[Any], Any]  # the function, as the fixture calls it
 
 
 class Context:
