@@ -178,15 +178,16 @@ def test_two_calls_with_other_options_at_once_leave_a_pair(s3: Any, photo: bytes
     strong = Job(INPUT, "uploads/a.jpg", options={"strength": 1})
     weak = Job(INPUT, "uploads/a.jpg", options={"strength": 0.5})
 
-    def other(key: Any) -> None:
+    written: list[str] = []
+
+    def other(key: str) -> None:
         if key.endswith(".json"):
-            other.times += 1
-            if other.times == 1:
+            written.append(key)
+            if len(written) == 1:
                 hooked_worker().work(weak)
 
-    other.times = 0
     assert hooked_worker(before_write=other).work(strong).sidecar["strength"] == 1
-    assert other.times == 2
+    assert len(written) == 2
     assert assert_one_whole_result(s3)["strength"] == 1
 
 
@@ -304,7 +305,7 @@ def test_what_comes_out_and_goes_in_again_ends(
     put(s3, "a.jpg", photo)
     put(s3, "sub/b.png", encoded("PNG"))
     put(s3, "bad.jpg", b"no image")
-    known, statuses = set(), []
+    known, statuses = set[str](), list[str]()
     while event := notified_of_all(s3, INPUT, known):
         assert len(statuses) < 3, keys(s3, INPUT)
         statuses.append([told["status"] for told in invoke(event)["results"]])

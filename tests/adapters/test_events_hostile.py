@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from buckets import OUTPUT, keys, object_of, put, s3_event, sqs_event
@@ -31,7 +32,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The way to every value of a document."""
     found = [path]
-    parts = document.items() if isinstance(document, dict) else []
+    parts: Iterable[tuple[Any, Any]] = document.items() if isinstance(document, dict) else []
     parts = enumerate(document) if isinstance(document, list) else parts
     for name, part in parts:
         found += places(part, (*path, name))

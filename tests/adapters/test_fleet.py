@@ -139,7 +139,7 @@ def expected_hashes(photos: dict[str, bytes]) -> dict[bytes, str | None]:
     """SHA-256 of each photo's picture, None for one that is refused."""
     from pipeline import PermanentError
 
-    pipeline, found = Pipeline(Settings(threads=1)), {}
+    pipeline, found = Pipeline(Settings(threads=1)), dict[bytes, str | None]()
     for data in set(photos.values()):
         try:
             found[data] = hashlib.sha256(pipeline.run(data, Options()).image).hexdigest()

@@ -206,7 +206,7 @@ def test_a_photo_at_fault(
     invoke: Invoke,
     request_event: Any,
     photo: bytes,
-    data: bytes,
+    data: Any,
     code: str,
     status: Any,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,16 +42,16 @@ OPEN = [
 @pytest.fixture
 def secret(s3: Any, environment: pytest.MonkeyPatch) -> Iterator[Any]:
     """The stack's secret; moto's reset has emptied Secrets Manager, too."""
-    from aws_lambda_powertools.utilities import parameters
+    from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
 
     client = boto3.client("secretsmanager")
     made = client.create_secret(Name="kirei-token", SecretString=TOKEN)
     environment.setenv("API_AUTH", "token")
     environment.setenv("API_TOKEN_SECRET", made["ARN"])
     environment.setattr(access, "_secret", access._Secret())
-    parameters.base.DEFAULT_PROVIDERS.clear()
+    DEFAULT_PROVIDERS.clear()
     yield client
-    parameters.base.DEFAULT_PROVIDERS.clear()
+    DEFAULT_PROVIDERS.clear()
     client.close()
 
 
@@ -105,11 +106,11 @@ def test_a_line_break_behind_the_stored_secret_does_no_harm(
 def test_the_secret_and_the_one_before_are_asked_for_once(
     secret: Any, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    asked: list[int] = []
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
     ask = SecretsProvider._get
-    monkeypatch.setattr(SecretsProvider, "_get", lambda *a, **k: asked.append(1) or ask(*a, **k))
+    monkeypatch.setattr(SecretsProvider, "_get", lambda *a, **k: (asked.append(1), ask(*a, **k))[1])
     for _ in range(3):
         json_of(invoke(call("GET", "/v1/options", authorization=f"Bearer {TOKEN}")))
     assert len(asked) == 2
@@ -119,12 +120,12 @@ def test_a_changed_token_is_taken_and_so_is_the_one_before(
     secret: Any, environment: pytest.MonkeyPatch, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = [1000.0]
-    monkeypatch.setattr(access.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr("time.monotonic", lambda: now_s[0])
 
     def status(token: Any) -> Any:
         return invoke(call("GET", "/v1/options", authorization=f"Bearer {token}"))["statusCode"]
 
-    name = access.os.environ["API_TOKEN_SECRET"]
+    name = os.environ["API_TOKEN_SECRET"]
     assert (status(TOKEN), status("second")) == (200, 401)
     secret.put_secret_value(SecretId=name, SecretString="second")
     assert status("second") == 401  # a stranger's guesses are not looked up each time

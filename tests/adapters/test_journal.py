@@ -41,7 +41,7 @@ def figure(figures: Any, name: Any) -> Any:
 
 
 def test_a_drawn_photo_is_one_line_with_the_sidecars_essentials(
-    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], list[dict[str, Any]]]
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
 ) -> None:
     put(s3, "uploads/a.jpg", photo)
     (told,) = invoke(s3_event("uploads/a.jpg"))["results"]
@@ -80,7 +80,7 @@ def test_a_drawn_photo_is_one_line_with_the_sidecars_essentials(
 
 
 def test_each_end_of_a_job_is_one_line(
-    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], list[dict[str, Any]]]
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
 ) -> None:
     put(s3, "uploads/a.jpg", photo)
     put(s3, "uploads/bad.jpg", b"no image")
@@ -108,7 +108,7 @@ def test_each_end_of_a_job_is_one_line(
 
 
 def test_a_job_that_is_tried_again_is_one_line_with_a_traceback(
-    sick_s3: tuple[Any, Any], invoke: Invoke, lines: Callable[[], list[dict[str, Any]]]
+    sick_s3: tuple[Any, Any], invoke: Invoke, lines: Callable[[], Any]
 ) -> None:
     with pytest.raises(StoreUnavailable):
         invoke(s3_event("uploads/unlucky.jpg"))
@@ -124,7 +124,7 @@ def test_urls_in_errors_lose_their_query(
     s3: Any,
     invoke: Invoke,
     environment: pytest.MonkeyPatch,
-    lines: Callable[[], list[dict[str, Any]]],
+    lines: Callable[[], Any],
 ) -> None:
     """botocore's message names the URL that it could not reach, with its query."""
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -159,7 +159,7 @@ def test_every_event_has_its_correlation_id(
     s3: Any,
     invoke: Invoke,
     photo: bytes,
-    lines: Callable[[], list[dict[str, Any]]],
+    lines: Callable[[], Any],
     load_event: Callable[[str], Event],
 ) -> None:
     put(s3, "uploads/astronaut.jpg", photo)
@@ -189,7 +189,7 @@ def test_every_event_has_its_correlation_id(
 
 
 def test_a_photo_over_http_is_one_line_without_its_query(
-    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], list[dict[str, Any]]]
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
 ) -> None:
     answer = invoke(http(photo, max_side_px="64"))
     assert "X-Amz-Signature" in json.loads(answer["body"])["output"]["url"]
@@ -207,7 +207,7 @@ def test_a_photo_over_http_is_one_line_without_its_query(
 
 
 def test_bytes_of_a_direct_call_are_one_line(
-    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], list[dict[str, Any]]]
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
 ) -> None:
     call = {"image_base64": base64.b64encode(photo).decode(), "max_side_px": 64}
     invoke(call)
@@ -238,7 +238,7 @@ def test_what_brings_no_photo_is_no_job(
     s3: Any,
     environment: pytest.MonkeyPatch,
     invoke: Invoke,
-    lines: Callable[[], list[dict[str, Any]]],
+    lines: Callable[[], Any],
     method: Any,
     path: str,
     token: Any,
@@ -249,7 +249,7 @@ def test_what_brings_no_photo_is_no_job(
     environment.setenv("API_AUTH", "token")
     environment.setenv("API_TOKEN_SECRET", "a-name")
     monkeypatch.setattr(access, "_read_tokens", lambda name: ("a-secret",))
-    headers = {"authorization": f"Bearer {token}"} if token else {}
+    headers: dict[str, Any] = {"authorization": f"Bearer {token}"} if token else {}
     assert invoke(call(method, path, **headers))["statusCode"] == status
     log, figures = lines()
     assert figures == []
@@ -260,7 +260,7 @@ def test_what_brings_no_photo_is_no_job(
 
 
 def test_a_photo_of_a_customer_that_is_refused_is_a_job(
-    no_bucket: pytest.MonkeyPatch, invoke: Invoke, lines: Callable[[], list[dict[str, Any]]]
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, lines: Callable[[], Any]
 ) -> None:
     assert invoke(call("POST", "/v1/stylise", b"a letter"))["statusCode"] == 415
     assert invoke(call("POST", "/v1/stylise", b"", {"strength": "7"}))["statusCode"] == 400
@@ -270,7 +270,7 @@ def test_a_photo_of_a_customer_that_is_refused_is_a_job(
 
 
 def test_a_server_of_ours_prints_no_figures(
-    lines: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    lines: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_log, "_metrics_enabled", True)
     job_log.disable_metrics()

@@ -24,7 +24,7 @@ ID = "0123456789abcdef0123456789abcdef"
 def broken(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A pipeline with a fault of ours in it, until undo is called."""
     with monkeypatch.context() as patch:
-        patch.setattr(process_worker().pipeline, "run", lambda *a, **k: {}["none"])
+        patch.setattr(process_worker().pipeline, "run", lambda *a, **k: dict[str, Any]()["none"])
         yield patch
 
 
@@ -61,7 +61,7 @@ def test_how_often_a_message_comes_is_a_setting(
     put(s3, "uploads/a.jpg", photo)
     environment.setenv("MAX_RECEIVES", "2")
     process_worker.cache_clear()
-    broken.setattr(process_worker().pipeline, "run", lambda *a, **k: {}["none"])
+    broken.setattr(process_worker().pipeline, "run", lambda *a, **k: dict[str, Any]()["none"])
     invoke(received(sqs_event(s3_event("uploads/a.jpg")), 2))
     assert keys(s3, OUTPUT) == ["failed/a.jpg.json"]
 

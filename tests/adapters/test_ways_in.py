@@ -330,7 +330,7 @@ def uri(photo: bytes) -> str:
     ],
 )
 def test_base64_of_every_kind(
-    no_bucket: pytest.MonkeyPatch, invoke: Invoke, photo: bytes, text: str
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, photo: bytes, text: Callable[[bytes], str]
 ) -> None:
     assert photo_from_base64(text(photo)) == photo
     answer = invoke({"image_base64": text(photo), "max_side_px": 64})

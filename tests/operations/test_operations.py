@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSResponse, HTTPHeaders
 from buckets import INPUT, OUTPUT, keys, put, s3_event, sqs_event
 from calls import Invoke
 from click.testing import CliRunner
@@ -146,7 +146,7 @@ def called(invoke: Invoke) -> Any:
     def call(request: Any, **_: Any) -> Any:
         calls.append(json.loads(request.body))
         invoke(calls[-1])
-        return AWSResponse(request.url, 202, {}, None)
+        return AWSResponse(request.url, 202, HTTPHeaders(), None)
 
     client("lambda").meta.events.register("before-send.lambda.Invoke", call)
     return calls
@@ -220,7 +220,9 @@ def raw(request: Any, text: Any) -> Any:
         def stream(self, **_: Any) -> Iterator[Any]:
             yield text.encode()
 
-    return AWSResponse(request.url, 200, {"content-type": "application/x-amz-json-1.0"}, Body())
+    return AWSResponse(
+        request.url, 200, HTTPHeaders.from_dict({"content-type": "application/x-amz-json-1.0"}), Body()
+    )
 
 
 def test_refused_photos_are_asked_for_again_with_their_options(

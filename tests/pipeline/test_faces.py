@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -31,7 +33,7 @@ def luma(pixels: RgbImage) -> np.ndarray:
 # refinement
 
 
-def refined(picture: RgbImage, face: Face = ONE, **given: object) -> RgbImage:
+def refined(picture: RgbImage, face: Face = ONE, **given: Any) -> RgbImage:
     options = Options(**{name: given.pop(name) for name in list(given) if hasattr(PLAIN, name)})
     before = picture.copy()
     photo, told = refine_faces(Photo(picture), found_in(picture, [face], options, **given), options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -86,7 +88,7 @@ def test_a_hint_that_is_no_face_or_another_one_is_dropped() -> None:
         ({"without": tuple(COLOURS)[3:]}, "looks like lips"),  # an all-skin close-up
     ],
 )
-def test_what_is_no_persons_face_is_not_aligned(given: dict[str, object], why: str) -> None:
+def test_what_is_no_persons_face_is_not_aligned(given: dict[str, Any], why: str) -> None:
     picture = scene(320, 420, [ONE])
     (one,), _ = analyse_faces(Photo(picture), Options(), models_for([ONE], **given), "key")
     told = str(one.face.not_refined)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import io
 import struct
 
@@ -33,7 +35,7 @@ def scene(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     return np.dstack((x * 0.7 + 40, y * 0.5 + 40, 120 + texture)).clip(0, 255).astype(np.uint8)
 
 
-def jpeg(picture: np.ndarray, mode: str = "RGB", **options: object) -> bytes:
+def jpeg(picture: np.ndarray, mode: str = "RGB", **options: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).convert(mode).save(file, "JPEG", quality=90, **options)
     return file.getvalue()
@@ -128,7 +130,7 @@ def test_sound_jpegs_of_other_processes_are_named(marker: int, bits: int, name: 
 # Raw files
 
 
-def preview(width: int = 1200, height: int = 800, **options: object) -> bytes:
+def preview(width: int = 1200, height: int = 800, **options: Any) -> bytes:
     return jpeg(scene(height, width), **options)
 
 

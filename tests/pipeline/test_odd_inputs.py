@@ -4,6 +4,8 @@ empty, noisy, of text, or drawn already.
 
 from __future__ import annotations
 
+from typing import Any
+
 import io
 from pathlib import Path
 
@@ -22,7 +24,7 @@ PIPELINE = Pipeline(Settings())
 STYLES = shipped_styles()
 
 
-def drawn(pixels: RgbImage, **given: object) -> tuple[RgbImage, Sidecar]:
+def drawn(pixels: RgbImage, **given: Any) -> tuple[RgbImage, Sidecar]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     result = PIPELINE.run(file.getvalue(), Options(format="png", **given))

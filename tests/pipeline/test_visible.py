@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import io
 from pathlib import Path
 
@@ -30,7 +32,7 @@ def sample(name: str = "coffee", width: int = WIDTH, height: int = HEIGHT) -> Rg
         return np.asarray(picture.convert("RGB").resize((width, height)))
 
 
-def drawn(pixels: np.ndarray, **given: object) -> tuple[np.ndarray, Sidecar]:
+def drawn(pixels: np.ndarray, **given: Any) -> tuple[np.ndarray, Sidecar]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     result = PIPELINE.run(file.getvalue(), Options(format="png", **given))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import json
 import os
 import subprocess
@@ -131,7 +133,7 @@ def test_the_served_model_is_small() -> None:
 
 
 def test_four_steps_are_two_and_two_more(folder: Path, tmp_path: Path) -> None:
-    def run(out: str, steps: int) -> dict[str, torch.Tensor]:
+    def run(out: str, steps: int) -> dict[str, Any]:
         command = [sys.executable, "-m", "training.tasks.quality", "--data", str(folder)]
         command += ["--output", str(tmp_path / out), "--set", f"steps={steps}", "--set", "batch=2"]
         # one thread: with more, the order of sums depends on who is faster
