@@ -4,8 +4,6 @@ memory stays as it was.
 
 from __future__ import annotations
 
-from typing import Any
-
 import base64
 import io
 import json
@@ -15,6 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -52,13 +51,20 @@ def good_calls(photo: bytes) -> list[Call]:
         is_picture(answer.content)
 
     def as_json(session: requests.Session, url: str) -> None:
-        body: dict[str, Any] = {"image_base64": base64.b64encode(photo).decode(), "strength": random.random()}
+        body: dict[str, Any] = {
+            "image_base64": base64.b64encode(photo).decode(),
+            "strength": random.random(),
+        }
         headers = {"accept": "application/json"}
         sidecar = session.post(f"{url}/v1/stylise", json=body, headers=headers, timeout=300).json()
         is_picture(session.get(url + sidecar["output"]["url"], timeout=300).content)
 
     def upload(session: requests.Session, url: str) -> None:
-        asked: dict[str, Any] = {"content_type": "image/jpeg", "bytes": len(photo), "style": another_style()}
+        asked: dict[str, Any] = {
+            "content_type": "image/jpeg",
+            "bytes": len(photo),
+            "style": another_style(),
+        }
         offered = session.post(f"{url}/v1/uploads", json=asked, timeout=300).json()
         parts: dict[str, Any] = {name: (None, value) for name, value in offered["fields"].items()}
         parts["file"] = ("a.jpg", photo)

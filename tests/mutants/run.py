@@ -1,7 +1,7 @@
 """Breaks the product on purpose, one line at a time, and says which breaks no test notices.
 
     python -m tests.mutants.run                     every mutant: make mutants
-    python -m tests.mutants.run adapters/ "hard edge"     those whose file or name holds one of the words
+    python -m tests.mutants.run adapters/ "hard edge"     whose file or name holds a word
     python -m tests.mutants.run --list
 
 Each mutant runs in a copy of the repository under the system's temporary folder; the tree itself is

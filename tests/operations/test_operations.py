@@ -221,7 +221,10 @@ def raw(request: Any, text: Any) -> Any:
             yield text.encode()
 
     return AWSResponse(
-        request.url, 200, HTTPHeaders.from_dict({"content-type": "application/x-amz-json-1.0"}), Body()
+        request.url,
+        200,
+        HTTPHeaders.from_dict({"content-type": "application/x-amz-json-1.0"}),
+        Body(),
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import Any
 
 import cv2
 import numpy as np

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pytest

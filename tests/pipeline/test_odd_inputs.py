@@ -4,10 +4,9 @@ empty, noisy, of text, or drawn already.
 
 from __future__ import annotations
 
-from typing import Any
-
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np

@@ -140,12 +140,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
 
 
-def fetch(request: urllib.request.Request) -> tuple[int, Mapping[str, str], bytes]:
+def fetch(request: urllib.request.Request) -> tuple[int, Any, bytes]:
     try:
         with OPENER.open(request, timeout=WAIT_S) as answer:
-            return answer.status, dict(answer.headers), answer.read()
+            return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read()
+        return error.code, error.headers, error.read()
 
 
 def form(fields: Mapping[str, str], name: str, data: bytes) -> tuple[bytes, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import io
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pillow_heif

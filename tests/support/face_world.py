@@ -4,9 +4,8 @@ detector and the parser, which say what is true of a picture that was made for i
 
 from __future__ import annotations
 
-from typing import Any
-
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np

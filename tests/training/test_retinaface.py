@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from pipeline.architectures.retinaface import RetinaFace, is_retinaface  # noqa:
 from pipeline.faces.detect import FaceDetector, priors  # noqa: E402
 from pipeline.model import Model  # noqa: E402
 from pipeline.weights import WeightStore  # noqa: E402
-from training.published.readers import load_retinaface_onnx  # noqa: E402
+from training.published.retinaface import load_retinaface_onnx  # noqa: E402
 
 TEACHER = TEACHERS / "retinaface_mobilenet025.onnx"
 
