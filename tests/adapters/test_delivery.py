@@ -305,7 +305,7 @@ def test_what_comes_out_and_goes_in_again_ends(
     put(s3, "a.jpg", photo)
     put(s3, "sub/b.png", encoded("PNG"))
     put(s3, "bad.jpg", b"no image")
-    known, statuses = set[str](), list[str]()
+    known, statuses = set[str](), list[list[str]]()
     while event := notified_of_all(s3, INPUT, known):
         assert len(statuses) < 3, keys(s3, INPUT)
         statuses.append([told["status"] for told in invoke(event)["results"]])

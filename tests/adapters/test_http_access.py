@@ -42,16 +42,16 @@ OPEN = [
 @pytest.fixture
 def secret(s3: Any, environment: pytest.MonkeyPatch) -> Iterator[Any]:
     """The stack's secret; moto's reset has emptied Secrets Manager, too."""
-    from aws_lambda_powertools.utilities.parameters.base import DEFAULT_PROVIDERS
+    from aws_lambda_powertools.utilities.parameters import base as parameters_base
 
     client = boto3.client("secretsmanager")
     made = client.create_secret(Name="kirei-token", SecretString=TOKEN)
     environment.setenv("API_AUTH", "token")
     environment.setenv("API_TOKEN_SECRET", made["ARN"])
     environment.setattr(access, "_secret", access._Secret())
-    DEFAULT_PROVIDERS.clear()
+    parameters_base.__dict__["DEFAULT_PROVIDERS"].clear()
     yield client
-    DEFAULT_PROVIDERS.clear()
+    parameters_base.__dict__["DEFAULT_PROVIDERS"].clear()
     client.close()
 
 
@@ -110,7 +110,12 @@ def test_the_secret_and_the_one_before_are_asked_for_once(
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
     ask = SecretsProvider._get
-    monkeypatch.setattr(SecretsProvider, "_get", lambda *a, **k: (asked.append(1), ask(*a, **k))[1])
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        asked.append(1)
+        return ask(*arguments, **named)
+
+    monkeypatch.setattr(SecretsProvider, "_get", counted)
     for _ in range(3):
         json_of(invoke(call("GET", "/v1/options", authorization=f"Bearer {TOKEN}")))
     assert len(asked) == 2

@@ -179,7 +179,12 @@ def test_results_survive_a_restart_and_what_waited_is_taken_up(
     drawn = []
     with serving(pipeline, tmp_path) as server:
         work = server.worker.stylise
-        server.worker.stylise = lambda *a, **k: drawn.append(a[2].key) or work(*a, **k)
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            drawn.append(arguments[2].key)
+            return work(*arguments, **named)
+
+        server.worker.stylise = counted  # type: ignore[method-assign]
         again = server.get(first["result_url"]).json()
         assert again["sidecar"] == done["sidecar"]
         # a link is good for as long as it said

@@ -257,7 +257,7 @@ def test_more_connections_than_there_is_room_for(
 def test_no_client_takes_all_slots_where_others_may_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots_module, "MAX_PHOTOS", 4)
     monkeypatch.setattr(slots_module, "MAX_HELD_BYTES", 100)
-    slots, nothing = Slots(), Counter()
+    slots, nothing = Slots(), Counter[str]()
     for _ in range(2):
         slots.check("192.0.2.1", nothing)
         slots.take("192.0.2.1")

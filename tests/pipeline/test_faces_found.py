@@ -97,7 +97,7 @@ def test_what_is_no_persons_face_is_not_aligned(given: dict[str, Any], why: str)
 
 def test_a_face_too_small_to_show_lips_is_a_persons() -> None:
     small = face_at(210, 160, 50)
-    given = {"without": ("upper_lip", "lower_lip", "left_eye", "right_eye")}
+    given: dict[str, Any] = {"without": ("upper_lip", "lower_lip", "left_eye", "right_eye")}
     (one,), _ = analyse_faces(
         Photo(scene(320, 420, [small])), Options(), models_for([small], **given), "key"
     )

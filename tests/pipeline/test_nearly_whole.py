@@ -17,7 +17,7 @@ from pipeline.errors import NotAnImage, TooManyPixels, TruncatedImage, Unsupport
 from pipeline.settings import Settings
 
 HEIGHT, WIDTH = 320, 240
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "baseline": {},
     "grey": {"mode": "L"},
     "cmyk": {"mode": "CMYK"},
@@ -217,7 +217,8 @@ def faded(format: str, empty: int, shown: int = 1) -> bytes:
             Image.new("RGBA", (60, 40), (number, 0, 0, 0)) for number in range(empty)
         ] + frames[empty:]
     file = io.BytesIO()
-    options = {"webp": {"lossless": True}, "gif": {"disposal": 2}}.get(format, {})
+    kinds: dict[str, dict[str, Any]] = {"webp": {"lossless": True}, "gif": {"disposal": 2}}
+    options = kinds.get(format, {})
     first, *later = frames
     first.save(file, format, save_all=True, append_images=later, duration=40, **options)
     return file.getvalue()

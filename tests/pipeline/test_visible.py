@@ -105,7 +105,7 @@ def test_only_what_is_not_seen_is_filled(height: int, width: int, seed: int) -> 
     alpha = random.choice(np.array([0, 1, 128, 255], np.uint8), (height, width))
     filled = fill_transparent(Photo(pixels, alpha))
     np.testing.assert_array_equal(filled.pixels[alpha > 0], pixels[alpha > 0])
-    assert filled.alpha is alpha or np.array_equal(filled.alpha, alpha)
+    assert filled.alpha is not None and np.array_equal(filled.alpha, alpha)
     hidden = np.where(alpha[..., None] > 0, pixels, random.integers(0, 256, pixels.shape, np.uint8))
     np.testing.assert_array_equal(fill_transparent(Photo(hidden, alpha)).pixels, filled.pixels)
 

@@ -28,6 +28,11 @@ class Context:
         return 900_000  # the most there is: slow machines test the same
 
 
+def context() -> Any:
+    """A Context, for whoever asks for Lambda's own class."""
+    return Context()
+
+
 REQUEST_ID = "JKJaXmPLvHcESHA="
 BOUNDARY = "----a-boundary"
 

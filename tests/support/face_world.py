@@ -63,7 +63,7 @@ def label_map(side: int, without: Sequence[str] = (), glasses: bool = False) -> 
 
 
 def probabilities(side: int, **given: Any) -> np.ndarray:
-    labels = label_map(side, **given)  # type: ignore[arg-type]
+    labels = label_map(side, **given)
     return (np.arange(len(REGIONS))[:, None, None] == labels).astype(np.float32)
 
 
