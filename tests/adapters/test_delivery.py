@@ -116,8 +116,8 @@ def crash(self, key, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return put(self, key, *rest)
 S3Bucket.put_owned = crash
-import conftest, handler
-handler.lambda_handler(json.loads(sys.argv[2]), conftest.Context())
+import calls, handler
+handler.lambda_handler(json.loads(sys.argv[2]), calls.Context())
 """
 
 
