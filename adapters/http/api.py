@@ -49,6 +49,7 @@ from pipeline import KireiError, Misconfigured, Options
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
+SERVICE_WORKER = "sw.js"
 KINDS = {int: "integer", float: "number", str: "text"}
 
 Handler = Callable[..., Response[Any]]
@@ -229,7 +230,10 @@ class Api:
 
     def _of_web(self, request: Request, name: str) -> Response[Any]:
         page = self._pages.file(name)
-        return cached(request, page, REVALIDATED, **page_headers(self._origins(request)))
+        # what a browser runs by itself; of scripts, styles and pictures it obeys the page's policy
+        is_document = name.endswith((".html", ".svg")) or name == SERVICE_WORKER
+        headers = page_headers(self._origins(request)) if is_document else {}
+        return cached(request, page, REVALIDATED, **headers)
 
     def _origins(self, request: Request) -> tuple[str, ...]:
         """Where the page sends photos to and has pictures from, beside here."""
