@@ -107,7 +107,7 @@ def _block(
     gain: str | None,
     shift: str | None,
 ) -> tuple[str, Scale]:
-    """A residual block: two convolutions, the first with what it is told, on top of what was before."""
+    """A residual block: two convolutions, the first with what it is told, added to ``before``."""
     y, scale = before
     first, second = (
         graph.convolution(f"/blocks.{number}/{name}/Conv") for name in ("first", "second")
