@@ -257,7 +257,7 @@ coverage: $(VENV)/.development
 
 ## make fuzz             send malformed input to every entry point, SECONDS=60 in all; print what fails
 fuzz: $(VENV)/.development
-	PYTHONPATH=$(CURDIR) $(BIN)/python tests/fuzz_run.py --seconds $(or $(SECONDS),60)
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests/adapters:$(CURDIR)/tests/pipeline $(BIN)/python tests/support/fuzz_run.py --seconds $(or $(SECONDS),60)
 
 ## make local-s3         run an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
 local-s3: $(VENV)/.development

@@ -30,7 +30,7 @@ def headroom_stops(pixels: RgbImage) -> float:
 
 
 def to_linear(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """sRGB levels of 0..255 to linear light of 0..1 (IEC 61966-2-1)."""
+    """SRGB levels of 0..255 to linear light of 0..1 (IEC 61966-2-1)."""
     encoded = levels / np.float32(255)
     bright = ((np.maximum(encoded, 0.04045) + np.float32(0.055)) / np.float32(1.055)) ** 2.4
     return np.where(encoded <= 0.04045, encoded / np.float32(12.92), bright).astype(np.float32)

@@ -124,7 +124,7 @@ def colour_shift(a: RgbImage, b: RgbImage) -> float:
 
 
 def ciede2000(lab1: Floats, lab2: Floats) -> Floats:
-    """float (..., 3) L*, a*, b* both; the difference dE00, same leading shape and dtype.
+    """Float (..., 3) L*, a*, b* both; the difference dE00, same leading shape and dtype.
 
     Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", Color Res. Appl. 30(1), 2005.
     """
