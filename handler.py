@@ -14,9 +14,18 @@ from adapters.http import api as http_api
 # The event itself is never logged: it holds photos.
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """in: an event of S3, of SQS or EventBridge about S3, of S3 Batch Operations, of an HTTP API,
-    or a direct call; out: what its sender expects. Raises TransientError where the sender should
-    try again.
+    """Answers one event.
+
+    Args:
+        event: Of S3, of SQS or EventBridge about S3, of S3 Batch Operations, of an HTTP API, or a
+            direct call.
+        context: Lambda's.
+
+    Returns:
+        What the sender expects.
+
+    Raises:
+        TransientError: The sender should try again.
     """
     try:
         return _answer(event, context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.budget import Budget, Plan
+from pipeline.budget import Budget, WorkPlan
 from pipeline.decoder import Decoder
 from pipeline.domain import (
     Content,
@@ -92,7 +92,7 @@ class PlannedWork:
         warnings: What is left out and why, in words.
     """
 
-    plan: Plan
+    plan: WorkPlan
     options: Options
     decisions: tuple[Decision, ...]
     warnings: tuple[str, ...]

@@ -11,8 +11,9 @@ from pipeline.weights import WeightStore
 
 
 def specs_by_default(store: WeightStore, style: WeightSpec) -> Iterator[WeightSpec]:
-    """The networks that may have a part in a picture of a style where the caller leaves all
-    other options as they are.
+    """The networks that may have a part in a picture of a style.
+
+    That is where the caller leaves all other options as they are.
     """
     yield style
     kinds = ["upsampler", "quality", "restorer"]

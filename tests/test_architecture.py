@@ -56,7 +56,7 @@ MAY = {
     "provenance": {"domain", "enhance", "model", "weights"},
     "job": {*STAGES, *STAGE_MAY, "budget", "decoder", "origin", "registry", "scale"},
     "stages": {*STAGES, *STAGE_MAY, "job", "visible"},
-    "planning": {*STAGES, "budget", "job", "scale"},
+    "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
     "report": {"domain", "job", "model", "provenance", "sidecar"},
     "run": {
         *("budget", "decoder", "domain", "errors", "job", "origin", "planning", "provenance"),

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UPSAMPLINGS = ("half_pixel", "align_corners", "legacy")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
-LEAST_SIDE_PX, MOST_SIDE_PX = 64, 8192
+MIN_SIDE_PX, MOST_SIDE_PX = 64, 8192
 
 
 def _places(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,7 +65,7 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--working-px",
-    type=click.IntRange(LEAST_SIDE_PX, MOST_SIDE_PX),
+    type=click.IntRange(MIN_SIDE_PX, MOST_SIDE_PX),
     help="longer side to draw at  [default: 512 for face_paint, else 384]",
 )
 @_places
@@ -97,7 +97,7 @@ def import_(
 @click.option("--licence", required=True, help="of the weights")
 @click.option(
     "--working-px",
-    type=click.IntRange(LEAST_SIDE_PX, MOST_SIDE_PX),
+    type=click.IntRange(MIN_SIDE_PX, MOST_SIDE_PX),
     default=384,
     show_default=True,
     help="longer side to draw at",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.decode import decode, fit
+from pipeline.decode import decode_image, fit
 from pipeline.domain import RgbImage
 from pipeline.settings import Settings
 from training.engine.errors import NoPictures
@@ -14,7 +14,7 @@ from training.export.layer import ROOT
 SAMPLES = ROOT / "samples"
 SUFFIXES = frozenset(".jpg .jpeg .png .webp".split())
 MOST_PHOTOS = 32  # more change neither the ranges nor the figures, and each takes seconds
-LEAST_SIDE_PX = 8
+MIN_SIDE_PX = 8
 
 
 def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> list[RgbImage]:
@@ -27,13 +27,13 @@ def read_photographs(folder: Path, longer_side_px: int, multiple_of_px: int) -> 
     step = max(1, -(-len(files) // MOST_PHOTOS))
     found = []
     for path in files[::step]:
-        photo, _ = decode(path.read_bytes(), Settings())
+        photo, _ = decode_image(path.read_bytes(), Settings())
         pixels = fit(photo, longer_side_px).pixels
         height, width = (side // multiple_of_px * multiple_of_px for side in pixels.shape[:2])
-        if min(height, width) >= LEAST_SIDE_PX:
+        if min(height, width) >= MIN_SIDE_PX:
             found.append(pixels[:height, :width])
     if not found:
-        raise NoPictures(f"{folder}: no photograph of at least {LEAST_SIDE_PX} px a side")
+        raise NoPictures(f"{folder}: no photograph of at least {MIN_SIDE_PX} px a side")
     return found
 
 

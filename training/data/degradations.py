@@ -22,7 +22,7 @@ from pipeline.light import brighten, to_linear, to_srgb
 FloatPicture = NDArray[np.float32]
 KINDS = ("clean", "blur", "resize", "noise", "jpeg", "dark", "mixed")
 SHARES = (0.14, 0.14, 0.06, 0.14, 0.10, 0.10, 0.32)  # how often each is drawn
-LEAST_SIDE_PX = 8
+MIN_SIDE_PX = 8
 
 # A picture reduced f times and enlarged again is nearest (in L1, over six portraits and all
 # pairs of ways) to one blurred by a Gaussian of 0.45 sqrt(f^2 - 1) px.
@@ -117,7 +117,7 @@ class Resize:
 
     def apply(self, film: Film, random: np.random.Generator) -> None:
         height, width = film.picture.shape[:2]
-        small = [max(LEAST_SIDE_PX, round(side / self.factor)) for side in (width, height)]
+        small = [max(MIN_SIDE_PX, round(side / self.factor)) for side in (width, height)]
         for plane in (film.picture, film.noise):
             reduced = cv2.resize(plane, small, interpolation=self.down)
             plane[:] = cv2.resize(reduced, (width, height), interpolation=self.up)
