@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# On Linux the plain torch wheel of PyPI brings gigabytes of CUDA; the CPU build has its own
-# index and its own version. Where that index cannot be reached and no such wheel lies at hand,
-# torch is left out: nothing that serves needs it, and the tests of it say that they skip.
+# On Linux, PyPI's torch wheel brings gigabytes of CUDA; the CPU build has its own index and its own
+# version. If that index cannot be reached and no such wheel is at hand, torch is left out: nothing
+# that serves needs it, and its tests are skipped by name.
 ifeq ($(shell uname -s),Linux)
 TORCH := torch==2.13.0+cpu
 else
@@ -15,14 +15,14 @@ TORCH := torch==2.13.0
 endif
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-# venvs of their own, for their pins conflict with ours and with each other's
+# These have virtual environments of their own: their pins conflict with ours and with each other's.
 SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 EMULATOR := .venv-stack/.installed
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails examples corpus-formats \
 	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -39,100 +39,124 @@ $(VENV)/.serving: pyproject.toml requirements/serve.txt | $(BIN)/python
 	$(PIP) install -q --no-deps -e .
 	@touch $@
 
-$(VENV)/.development: $(VENV)/.serving
-	$(PIP) install -q -e ".[aws,dev,train]"
-	$(PIP) install -q --no-deps --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) "$(TORCH)" \
-		&& $(PIP) install -q -e ".[torch,evaluate]" \
-		|| echo "torch's CPU wheel cannot be had here: what needs torch will be skipped"
+# The lock of every extra, requirements/development.txt, is read in parts: what always belongs to
+# development, torch, and what only `make bench` and `make test-browser` need.
+TORCH_PACKAGES := torch|torchmetrics
+BENCH_PACKAGES := openvino|openvino-telemetry
+BROWSER_PACKAGES := playwright|axe-playwright-python|pyee|greenlet
+locked = awk '/^[^ ]/ { $(1) } !skip' requirements/development.txt > $@.part
+only = $(call locked,skip = !/^($(1))==/)
+INSTALL_LOCKED = $(PIP) install -q --no-deps --require-hashes -r $@.part
+
+# The lock was made for Python 3.11 on Linux: `pip check` finds what another Python or system needs
+# beside it, and that comes by its pin.
+$(VENV)/.development: requirements/development.txt $(VENV)/.serving
+	$(call locked,skip = /^($(TORCH_PACKAGES)|$(BENCH_PACKAGES)|$(BROWSER_PACKAGES))==/)
+	($(INSTALL_LOCKED) && $(PIP) check -q) || $(PIP) install -q -e ".[aws,dev,train]"
+	$(call only,$(TORCH_PACKAGES))
+	$(INSTALL_LOCKED) --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) \
+		|| ($(PIP) install -q --no-deps --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) "$(TORCH)" \
+			&& $(PIP) install -q -e ".[torch,evaluate]") \
+		|| echo "torch's CPU wheel is not available here: tests that need torch will be skipped"
+	@rm -f $@.part
 	@touch $@
 
-## make setup            .venv with all that development and training need
+## make setup            create .venv with everything that development and training need, by hash
 setup: $(VENV)/.development
 
-## make run              draws a sample photograph into out/
+## make run              draw a sample photograph into out/
 run: $(VENV)/.serving
 	@$(BIN)/kirei stylise samples/astronaut.jpg -o out --sheet
 	@echo "The picture, its JSON and a before/after sheet are above. Yours: $(BIN)/kirei stylise PHOTO -o out"
 
-## make serve            the HTTP API and the page at http://127.0.0.1:8000/
+## make serve            serve the HTTP API and the page at http://127.0.0.1:8000/
 serve: $(VENV)/.serving
 	$(BIN)/kirei serve
 
-## make test             all tests, offline
+## make test             run the tests, offline
 test: $(VENV)/.development
 	$(BIN)/pytest
 
-## make check            format, lint, types, tests
+## make check            check format, lint and types, and run the tests
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-## make wheel            dist/: the wheel, built apart from this folder's environment
+## make wheel            build the wheel in dist/, in an isolated environment
 wheel: $(SUPPLY)/uv
 	$(SUPPLY)/uv build --quiet --wheel --out-dir dist
 
-## make format           formats and sorts imports
+## make format           format the code and sort imports
 format: $(VENV)/.development
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 $(VENV)/.bench: $(VENV)/.development
-	$(PIP) install -q -e ".[bench]" || echo "OpenVINO cannot be had here: it is not in the report"
+	$(call only,$(BENCH_PACKAGES))
+	$(INSTALL_LOCKED) || echo "OpenVINO is not available here: it is not in the report"
+	@rm -f $@.part
 	@touch $@
 
-## make bench            the speed of everything, measured on this machine: 15 minutes, quiet ones
+## make bench            measure all speeds on this machine, which must be idle: 15 minutes
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench
 
-## make bench-check      whether something is slower than in the committed report: ratios, counts
+## make bench-check      check ratios and counts against the committed report
 bench-check: $(VENV)/.development
 	$(BIN)/python -m benchmarks.check
 
-## make compare          our styles beside the published networks; TEACHERS=DIR to draw with these
+## make compare          compare the styles with the published networks; TEACHERS=DIR to run these
 compare: $(VENV)/.development
 	$(BIN)/python -m benchmarks.compare $(if $(TEACHERS),--teachers $(TEACHERS))
 
-## make gallery          the README's gallery, from docs/gallery/photos and samples/
+## make gallery          draw the README's gallery, from docs/gallery/photos and samples/
 gallery: $(VENV)/.development
 	$(BIN)/python -m benchmarks.gallery
 
-## make thumbnails       the pictures on the page's style cards, from samples/
+## make thumbnails       draw the pictures on the page's style cards, from samples/
 thumbnails: $(VENV)/.development
 	$(BIN)/python -m benchmarks.thumbnails
 
-## make corpus-formats   docs/formats.md: what nine other programs write, drawn and compared (Debian)
+## make examples         make the example photographs of the page's invitation, from samples/
+examples: $(VENV)/.development
+	$(BIN)/python -m benchmarks.examples
+
+## make corpus-formats   write docs/formats.md: files of nine other programs, drawn and compared (Debian)
 corpus-formats: $(VENV)/.development
 	$(BIN)/python -m benchmarks.formats
 
-## make weights          every file of layers/weights again; DATA=DIR (photographs), TEACHERS=DIR
+## make weights          make every file of layers/weights again; DATA=DIR (photographs), TEACHERS=DIR
 weights: $(VENV)/.development
 	$(BIN)/python -m training.rebuild --data "$(DATA)" --teachers "$(TEACHERS)"
 
-## make eval             what the repair of bad photos is worth; DATA=DIR of photographs
+## make eval             measure how much restoration improves bad photos; DATA=DIR of photographs
 eval: $(VENV)/.development
 	$(BIN)/python -m benchmarks.quality $(if $(DATA),--data $(DATA)) --sheet
 
-## make eval-looks       how far the looks are apart, and what they do to skin; DATA=DIR of photographs
+## make eval-looks       measure how different the looks are, and what they do to skin; DATA=DIR of photographs
 eval-looks: $(VENV)/.development
 	$(BIN)/python -m benchmarks.looks $(if $(DATA),--data $(DATA))
 
 $(VENV)/.browser: $(VENV)/.development
-	$(PIP) install -q -e ".[browser]"
+	$(call only,$(BROWSER_PACKAGES))
+	$(INSTALL_LOCKED)
+	@rm -f $@.part
 	@touch $@
 
-# the system's own, for Playwright's are not made for every Linux; fonts for the Chinese pictures
+# The system's own Chromium: Playwright's builds do not run on every Linux. The fonts are for the
+# pictures in Chinese.
 chromium:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 		&& apt-get update -q && apt-get install -qy chromium fonts-noto-cjk; } \
-		|| { echo "no Chromium: apt-get install chromium fonts-noto-cjk"; exit 1; }
+		|| { echo "Chromium is missing: apt-get install chromium fonts-noto-cjk"; exit 1; }
 
-## make test-browser     the page in Chromium, against kirei serve; pictures in .cache/browser
+## make test-browser     test the page in Chromium, with kirei serve; pictures in .cache/browser
 test-browser: $(VENV)/.browser chromium
 	$(BIN)/pytest tests/browser -m browser
 
-## make eval-faces       what the face path is worth; DATA=DIR of photographs, TEACHERS=DIR
+## make eval-faces       measure how much the face stages improve; DATA=DIR of photographs, TEACHERS=DIR
 eval-faces: $(VENV)/.development
 	$(BIN)/python -m benchmarks.faces $(if $(DATA),--data $(DATA)) $(if $(TEACHERS),--teachers $(TEACHERS))
 
@@ -155,7 +179,7 @@ $(SUPPLY)/uv: requirements/supply.txt | $(BIN)/python
 	$(SUPPLY)/python $(TOOL_PIP) --no-deps -r $<
 	@touch $@
 
-## make check-template   cfn-lint, sam validate and checkov over templates, Dockerfile and workflow
+## make check-template   run cfn-lint, sam validate and checkov on templates, Dockerfile and workflows
 check-template: $(SAM) $(CHECKOV)
 	.venv-sam/bin/cfn-lint template.yaml stacks/*.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-central-1 AWS_ACCESS_KEY_ID=none \
@@ -165,14 +189,14 @@ check-template: $(SAM) $(CHECKOV)
 	$(CHECKOV) --skip-download --compact --quiet --framework dockerfile -f Dockerfile
 	$(CHECKOV) --skip-download --compact --quiet --framework github_actions -d .github
 
-# torch's CPU wheel: from where pip's find-links point, else from its own index
+# torch's CPU wheel comes from pip's find-links, or from its own index.
 LOCK := $(SUPPLY)/uv pip compile pyproject.toml --no-config --quiet --generate-hashes \
 	--python-version 3.11 --python-platform linux --no-annotate --custom-compile-command "make lock"
 WITH_TORCH := --override requirements/torch.part \
 	$(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_INDEX))
 
-## make lock             all packages with their hashes, from the pins of pyproject.toml: of the image,
-##                       of kirei serve, and of every extra
+## make lock             lock all packages with their hashes, from the pins of pyproject.toml: for the
+##                       image, for kirei serve, and for all extras
 lock: $(SUPPLY)/uv
 	$(LOCK) --extra aws -o requirements/image.txt
 	$(LOCK) --extra serve -c requirements/image.txt -o requirements/serve.txt
@@ -181,12 +205,12 @@ lock: $(SUPPLY)/uv
 	$(LOCK) --all-extras $(WITH_TORCH) -c requirements/image-torch.txt -o requirements/development.txt; \
 		status=$$?; rm requirements/torch.part; exit $$status
 
-## make licences         writes docs/licences.md: packages, libraries in wheels, weights
+## make licences         write docs/licences.md: packages, libraries in wheels, weights
 licences: $(VENV)/.development
 	$(BIN)/python -m supply.licences > licences.part
 	mv licences.part docs/licences.md
 
-## make sbom             build/kirei.cdx.json: the image's bill of materials (CycloneDX), checked
+## make sbom             write build/kirei.cdx.json, the image's bill of materials (CycloneDX), and check it
 sbom: $(VENV)/.development $(SUPPLY)/uv
 	@mkdir -p build
 	$(BIN)/python -m supply.bom > build/kirei.cdx.json
@@ -195,60 +219,60 @@ sbom: $(VENV)/.development $(SUPPLY)/uv
 		sys.exit(JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read()))' \
 		< build/kirei.cdx.json
 
-## make audit            known holes in the packages of the image; asks PyPI, names what it knows not
+## make audit            check locked packages for known vulnerabilities; list those PyPI has no data for
 audit: $(SUPPLY)/uv
 	@$(SUPPLY)/pip-audit --disable-pip --require-hashes -r requirements/image.txt \
 		> .audit.part 2>&1; status=$$?; cat .audit.part; \
 		left=$$(grep -c "^[a-z].* could not be audited" .audit.part); \
-		[ "$$left" = 0 ] || echo "make audit told nothing of $$left of" \
-			"$$(grep -c "^[a-z].*==" requirements/image.txt) packages: PyPI, as it is reached here, has them not"; \
+		[ "$$left" = 0 ] || echo "make audit could not check $$left of" \
+			"$$(grep -c "^[a-z].*==" requirements/image.txt) packages: PyPI has no data for them here"; \
 		if grep -qE "ConnectionError|ServiceError|Max retries|Failed to resolve" .audit.part; \
-		then echo "the list of known holes cannot be reached: make audit told nothing"; status=0; fi; \
+		then echo "the list of vulnerabilities cannot be reached: make audit checked nothing"; status=0; fi; \
 		rm -f .audit.part; exit $$status
 
-## make test-container   builds the image and calls it as Lambda would; needs Docker
+## make test-container   build the image and call it as Lambda does; needs Docker
 test-container: $(VENV)/.development $(SAM)
 	PATH="$(CURDIR)/.venv-sam/bin:$$PATH" $(BIN)/pytest tests/container -m container
 
-## make test-stack       deploys the built template to an emulator of AWS and uses it; needs Docker
+## make test-stack       deploy the built template to an emulator of AWS and use it; needs Docker
 test-stack: $(VENV)/.browser $(SAM) $(EMULATOR) chromium
 	$(BIN)/pytest tests/stack -m stack
 
-## make configure        asks the nine questions that matter and writes samconfig.toml
+## make configure        ask the nine questions that matter and write samconfig.toml
 configure: $(VENV)/.serving
 	$(BIN)/python -m operations.configure
 
-## make test-heavy       killed fleets and servers, 500 jobs in a row, 600 bad images, load, attacks: two hours
+## make test-heavy       kill fleets and servers, 500 jobs in a row, 600 bad images, load, attacks: two hours
 test-heavy: $(VENV)/.development
 	$(BIN)/pytest tests -m heavy -s
 
-## make mutants          breaks the product on purpose, line by line, and says what no test notices
+## make mutants          break the product on purpose, line by line, and list what no test notices
 mutants: $(VENV)/.development
 	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m mutants.run $(WORDS)
 
-## make coverage         which lines the tests run, of what serves and trains; at least COVERAGE in 100
+## make coverage         measure which lines the tests run; fails below COVERAGE percent
 coverage: $(VENV)/.development
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
-## make fuzz             odd bytes through every door, for SECONDS=60 in all; what it finds is printed
+## make fuzz             send malformed input to every entry point, SECONDS=60 in all; print what fails
 fuzz: $(VENV)/.development
-	PYTHONPATH=$(CURDIR) $(BIN)/python tests/fuzz_run.py --seconds $(or $(SECONDS),60)
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests/adapters:$(CURDIR)/tests/pipeline $(BIN)/python tests/support/fuzz_run.py --seconds $(or $(SECONDS),60)
 
-## make local-s3         an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
+## make local-s3         run an S3 in a container, for `sam local invoke`, until Ctrl-C; needs Docker
 local-s3: $(VENV)/.development
 	$(BIN)/python tests/container/local_s3.py
 
-## make schema           writes pipeline/sidecar.schema.json from the dataclasses
+## make schema           write pipeline/sidecar.schema.json from the dataclasses
 schema: $(VENV)/.development
 	$(BIN)/python -m pipeline.sidecar > sidecar.schema.part
 	mv sidecar.schema.part pipeline/sidecar.schema.json
 
-## make openapi          writes openapi.json from the routes' tables
+## make openapi          write openapi.json from the routes' tables
 openapi: $(VENV)/.development
 	$(BIN)/python -m adapters.http.openapi > openapi.json.part
 	mv openapi.json.part openapi.json
 
-## make clean            removes what the targets above made
+## make clean            remove everything that the targets above made
 clean:
 	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .venv-stack .aws-sam .cache out build dist

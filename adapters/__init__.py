@@ -1,7 +1,7 @@
-"""All that knows AWS or HTTP. Here: the one logger and the one set of metrics they share.
+"""Everything that knows AWS or HTTP. Here: the logger and the metrics that they share.
 
-What is logged are keys of objects, reasons and error codes; never an event, image bytes or a
-presigned URL.
+Keys of objects, reasons and error codes are logged; events, image bytes and presigned URLs never
+are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 
 __all__ = ["logger", "metrics"]
 
-# the stack's name, where there is one: metrics of two stacks in one account stay apart
+# The stack's name, if there is a stack: metrics of two stacks in one account stay apart.
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "kirei")
 
 logger = Logger(service=SERVICE)

@@ -1,31 +1,42 @@
-"""How much time the invocation that is under way leaves for a photo."""
+"""How much time there is for a photo."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Self
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-WRITING_S = 5.0  # kept for the way of the picture and its sidecar to S3
-ANSWERING_S = 29.0  # an HTTP API waits half a minute for its function, and not longer
-
-_left_s: ContextVar[Callable[[], float] | None] = ContextVar("left_s", default=None)
+WRITE_RESERVE_S = 5.0  # kept for writing the picture and its sidecar to S3
+HTTP_TIMEOUT_S = 29.0  # an HTTP API waits 30 s for its function, and no longer
 
 
-def start(context: LambdaContext, answers: bool) -> None:
-    """Begins an invocation; ``answers``: somebody waits for it at an HTTP API."""
-    until_s = time.monotonic() + ANSWERING_S
+@dataclass(frozen=True)
+class Deadline:
+    """A moment on the clock of ``time.monotonic``; None where there is no limit."""
 
-    def left_s() -> float:
-        function_s = context.get_remaining_time_in_millis() / 1000 - WRITING_S
-        return min(function_s, until_s - time.monotonic()) if answers else function_s
+    at_s: float | None = None
 
-    _left_s.set(left_s)
+    @classmethod
+    def after(cls, seconds: float) -> Self:
+        """Returns the deadline so many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    @classmethod
+    def of_invocation(cls, context: LambdaContext, *, over_http: bool) -> Self:
+        """Returns the deadline of a Lambda invocation that begins now.
+
+        Args:
+            context: Knows how long the function may run.
+            over_http: Whether a client waits for the response at an HTTP API.
+        """
+        seconds = context.get_remaining_time_in_millis() / 1000 - WRITE_RESERVE_S
+        return cls.after(min(seconds, HTTP_TIMEOUT_S) if over_http else seconds)
+
+    def remaining_s(self) -> float | None:
+        """Returns the seconds that are left, negative where it is past; None without a limit."""
+        return None if self.at_s is None else self.at_s - time.monotonic()
 
 
-def left_s() -> float | None:
-    """Seconds that the pipeline may take; None where no invocation was begun."""
-    ask = _left_s.get()
-    return ask() if ask else None
+NO_DEADLINE = Deadline()

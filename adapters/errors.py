@@ -1,4 +1,4 @@
-"""The errors of the HTTP API: those of its own, and the one table of statuses."""
+"""The adapters' own errors, the HTTP status of every error, and the guard against unnamed ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from pipeline import KireiError, PermanentError, TransientError
 
 RETRY_AFTER_S = 5
-# what a stranger wrote comes back in messages: Lambda's answer has no room for megabytes of it
-MAX_ECHO = 300
+# Error messages quote what a caller sent. Lambda's response has no room for megabytes of it.
+MAX_ECHO_CHARACTERS = 300
 
-# the one table of statuses, by the code of the error
+# The HTTP status of every error, by its code.
 STATUSES = {
     "invalid_request": 400,
     "unknown_event": 400,
@@ -47,68 +47,87 @@ STATUSES = {
     "out_of_descriptors": 503,
 }
 
+# Of errors about the photo or its options; the others are about the caller or the address.
+STATUSES_OF_PHOTOS = frozenset({400, 413, 415, 422})
+
 
 class Unauthorized(PermanentError):
-    """No token, or not the right one."""
+    """The token is missing or invalid."""
 
     code = "unauthorized"
 
 
 class Forbidden(PermanentError):
-    """A link that was not signed here or has expired, or a call from a strange page."""
+    """The link is invalid or has expired, or the call came from a page of another site."""
 
     code = "forbidden"
 
 
 class UnknownRoute(PermanentError):
-    """Nothing lies at that path."""
+    """There is nothing at that path."""
 
     code = "unknown_route"
 
 
 class MethodNotAllowed(PermanentError):
-    """The path is there, and takes other methods; ``limit`` names them."""
+    """The path exists, but for other methods; ``limit`` lists them."""
 
     code = "method_not_allowed"
 
 
 class RequestTimeout(TransientError):
-    """The rest of the body did not come."""
+    """The rest of the body did not arrive in time."""
 
     code = "request_timeout"
 
 
 class TooManyRequests(TransientError):
-    """More at once than this machine takes."""
+    """This machine already holds as many requests as it can."""
 
     code = "too_many_requests"
 
 
 class InternalError(TransientError):
-    """A fault of ours; the log has what happened."""
+    """A fault of Kirei's own; the log has its traceback."""
 
     code = "internal_error"
 
 
+def permanent_codes() -> list[str]:
+    """Returns the codes of errors that the same photo with the same options always meets.
+
+    The page offers no second attempt for them.
+    """
+    codes = {error.code for error in _subclasses(PermanentError)}
+    return sorted(code for code in codes if STATUSES.get(code) in STATUSES_OF_PHOTOS)
+
+
+def _subclasses(error: type[KireiError]) -> Iterator[type[KireiError]]:
+    for subclass in error.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
 @contextmanager
-def faults_named() -> Iterator[None]:
-    """The last guard: an exception that is none of the errors with a name becomes InternalError."""
+def unnamed_errors_guarded() -> Iterator[None]:
+    """The last guard: turns an exception that is not a KireiError into InternalError."""
     try:
         yield
     except KireiError:
         raise
     except Exception as error:
-        said = f"something is broken here ({type(error).__name__}); the log has it"
-        raise InternalError(said) from error
+        message = f"internal error ({type(error).__name__}); see the log"
+        raise InternalError(message) from error
 
 
 def error_document(error: KireiError, request_id: str) -> dict[str, Any]:
-    """The one shape that errors have over HTTP."""
-    return {"error": {**_short(error.as_dict()), "request_id": request_id}}
+    """Returns the one shape that errors have over HTTP."""
+    shortened = {name: _shorten(value) for name, value in error.as_dict().items()}
+    return {"error": {**shortened, "request_id": request_id}}
 
 
 def error_headers(error: KireiError) -> dict[str, str]:
-    """What the status asks for beside the body."""
+    """Returns the headers that an error's status requires."""
     status = STATUSES[error.code]
     if status in (429, 503):
         return {"Retry-After": str(RETRY_AFTER_S)}
@@ -119,8 +138,7 @@ def error_headers(error: KireiError) -> dict[str, str]:
     return {}
 
 
-def _short(told: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value[:MAX_ECHO] + "…" if isinstance(value, str) and len(value) > MAX_ECHO else value
-        for name, value in told.items()
-    }
+def _shorten(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > MAX_ECHO_CHARACTERS:
+        return value[:MAX_ECHO_CHARACTERS] + "…"
+    return value

@@ -1,13 +1,14 @@
-"""One line for every job, whatever becomes of it, and the few figures that somebody reads.
+"""The log: one line for every job, whatever becomes of it, and the few metrics that are read.
 
-A custom metric costs by the month, a line by its length: what neither an alarm nor the dashboard of
-template.yaml reads stands in the line alone.
+A custom metric costs by the month, and a line by its length: what neither an alarm nor the
+dashboard of template.yaml reads is in the line alone.
 
-A request that brings no photo is no job: strangers ask for what is not there, without a token, all
-day. It has a line where something was wrong with it, and no figures, by which alarms go.
+A request that brings no photo is not a job, because strangers ask for absent pages, without a
+token, all day. Such a request gets a line if something was wrong with it, and no metrics, because
+alarms watch these.
 
-A line holds what the sidecar says in short, or the error. It never holds a photo, a URL's query
-(where signatures and tokens stand) or an event.
+A line holds a summary of the sidecar, or the error. It never holds a photo, the query of a URL
+(where signatures and tokens are) or an event.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from adapters import logger, metrics
 from adapters.errors import RequestTimeout, TooManyRequests
+from adapters.jobs import Outcome
 from pipeline import PermanentError
 
-# A URL up to its query or fragment, and what is cut off.
+# A URL up to its query or fragment, which is cut off.
 QUERY = re.compile(r"(\bhttps?://[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
-LONGEST_TEXT = 2000  # of a message or a traceback's end: strangers' files and names stand in them
-SENDERS = RequestTimeout | TooManyRequests  # to be sent again, and no fault of ours
-LEVELS = {"refused": logger.warning, "unreadable": logger.error, "failed": logger.error}
+MAX_TEXT_CHARACTERS = 2000  # of a message, or of a traceback's end: they quote callers
+CLIENT_DELAYS = RequestTimeout | TooManyRequests  # the client sends again; no fault of Kirei's
+LOG_LEVELS = {"refused": logger.warning, "unreadable": logger.error, "failed": logger.error}
 
-# of what became of a job; template.yaml's alarms and dashboard read them
+# Metrics by how a job ended: the alarms and the dashboard of template.yaml read them.
 METRICS = {
     "stylised": "Stylised",
     "skipped": "Skipped",
@@ -39,61 +41,71 @@ METRICS = {
     "failed": "Transient",
 }
 
-_current: ContextVar[Entry | None] = ContextVar("entry", default=None)
-_figures_are_on = True
+# The log line of the present job. The only context variable of Kirei.
+_current_entry: ContextVar[Entry | None] = ContextVar("entry", default=None)
+_metrics_enabled = True
 
 
-def switch_figures_off() -> None:
-    """From here on this process prints lines only: nobody collects its figures."""
-    global _figures_are_on
-    _figures_are_on = False
+def disable_metrics() -> None:
+    """From now on this process writes lines only, because nobody collects its metrics."""
+    global _metrics_enabled
+    _metrics_enabled = False
 
 
 class Entry:
-    """What is known of a job so far, or of a request that is none. Nothing is told of one of which
-    nothing became known.
+    """The log line of one job, or of one request that is not a job.
+
+    Attributes:
+        status: How it ended; an entry without a status is not logged.
+        is_job: Whether it counts as a job.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_job: bool) -> None:
         self.status: str | None = None
-        self.is_job = False
-        self._told: dict[str, Any] = {}
+        self.is_job = is_job
+        self._fields: dict[str, Any] = {}
 
     def add(self, **known: Any) -> None:
-        """Fields of the line; those that say nothing are left out."""
-        self._told |= {name: value for name, value in known.items() if value is not None}
+        """Adds fields to the line; those that are None are left out."""
+        self._fields |= {name: value for name, value in known.items() if value is not None}
 
-    def done(self, status: str, sidecar: Mapping[str, Any] | None = None, **known: Any) -> None:
-        """The job came to an end of which somebody is told, with these fields."""
-        self.status = status
-        self.add(**known, **(_essentials(sidecar) if sidecar else {}))
+    def finish(self, outcome: Outcome) -> None:
+        """Notes how the job ended."""
+        self.status = outcome.status
+        self.add(why=outcome.why, record_key=outcome.record_key, error=outcome.error)
+        if outcome.sidecar:
+            self.add(**_summary(outcome.sidecar))
 
-    def drawn(self, sidecar: Mapping[str, Any]) -> None:
-        """A picture was made in this job. Its stages' times, steps and faces stand in the line."""
-        self.done("stylised", sidecar)
+    def finish_drawn(self, sidecar: Mapping[str, Any]) -> None:
+        """Notes that the job drew a picture. Stages, steps and faces are in the line alone."""
+        self.status = "stylised"
+        self.add(**_summary(sidecar))
         _count("PipelineDuration", sidecar["timings_ms"]["total"], MetricUnit.Milliseconds)
 
-    def failed(self, error: BaseException) -> None:
-        """The job ended with an error: refused for good, or to be tried again."""
-        told = getattr(error, "as_dict", None)
-        self.status = "refused" if isinstance(error, PermanentError | SENDERS) else "failed"
-        self.add(error=told() if told else {"code": type(error).__name__, "message": str(error)})
-        if self.status == "failed":
+    def fail(self, error: BaseException) -> None:
+        """Notes that the job ended with an error: it was refused, or will be tried again."""
+        is_refused = isinstance(error, PermanentError | CLIENT_DELAYS)
+        self.status = "refused" if is_refused else "failed"
+        as_dict = getattr(error, "as_dict", None)
+        unnamed = {"code": type(error).__name__, "message": str(error)}
+        self.add(error=as_dict() if as_dict else unnamed)
+        if not is_refused:
             self.add(traceback="".join(traceback.format_exception(error)))
 
-    def unreadable(self, error: PermanentError) -> None:
-        """A message asks for nothing that anybody understands."""
-        self.done("unreadable", error=error.as_dict())
+    def fail_unreadable(self, error: PermanentError) -> None:
+        """Notes that a message asks for nothing that can be understood."""
+        self.status = "unreadable"
+        self.add(error=error.as_dict())
 
-    def tell(self) -> None:
-        """Writes the line and the figures."""
+    def emit(self) -> None:
+        """Writes the line and the metrics. An entry without a status is not logged."""
         if self.status is None:
             return
         if not self.is_job and self.status == "refused":
-            logger.info("request_refused", **_clean(self._told))
+            logger.info("request_refused", **_clean(self._fields))
             return
-        log = LEVELS.get(self.status, logger.info)
-        log(self.status, **_clean(self._told))
+        log = LOG_LEVELS.get(self.status, logger.info)
+        log(self.status, **_clean(self._fields))
         if not self.is_job:
             return
         name = METRICS.get(self.status)
@@ -103,31 +115,45 @@ class Entry:
 
 @contextmanager
 def entry(*, is_job: bool = True, **known: Any) -> Iterator[Entry]:
-    """The entry of what is under way, or a new one, told of at the end. An exception is noted and
-    goes on. What begins as a request may turn out to be a job, and not the other way.
+    """Opens the entry of a job, or continues the one that is open.
+
+    An exception is noted and raised again. What begins as a request may turn out to be a job, but
+    not the other way round.
+
+    Args:
+        is_job: Whether it counts as a job.
+        **known: Fields of the line.
+
+    Yields:
+        The entry. It is emitted when the outermost block ends.
     """
-    outer = _current.get()
+    outer = _current_entry.get()
     if outer is not None:
         outer.add(**known)
         outer.is_job |= is_job
         yield outer
         return
-    fresh = Entry()
-    fresh.add(**known)
-    fresh.is_job = is_job
-    token = _current.set(fresh)
+    new = Entry(is_job)
+    new.add(**known)
+    token = _current_entry.set(new)
     try:
-        yield fresh
+        yield new
     except Exception as error:
-        fresh.failed(error)
+        new.fail(error)
         raise
     finally:
-        _current.reset(token)
-        fresh.tell()
+        _current_entry.reset(token)
+        new.emit()
 
 
-def _essentials(sidecar: Mapping[str, Any]) -> dict[str, Any]:
-    """What a line says of a sidecar, in its JSON form."""
+def flush_metrics() -> None:
+    """Writes the metrics since the last call, if any, as a line in CloudWatch's format (EMF)."""
+    if metrics.provider.metric_set:
+        metrics.flush_metrics()
+
+
+def _summary(sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line says about a sidecar."""
     source, output = sidecar["source"], sidecar["output"]
     return {
         "pipeline_version": sidecar["pipeline_version"],
@@ -147,20 +173,14 @@ def _essentials(sidecar: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _clean(value: Any) -> Any:
-    """The same without queries of URLs and without endless texts."""
+    """The same without queries of URLs, and with long texts cut."""
     if isinstance(value, str):
-        return QUERY.sub(r"\1", value)[-LONGEST_TEXT:]
+        return QUERY.sub(r"\1", value)[-MAX_TEXT_CHARACTERS:]
     if isinstance(value, Mapping):
         return {name: _clean(part) for name, part in value.items()}
     return [_clean(part) for part in value] if isinstance(value, list) else value
 
 
 def _count(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
-    if _figures_are_on:
+    if _metrics_enabled:
         metrics.add_metric(name, unit, value)
-
-
-def flush() -> None:
-    """Prints the figures since the last time, if any, as a line in CloudWatch's format (EMF)."""
-    if metrics.provider.metric_set:
-        metrics.flush_metrics()

@@ -1,9 +1,14 @@
-"""Several jobs in one event: all of them are done before any failure is told."""
+"""Notifications of new objects: from S3, from EventBridge, or in the messages of a queue.
+
+All jobs of an event are done before a failure is raised: S3, EventBridge and the queue then send
+the event again, and the jobs that succeeded are found done.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
@@ -15,25 +20,55 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters import job_log, logger
-from adapters.events import Ignored, Job, message_jobs, notified_jobs
+from adapters.deadline import Deadline
+from adapters.events import message_jobs, notified_jobs
+from adapters.jobs import Ignored, Job
+from adapters.process import process_worker
 from adapters.redelivery import delay_s, redeliver
-from adapters.worker import worker
 from pipeline import InvalidRequest
 
 
-def notified(document: Any) -> dict[str, Any]:
-    """in: an S3 or EventBridge event; out: ``{"results": [...]}``, one for each record."""
-    return {"results": _all_done(notified_jobs(document))}
+def handle_notification(document: Any, deadline: Deadline) -> dict[str, Any]:
+    """Handles an S3 or EventBridge event.
 
+    Args:
+        document: The event.
+        deadline: Of this invocation.
 
-def _all_done(jobs: list[Job | Ignored]) -> list[dict[str, Any]]:
-    """What fails for no fault of the photo is raised, once all jobs have had their turn, so that
-    Lambda or the queue sends the event again; those done are found done then.
+    Returns:
+        ``{"results": [...]}``, an Outcome for each record.
+
+    Raises:
+        TransientError: A job must be tried again.
     """
+    return {"results": _work_all(notified_jobs(document), deadline)}
+
+
+def handle_queue(
+    event: dict[str, Any], context: LambdaContext, deadline: Deadline
+) -> dict[str, Any]:
+    """Handles a batch of messages from SQS.
+
+    Args:
+        event: The event.
+        context: Lambda's.
+        deadline: Of this invocation.
+
+    Returns:
+        ``{"batchItemFailures": [...]}``, the ids of the messages that the queue delivers again.
+    """
+    # without the switch, a batch of one that fails raises, and counts as a broken function
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    handler = partial(_work_message, deadline=deadline)
+    response = process_partial_response(event, handler, processor, context)
+    return {"batchItemFailures": response["batchItemFailures"]}
+
+
+def _work_all(jobs: list[Job | Ignored], deadline: Deadline) -> list[dict[str, Any]]:
     results, failures = [], []
     for job in jobs:
         try:
-            results.append(worker().work(job).as_dict())
+            results.append(process_worker().work(job, deadline).as_dict())
         except Exception as error:
             failures.append(error)
     if failures:
@@ -41,46 +76,41 @@ def _all_done(jobs: list[Job | Ignored]) -> list[dict[str, Any]]:
     return results
 
 
-def queued(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """in: an event of SQS; out: the ids of the messages that are to come again."""
-    # without the switch a batch of one that fails raises, and is counted as a broken function
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    response = process_partial_response(event, _message, processor, context)
-    return {"batchItemFailures": response["batchItemFailures"]}
-
-
-def _message(record: SQSRecord) -> None:
-    """Does all jobs of a message; one that fails for no fault of its photo comes again."""
+def _work_message(record: SQSRecord, deadline: Deadline) -> None:
+    """Does the jobs of one message. If one must be tried again, the queue delivers it later."""
     logger.append_keys(message_id=record.message_id)
-    max_receives = worker().adapter.max_receives
+    max_receives = process_worker().settings.max_receives
     receives = _receives(record)
+    is_last_try = receives >= max_receives
     try:
-        jobs = _readable_jobs(record)
-        _all_done([_of_message(job, record, receives >= max_receives) for job in jobs])
+        jobs = [_with_message(job, record, is_last_try) for job in _readable_jobs(record)]
+        _work_all(jobs, deadline)
     except Exception:
         redeliver(record, delay_s(receives, max_receives))
         raise
 
 
 def _readable_jobs(record: SQSRecord) -> list[Job | Ignored]:
-    """A message that nobody can read is left in the queue, which brings it to the dead letters:
-    what it was about can be found there, and it is not counted as a photo.
+    """The jobs of a message.
+
+    An unreadable message stays in the queue, which moves it to the dead letters, where an operator
+    finds it. It does not count as a photo.
     """
     try:
         return message_jobs(record.body)
     except InvalidRequest as error:
         with job_log.entry(correlation_id=record.message_id) as entry:
-            entry.unreadable(error)
+            entry.fail_unreadable(error)
         raise
 
 
 def _receives(record: SQSRecord) -> int:
-    """How many times a message was received; 1 where the event does not say."""
+    """How often a message was received, this time included; 1 if the event does not say."""
     receives = str(record.attributes.get("ApproximateReceiveCount", "1"))
     return int(receives) if re.fullmatch("[1-9][0-9]{0,8}", receives) else 1
 
 
-def _of_message(job: Job | Ignored, record: SQSRecord, is_last_try: bool) -> Job | Ignored:
-    """The job with what its message says of it."""
+def _with_message(job: Job | Ignored, record: SQSRecord, is_last_try: bool) -> Job | Ignored:
+    """The job with the message's id, and whether the queue delivers it again."""
     job = replace(job, correlation_id=job.correlation_id or record.message_id)
     return job if isinstance(job, Ignored) else replace(job, is_last_try=is_last_try)

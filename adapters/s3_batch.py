@@ -1,40 +1,50 @@
-"""S3 Batch Operations: one photo of a backfill at a time, each answered with what became of it."""
+"""S3 Batch Operations: a backfill's photos, one at a time, each with its result."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from adapters.events import task_job
-from adapters.worker import Outcome, worker
+from adapters.deadline import Deadline
+from adapters.events import batch_task_job
+from adapters.jobs import Outcome
+from adapters.process import process_worker
 from pipeline import KireiError
 
 SUCCEEDED, TEMPORARY, PERMANENT = "Succeeded", "TemporaryFailure", "PermanentFailure"
 MAX_RESULT_CHARACTERS = 1000
 
 
-def answered(event: dict[str, Any]) -> dict[str, Any]:
-    """in: an event of S3 Batch Operations, whose job's user arguments are options;
-    out: a result for each task. What is drawn, was drawn before or is none of ours has succeeded;
-    a refused photo has failed for good; what the world is at fault for will be tried again.
+def handle(event: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+    """Handles an event of S3 Batch Operations.
+
+    Args:
+        event: The event; the user arguments of its batch job are options.
+        deadline: Of this invocation.
+
+    Returns:
+        A result for each task. New, already stylised and ignored objects count as succeeded;
+        refused photos have failed permanently; transient failures are retried.
     """
-    job = event.get("job")
-    given = job.get("userArguments") if isinstance(job, dict) else None
-    arguments = given if isinstance(given, dict) else {}
+    batch_job = event.get("job")
+    arguments = batch_job.get("userArguments") if isinstance(batch_job, dict) else None
+    options = arguments if isinstance(arguments, dict) else {}
     return {
         "invocationSchemaVersion": event["invocationSchemaVersion"],
         "treatMissingKeysAs": PERMANENT,
         "invocationId": event.get("invocationId"),
-        "results": [_result(task, arguments, event.get("invocationId")) for task in event["tasks"]],
+        "results": [_result(task, options, event, deadline) for task in event["tasks"]],
     }
 
 
-def _result(task: Any, arguments: dict[str, str], invocation_id: Any) -> dict[str, Any]:
-    job = replace(task_job(task, arguments), correlation_id=invocation_id)
+def _result(
+    task: Any, options: dict[str, str], event: dict[str, Any], deadline: Deadline
+) -> dict[str, Any]:
+    job = replace(batch_task_job(task, options), correlation_id=event.get("invocationId"))
     try:
-        outcome = worker().work(job)
+        outcome = process_worker().work(job, deadline)
         code = PERMANENT if outcome.status == "refused" else SUCCEEDED
-        text = _said(outcome)
+        text = _summary(outcome)
     except Exception as error:
         code = TEMPORARY
         text = error.code if isinstance(error, KireiError) else type(error).__name__
@@ -42,8 +52,8 @@ def _result(task: Any, arguments: dict[str, str], invocation_id: Any) -> dict[st
     return {"taskId": task_id, "resultCode": code, "resultString": text}
 
 
-def _said(outcome: Outcome) -> str:
-    """One line for the job's report, which is a CSV file."""
+def _summary(outcome: Outcome) -> str:
+    """One line for the batch job's report, which is a CSV file."""
     error = outcome.error or {}
     parts = (outcome.status, error.get("code"), error.get("message"), outcome.why)
     line = " ".join(": ".join(str(part) for part in parts if part).split())

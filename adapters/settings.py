@@ -1,4 +1,4 @@
-"""What the deployment says of S3 and the queue, out of the environment."""
+"""What the deployment says about S3 and the queue, from environment variables."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from adapters.keys import UPLOADS
 from pipeline import Misconfigured
 
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """Where things lie in S3: OUTPUT_BUCKET, INPUT_PREFIX and URL_LIFETIME_S of the environment;
-    and MAX_RECEIVES, after how many tries a queue gives a message up.
+    """Where things lie in S3, and how often a queue tries.
+
+    Attributes:
+        output_bucket: OUTPUT_BUCKET; None where it is not set.
+        input_prefix: INPUT_PREFIX, of the keys of photos.
+        url_lifetime_s: URL_LIFETIME_S, of links to pictures.
+        max_receives: MAX_RECEIVES, after which a queue gives a message up.
     """
 
     output_bucket: str | None
@@ -23,18 +29,18 @@ class AdapterSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Raises Misconfigured."""
+        """Reads the environment variables. Raises Misconfigured."""
         return cls(
             output_bucket=environment.get("OUTPUT_BUCKET") or None,
-            input_prefix=environment.get("INPUT_PREFIX", "uploads/"),
-            url_lifetime_s=_whole_number(environment, "URL_LIFETIME_S", 3600, 604_800),
-            max_receives=_whole_number(environment, "MAX_RECEIVES", cls.max_receives, 1000),
+            input_prefix=environment.get("INPUT_PREFIX", UPLOADS),
+            url_lifetime_s=_positive_number(environment, "URL_LIFETIME_S", 3600, 604_800),
+            max_receives=_positive_number(environment, "MAX_RECEIVES", cls.max_receives, 1000),
         )
 
 
-def _whole_number(environment: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """From 1 on. Raises Misconfigured."""
+def _positive_number(environment: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+    """A whole number from 1 to the maximum. Raises Misconfigured."""
     text = environment.get(name, str(default))
-    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise Misconfigured(f"{name} is {text!r}; it lies between 1 and {most}")
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= maximum:
+        raise Misconfigured(f"{name} is {text!r}; it must be a number from 1 to {maximum}")
     return int(text)

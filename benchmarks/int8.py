@@ -109,5 +109,5 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         *made,
         "",
         "Weights have 7 bits: two products of uint8 and int8 cannot overflow the 16 bits in which "
-        "AVX2 without VNNI adds them, whatever the photo (tests/test_integer.py).",
+        "AVX2 without VNNI adds them, whatever the photo (tests/pipeline/test_integer.py).",
     ]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "web" / "thumbnails"
 # left, top, right, bottom of what is shown of the samples, in the shape of half a card
 SHOWN = {"astronaut": (108, 40, 338, 182), "pavilion": (30, 25, 380, 240)}
-SIZE_PX, GAP_PX, MOST_BYTES = (216, 270), 4, 12_000  # twice the size of a card
+SIZE_PX, GAP_PX, MOST_BYTES = (216, 270), 4, 7_000  # twice the size of a card
 DRAWN_PX = 480  # how wide each is drawn: larger than it is shown, so that it is drawn as a picture
 
 

@@ -1,1 +1,1 @@
-"""What an operator does to a deployed stack: look at failures, replay them, draw a whole bucket."""
+"""What an operator does to a deployed stack: list failures, replay them, draw a whole bucket."""

@@ -1,188 +1,206 @@
-"""``kirei failures``, ``kirei redrive`` and ``kirei backfill``: for whoever runs a stack."""
+"""``kirei failures``, ``kirei redrive`` and ``kirei backfill``, for the operator of a stack."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from pipeline import KireiError, Options, Pipeline, Settings
+from pipeline import (
+    KireiError,
+    Options,
+    Pipeline,
+    Settings,
+    errors_on_one_line,
+    option_flags,
+)
 
-# said when a command is looked up, so that it costs no import of these
+# Checked when a command is looked up, without importing these.
 if find_spec("boto3") is None or find_spec("aws_lambda_powertools") is None:
     raise ImportError("it needs the extra aws: pip install '.[aws]'")
 
 from operations.estimate import PRICES_OF, Estimate, Prices
-from operations.stack import OperationsError, Stack, default_stack, named_errors
+from operations.stack import OperationsError, Stack, default_stack, named_aws_errors
 
 DEFAULT_AT_ONCE = 100
 
 _stack_option = click.option(
-    "--stack", default=default_stack, help="the stack's name  [default: $KIREI_STACK, or kirei]"
+    "--stack", default=default_stack, help="name of the stack  [default: $KIREI_STACK, or kirei]"
 )
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """What goes wrong is one line and exit code 1."""
-    try:
-        with named_errors():
-            yield
-    except (OperationsError, KireiError) as error:
-        click.echo("kirei: " + " ".join(str(error).split()), err=True)
-        sys.exit(1)
+def _named_errors() -> Iterator[None]:
+    with errors_on_one_line(OperationsError, KireiError), named_aws_errors():
+        yield
 
 
 @click.command()
 @_stack_option
 @click.option(
-    "--most", default=1000, show_default=True, type=click.IntRange(1), help="of each kind"
+    "--most", default=1000, show_default=True, type=click.IntRange(1), help="limit for each kind"
 )
-@click.option("--json", "print_json", is_flag=True, help="one line of JSON for each")
+@click.option("--json", "print_json", is_flag=True, help="print each as one line of JSON")
 def failures(stack: str, most: int, print_json: bool) -> None:
-    """List what failed: uploads that failed five times (dead_letter), calls without waiting that
-    failed three times (failed_event), and photos that were refused. Nothing is changed.
+    """List what failed. Nothing is changed.
+
+    These are uploads that failed five times (dead_letter), asynchronous calls that failed three
+    times (failed_event), and photos that were refused (refused).
     """
-    from operations.failures import failures as found
+    from operations.failures import list_failures
 
     count = 0
-    with _one_line():
-        for failure in found(Stack.find(stack), most):
+    with _named_errors():
+        for failure in list_failures(Stack.find(stack), most):
             count += 1
             if print_json:
                 click.echo(json.dumps(failure.as_dict(), ensure_ascii=False))
             else:
-                place = f"s3://{failure.bucket}/{failure.key}" if failure.bucket else "?"
-                said = f"{failure.code}: {failure.why}" if failure.code else failure.why
-                click.echo(f"{failure.at}  {failure.kind:12}  {place}  {said}")
+                location = f"s3://{failure.bucket}/{failure.key}" if failure.bucket else "?"
+                reason = f"{failure.code}: {failure.why}" if failure.code else failure.why
+                click.echo(f"{failure.at}  {failure.kind:12}  {location}  {reason}")
     if not count and not print_json:
         click.echo("kirei: nothing failed", err=True)
 
 
 @click.command()
 @_stack_option
-@click.option("--refused", is_flag=True, help="also the photos that were refused")
-@click.option("--code", help="of these, only those refused with this code")
+@click.option("--refused", is_flag=True, help="also replay the photos that were refused")
+@click.option("--code", help="of the refused photos, only those with this error code")
 def redrive(stack: str, refused: bool, code: str | None) -> None:
-    """Replay what failed: dead letters, calls that failed for good and, if asked, refused photos.
+    """Replay what failed: dead letters, failed calls and, with --refused, refused photos.
 
-    What fails again is where it was. What had been drawn meanwhile is not drawn again.
+    What fails again returns to where it was. What was drawn in the meantime is not drawn again.
     """
-    from operations.redrive import ask_again, call_again, move_dead_letters
+    from operations.redrive import move_dead_letters, repeat_failed_calls, resubmit_refused
 
     if code and not refused:
-        raise click.UsageError("--code is for --refused")
-    with _one_line():
-        found = Stack.find(stack)
-        click.echo(f"{move_dead_letters(found)} dead letters are back in the queue of uploads")
-        count, foreign = call_again(found)
-        click.echo(f"{count} failed calls were made again")
-        for name in foreign:
-            click.echo(f"message {name} of FailedEvents is no record of Lambda's: left", err=True)
+        raise click.UsageError("--code needs --refused")
+    with _named_errors():
+        found_stack = Stack.find(stack)
+        click.echo(f"{move_dead_letters(found_stack)} dead letters moved to the upload queue")
+        count, foreign_ids = repeat_failed_calls(found_stack)
+        click.echo(f"{count} failed calls repeated")
+        for message_id in foreign_ids:
+            click.echo(
+                f"message {message_id} of FailedEvents is not a record of Lambda: not touched",
+                err=True,
+            )
         if refused:
-            click.echo(f"{ask_again(found, code)} refused photos are in the queue of uploads")
+            count = resubmit_refused(found_stack, code)
+            click.echo(f"{count} refused photos sent to the upload queue")
 
 
-def _options_as_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    for item in reversed(fields(Options)):
-        flag = f"--{item.name.replace('_', '-')}"
-        command = click.option(flag, item.name, help=item.metadata["about"])(command)
-    return command
+@dataclass(frozen=True)
+class BackfillFlags:
+    """The flags of ``kirei backfill``, but for the options of the pictures."""
+
+    stack: str
+    bucket: str
+    prefix: str
+    suffixes: tuple[str, ...]
+    dry_run: bool
+    yes: bool
+    print_json: bool
+    seconds: float | None
+    at_once: int
+    prices: tuple[str, ...]
 
 
 @click.command()
 @_stack_option
-@click.option("--bucket", required=True, help="where the photos lie")
-@click.option("--prefix", default="", help="of their keys; empty is all of the bucket")
-@click.option("--suffix", "suffixes", multiple=True, help="of their keys, such as .jpg; repeatable")
-@click.option("--dry-run", is_flag=True, help="count and reckon only")
+@click.option("--bucket", required=True, help="the photos' bucket")
+@click.option("--prefix", default="", help="start of their keys; empty for the whole bucket")
+@click.option("--suffix", "suffixes", multiple=True, help="end of their keys, .jpg; repeatable")
+@click.option("--dry-run", is_flag=True, help="only count the photos and estimate the cost")
 @click.option("--yes", is_flag=True, help="begin without asking")
-@click.option("--json", "print_json", is_flag=True, help="the estimate as one line of JSON")
+@click.option("--json", "print_json", is_flag=True, help="print the estimate as one line of JSON")
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
-    help="that one photo takes  [default: as the function took of late, else 1]",
+    help="time for one photo  [default: the function's recent mean, or 1]",
 )
 @click.option(
     "--at-once",
     default=DEFAULT_AT_ONCE,
     show_default=True,
     type=click.IntRange(1),
-    help="runs at once that the account and ReservedConcurrency allow, for the time it takes",
+    help="concurrent runs that the account and ReservedConcurrency allow, to estimate the time",
 )
 @click.option(
-    "--price", "prices", multiple=True, metavar="NAME=DOLLARS", help="another price; repeatable"
+    "--price", "prices", multiple=True, metavar="NAME=DOLLARS", help="replace a price; repeatable"
 )
-@_options_as_flags
-def backfill(
-    stack: str,
-    bucket: str,
-    prefix: str,
-    suffixes: tuple[str, ...],
-    dry_run: bool,
-    yes: bool,
-    print_json: bool,
-    seconds: float | None,
-    at_once: int,
-    prices: tuple[str, ...],
-    **given: str | None,
-) -> None:
-    """Draw the photos that lie in a bucket, by a job of S3 Batch Operations.
+@option_flags
+def backfill(**flags: Any) -> None:
+    """Draw the photos that are already in a bucket, with a job of S3 Batch Operations.
 
-    They are counted and the cost is reckoned first; then you are asked. Photos that were drawn
-    before, with the same options, are not drawn again: a job that was stopped can be begun anew.
+    The photos are counted and the cost is estimated first; then you are asked. Photos that were
+    already drawn with the same options are not drawn again: a stopped job can be started again.
     """
-    from operations.backfill import Wanted, begun, check_readable, counted, job_request
+    names = {item.name for item in fields(BackfillFlags)}
+    run_flags = BackfillFlags(**{name: flags[name] for name in names})
+    options = {
+        name: value for name, value in flags.items() if name not in names and value is not None
+    }
+    with _named_errors():
+        _backfill(run_flags, options)
+
+
+def _backfill(flags: BackfillFlags, options: dict[str, str]) -> None:
+    from operations.backfill import (
+        Selection,
+        check_readable,
+        count_photos,
+        create_job,
+        job_request,
+    )
     from operations.estimate import estimate
 
-    options = {name: value for name, value in given.items() if value is not None}
-    with _one_line():
-        known = Prices.changed(prices)
-        _check(options)
-        found = Stack.find(stack)
-        wanted = Wanted(bucket, prefix, suffixes)
-        check_readable(found, wanted)
-        request = job_request(found, wanted, options)
-        reckoned = estimate(counted(found, wanted, seconds, at_once), known)
-        click.echo(_told(reckoned) if not print_json else json.dumps(reckoned.as_dict()))
-        if dry_run:
-            return
-        if not reckoned.work.photos:
-            raise OperationsError(f"s3://{bucket}/{prefix} holds no such photo")
-        if not yes:
-            click.confirm("Begin?", abort=True, err=True)
-        job = begun(request)
-    account = request["AccountId"]
-    click.echo(f"job {job} has begun; it lists the photos first, which takes minutes to hours")
+    prices = Prices.with_changes(flags.prices)
+    _check(options)
+    stack = Stack.find(flags.stack)
+    selection = Selection(flags.bucket, flags.prefix, flags.suffixes)
+    check_readable(stack, selection)
+    request = job_request(stack, selection, options)
+    cost = estimate(count_photos(stack, selection, flags.seconds, flags.at_once), prices)
+    click.echo(json.dumps(cost.as_dict()) if flags.print_json else _summary(cost))
+    if flags.dry_run:
+        return
+    if not cost.work.photos:
+        raise OperationsError(f"s3://{flags.bucket}/{flags.prefix} holds no such photo")
+    if not flags.yes:
+        click.confirm("Begin?", abort=True, err=True)
+    job, account = create_job(request), request["AccountId"]
+    click.echo(f"job {job} was created; first it lists the photos, which takes minutes to hours")
     click.echo(f"  aws s3control describe-job --account-id {account} --job-id {job}")
     cancel = "--requested-job-status Cancelled"
     click.echo(f"  aws s3control update-job-status --account-id {account} --job-id {job} {cancel}")
 
 
 def _check(options: dict[str, str]) -> None:
-    """What is wrong, or wants a network that is not there, is found here and not ten million
-    times. The layer at hand (KIREI_WEIGHTS_DIR) is taken for the deployed one.
+    """Checks the options here, once, and not for every photo.
+
+    The weights at hand (KIREI_WEIGHTS_DIR) stand for the deployed ones.
     """
     Pipeline(Settings.from_environment(os.environ)).check(Options.from_mapping(options))
 
 
-def _told(reckoned: Estimate) -> str:
-    work, dollars = reckoned.work, reckoned.dollars
+def _summary(cost: Estimate) -> str:
+    work, dollars = cost.work, cost.dollars
     lines = [
         f"{work.photos} photos, {work.bytes / 1e9:.2f} GB",
         f"{work.seconds_each:.2f} s each ({work.seconds_from}), {work.memory_mb} MB of memory",
-        f"{reckoned.hours:.2f} hours with {work.at_once} at once",
+        f"{cost.hours:.2f} hours with {work.at_once} at once",
         f"function          ${dollars['function']:.2f}",
         f"requests to S3    ${dollars['requests']:.2f}",
         f"Batch Operations  ${dollars['batch_operations']:.2f}",
-        f"together          ${reckoned.total:.2f}  (list prices of {PRICES_OF}, us-east-1)",
-        f"and for keeping   ${dollars['storage_per_month']:.2f} a month",
+        f"together          ${cost.total:.2f}  (list prices of {PRICES_OF}, us-east-1)",
+        f"and for storage   ${dollars['storage_per_month']:.2f} a month",
     ]
     return "\n".join(lines)

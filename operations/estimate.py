@@ -1,4 +1,4 @@
-"""What a backfill would cost, before it is begun."""
+"""What a backfill will cost, before it begins."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Self
 
 from operations.stack import OperationsError
 
-# requests to S3 for a photo that is drawn: the photo is read and asked about once more at the end;
-# its sidecar is looked for, the picture and both records of a failure are asked about; the picture
-# and the sidecar are written
+# Requests to S3 for a photo that is drawn. GET or HEAD: the photo, and its state once more at the
+# end; the sidecar, if any; the picture's state; both keys of a failure record. PUT: the picture and
+# the sidecar.
 GETS, PUTS = 6, 2
 GIGABYTE = 1e9
-PICTURE_BYTES = 500_000  # assumed; of a picture of 1920 px at quality 92, with its sidecar
+PICTURE_BYTES = 500_000  # assumed: a picture of 1920 px at quality 92, with its sidecar
 
 
 def _price(value: float, about: str) -> Any:
@@ -33,19 +33,26 @@ class Prices:
     storage_gigabyte_month: float = _price(0.023, "a gigabyte of pictures kept for a month")
 
     @classmethod
-    def changed(cls, texts: tuple[str, ...]) -> Self:
-        """From ``NAME=DOLLARS`` each. Raises OperationsError for another name or no number."""
+    def with_changes(cls, changes: tuple[str, ...]) -> Self:
+        """Returns the list prices with some of them replaced.
+
+        Args:
+            changes: ``NAME=DOLLARS`` each.
+
+        Raises:
+            OperationsError: The name is unknown, or the price is not a number.
+        """
         values: dict[str, float] = {}
-        known = [item.name for item in fields(cls)]
-        for text in texts:
-            name, _, number = text.partition("=")
+        names = [item.name for item in fields(cls)]
+        for change in changes:
+            name, _, number = change.partition("=")
             try:
                 values[name] = float(number)
             except ValueError:
                 values[name] = -1
-            if name not in known or not 0 <= values[name] < float("inf"):
+            if name not in names or not 0 <= values[name] < float("inf"):
                 raise OperationsError(
-                    f"--price {text!r}: it is NAME=DOLLARS, NAME one of {', '.join(known)}"
+                    f"--price {change!r}: it must be NAME=DOLLARS, NAME one of {', '.join(names)}"
                 )
         return cls(**values)
 
@@ -55,7 +62,17 @@ PRICES_OF = "2025"
 
 @dataclass(frozen=True)
 class Work:
-    """What there is to do. ``seconds_each``: billed for one photo; ``seconds_from``: how known."""
+    """What there is to do.
+
+    Attributes:
+        photos: How many photos.
+        bytes: Their size, all together.
+        listings: How many requests it took to list them.
+        seconds_each: Billed time of the function for one photo.
+        seconds_from: How that is known.
+        memory_mb: The function's memory.
+        at_once: How many run at the same time.
+    """
 
     photos: int
     bytes: int
@@ -68,7 +85,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Dollars by what they are for, and hours."""
+    """What the work costs: dollars by purpose, and hours."""
 
     work: Work
     dollars: dict[str, float]
@@ -76,16 +93,17 @@ class Estimate:
 
     @property
     def total(self) -> float:
-        """Dollars, once; storage comes every month and is not in it."""
+        """Dollars, once. Storage, which is paid every month, is not included."""
         return sum(value for name, value in self.dollars.items() if name != "storage_per_month")
 
     def as_dict(self) -> dict[str, Any]:
+        """Returns everything in one dict, as the command prints it."""
         work = asdict(self.work)
         return {**work, "dollars": self.dollars, "total": self.total, "hours": self.hours}
 
 
 def estimate(work: Work, prices: Prices) -> Estimate:
-    """The cost of drawing all photos, none of which has been drawn before."""
+    """Returns the cost of drawing all photos, if none of them was drawn before."""
     count = work.photos
     gigabyte_seconds = count * work.seconds_each * work.memory_mb / 1024
     dollars = {

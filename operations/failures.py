@@ -1,4 +1,4 @@
-"""What failed: dead letters, calls that failed for good, and refused photos."""
+"""What failed: dead letters, failed asynchronous calls, and refused photos."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from adapters.events import Ignored, Job, message_jobs
-from operations.queues import Message, looked_at
+from adapters.events import message_jobs
+from adapters.keys import FAILED
+from operations.queues import Message, peek
 from operations.stack import Stack, client
 from pipeline import InvalidRequest, UnknownEvent
-
-FAILED = "failed/"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """``kind``: dead_letter, failed_event or refused. ``at``: UTC, ISO 8601, when it was sent or
-    written. ``why``: the error where it is known; a dead letter's stands in the log.
+    """Something that failed and was not replayed yet.
+
+    Attributes:
+        kind: ``dead_letter``, ``failed_event`` or ``refused``.
+        at: When it was sent or written: UTC, ISO 8601.
+        bucket: The photo's bucket, if it is known.
+        key: The photo's key, if it is known.
+        code: The error's code, if it is known.
+        why: The error's message; that of a dead letter is in the log.
     """
 
     kind: str
@@ -30,37 +36,41 @@ class Failure:
     why: str
 
     def as_dict(self) -> dict[str, str | None]:
+        """Returns the fields by name."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A record of a refused photo: ``call`` is the direct call that asks for the photo again."""
+    """The record of a refused photo; ``call`` is the direct call that draws the photo again."""
 
     at: str
     call: Mapping[str, Any]
     error: Mapping[str, Any]
 
 
-def failures(stack: Stack, most: int) -> Iterator[Failure]:
-    """All that failed and waits, at most so many of each kind."""
-    for message in looked_at(stack.output("DeadLettersUrl"), most):
+def list_failures(stack: Stack, maximum: int) -> Iterator[Failure]:
+    """Yields what failed, at most ``maximum`` of each kind. Nothing is changed."""
+    for message in peek(stack.output("DeadLettersUrl"), maximum):
         why = f"received {message.receives} times; the log has message {message.id}"
         for bucket, key in _objects(message.body):
             code = None if key else UnknownEvent.code
             yield Failure("dead_letter", message.sent_at, bucket, key, code, why)
-    for message in looked_at(stack.output("FailedEventsUrl"), most):
+    for message in peek(stack.output("FailedEventsUrl"), maximum):
         yield from _failed_event(message)
-    for refusal in islice(refusals(stack), most):
-        call, error = refusal.call, refusal.error
-        yield Failure(
-            *("refused", refusal.at, call["bucket"], call["key"]),
-            *(error.get("code"), str(error.get("message"))),
-        )
+    for refusal in islice(list_refusals(stack), maximum):
+        bucket, key = refusal.call["bucket"], refusal.call["key"]
+        code, why = refusal.error.get("code"), str(refusal.error.get("message"))
+        yield Failure("refused", refusal.at, bucket, key, code, why)
 
 
-def refusals(stack: Stack, code: str | None = None) -> Iterator[Refusal]:
-    """The records below failed/ of the output bucket; with a code, those of this error."""
+def list_refusals(stack: Stack, code: str | None = None) -> Iterator[Refusal]:
+    """Yields the records of refused photos in the output bucket.
+
+    Args:
+        stack: The stack.
+        code: If set, only records with this error code.
+    """
     bucket = stack.output("OutputBucket")
     s3 = client("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=FAILED):
@@ -74,31 +84,32 @@ def refusals(stack: Stack, code: str | None = None) -> Iterator[Refusal]:
 
 
 def _record(data: bytes) -> dict[str, Any] | None:
-    """A failure's record; None where the object is something else."""
+    """A failure's record; None if the object is something else."""
     try:
         record: dict[str, Any] = json.loads(data)
-        whole = record["source"]["bucket"] and record["source"]["key"] and record["error"]["code"]
+        source = record["source"]
+        is_complete = source["bucket"] and source["key"] and record["error"]["code"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return record if whole else None
+    return record if is_complete else None
 
 
 def _objects(body: Any) -> list[tuple[str | None, str | None]]:
-    """Bucket and key of all that a message is about."""
+    """Bucket and key of every object that a message names."""
     try:
-        jobs: list[Job | Ignored] = message_jobs(body)
+        jobs = message_jobs(body)
     except InvalidRequest:
         return [(None, None)]
     return [(job.bucket, job.key) for job in jobs]
 
 
 def _failed_event(message: Message) -> Iterator[Failure]:
-    """Lambda's record of a call that failed: the event, and the error of the last time."""
+    """Reads Lambda's record of a failed call: the event, and the error of the last attempt."""
     body = message.body if isinstance(message.body, dict) else {}
     condition = (body.get("requestContext") or {}).get("condition")
-    error = body.get("responsePayload")
-    said = error if isinstance(error, dict) else {}
-    why = f"{condition or 'unknown'}: {said.get('errorMessage') or 'no answer'}"
+    response = body.get("responsePayload")
+    error = response if isinstance(response, dict) else {}
+    why = f"{condition or 'unknown'}: {error.get('errorMessage') or 'no response'}"
     for bucket, key in _objects(body.get("requestPayload")):
-        code = said.get("errorType")
+        code = error.get("errorType")
         yield Failure("failed_event", message.sent_at, bucket, key, code, " ".join(why.split()))

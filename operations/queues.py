@@ -1,4 +1,4 @@
-"""Queues: looking at messages without taking them, and taking them out one by one."""
+"""Queues: looking at messages without removing them, and moving them one by one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 
 from operations.stack import client
 
-HIDDEN_S = 60  # while a message is looked at; should we be killed, it is back after that
+# A message that is being looked at is hidden for this time: if this process is killed, the message
+# is back after it.
+HIDDEN_S = 60
+MAX_BATCH = 10  # messages in one request of SQS
 
 
 @dataclass(frozen=True)
 class Message:
-    """``body``: parsed where it is JSON, else the text."""
+    """One message of a queue."""
 
     id: str
     receipt: str
@@ -25,57 +28,75 @@ class Message:
 
     @property
     def body(self) -> Any:
+        """The text, parsed if it is JSON."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
             return self.text
 
 
-def received(url: str) -> Iterator[Message]:
-    """Every message of a queue once; each stays hidden for HIDDEN_S, unless it is put back."""
+def receive(url: str) -> Iterator[Message]:
+    """Yields every message of a queue once. Each stays hidden for HIDDEN_S.
+
+    Args:
+        url: The queue's URL.
+    """
     seen: set[str] = set()
     while True:
-        answer = client("sqs").receive_message(
+        response = client("sqs").receive_message(
             QueueUrl=url,
-            MaxNumberOfMessages=10,
+            MaxNumberOfMessages=MAX_BATCH,
             VisibilityTimeout=HIDDEN_S,
-            WaitTimeSeconds=1,  # asks all of the queue's servers: without it some are left out
+            WaitTimeSeconds=1,  # asks all of the queue's servers, or some messages are left out
             MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
         )
-        found = [_message(item) for item in answer.get("Messages", [])]
-        fresh = [message for message in found if message.id not in seen]
-        if not fresh:
+        messages = [_message(item) for item in response.get("Messages", [])]
+        new = [message for message in messages if message.id not in seen]
+        if not new:
             return
-        for message in fresh:
+        for message in new:
             seen.add(message.id)
             yield message
 
 
-def looked_at(url: str, most: int) -> list[Message]:
-    """At most so many messages of a queue, which stay in it and are visible again at once."""
+def peek(url: str, maximum: int) -> list[Message]:
+    """Returns messages that stay in the queue, and are visible again at once.
+
+    Args:
+        url: The queue's URL.
+        maximum: How many to return at most.
+    """
     messages: list[Message] = []
     try:
-        for message in received(url):
+        for message in receive(url):
             messages.append(message)
-            if len(messages) == most:
+            if len(messages) == maximum:
                 break
     finally:
         _put_back(url, messages)
     return messages
 
 
-def replayed(
-    url: str, send: Callable[[Message], None], ours: Callable[[Message], bool] = lambda _: True
+def replay(
+    url: str, send: Callable[[Message], None], is_ours: Callable[[Message], bool] | None = None
 ) -> tuple[int, list[str]]:
-    """Sends every message of a queue on that is ``ours``, each deleted once it is sent; returns
-    how many, and the ids of the others, which stay.
+    """Sends every message of a queue on, and deletes it once it is sent.
 
-    Killed in between, a message is sent twice and none is lost.
+    If the process is killed in between, a message is sent twice, and none is lost.
+
+    Args:
+        url: The queue's URL.
+        send: Sends one message.
+        is_ours: Tells whether a message is to be sent; None for all of them.
+
+    Returns:
+        How many were sent, and the ids of the others, which stay.
     """
-    count, others = 0, list[Message]()
+    count = 0
+    others: list[Message] = []
     try:
-        for message in received(url):
-            if not ours(message):
+        for message in receive(url):
+            if is_ours is not None and not is_ours(message):
                 others.append(message)
                 continue
             send(message)
@@ -86,21 +107,21 @@ def replayed(
     return count, [message.id for message in others]
 
 
+def arn_of(url: str) -> str:
+    """Returns the ARN of a queue."""
+    response = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return str(response["Attributes"]["QueueArn"])
+
+
 def _put_back(url: str, messages: list[Message]) -> None:
-    for start in range(0, len(messages), 10):
+    for start in range(0, len(messages), MAX_BATCH):
         client("sqs").change_message_visibility_batch(
             QueueUrl=url,
             Entries=[
-                {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
-                for number, message in enumerate(messages[start : start + 10])
+                {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": 0}
+                for index, message in enumerate(messages[start : start + MAX_BATCH])
             ],
         )
-
-
-def arn_of(url: str) -> str:
-    """The ARN of a queue."""
-    answer = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return str(answer["Attributes"]["QueueArn"])
 
 
 def _message(item: dict[str, Any]) -> Message:

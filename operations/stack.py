@@ -1,4 +1,4 @@
-"""A deployed stack: its outputs, and clients of AWS in its region."""
+"""A deployed stack: its outputs, and AWS clients for its region."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from typing import Any
 
 
 class OperationsError(Exception):
-    """What an operator can mend: said in one line, exit code 1."""
+    """Something that an operator can correct. It is printed on one line, with exit code 1."""
 
 
 @cache
 def client(service: str) -> Any:
-    """A client of AWS, from the environment's region and credentials."""
+    """Returns an AWS client, with region and credentials from the environment.
+
+    Args:
+        service: The service's name in boto3.
+    """
     import boto3
     from botocore.config import Config
 
@@ -24,15 +28,15 @@ def client(service: str) -> Any:
 
 
 @contextmanager
-def named_errors() -> Iterator[None]:
-    """botocore's errors as an OperationsError: what was asked for, and the answer's code."""
+def named_aws_errors() -> Iterator[None]:
+    """Turns botocore's errors into OperationsError: the operation, and the response's code."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        told = error.response["Error"]
-        message = f"{error.operation_name}: {told.get('Code')}: {told.get('Message')}"
+        details = error.response["Error"]
+        message = f"{error.operation_name}: {details.get('Code')}: {details.get('Message')}"
         raise OperationsError(message) from error
     except BotoCoreError as error:
         raise OperationsError(str(error)) from error
@@ -40,21 +44,21 @@ def named_errors() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Stack:
-    """``outputs``: as the template names them."""
+    """A deployed stack; ``outputs`` are those of the template, by name."""
 
     name: str
     outputs: Mapping[str, str]
 
     @classmethod
     def find(cls, name: str) -> Stack:
-        """Raises OperationsError where there is none of the name."""
-        with named_errors():
+        """Returns the stack of that name. Raises OperationsError if there is none."""
+        with named_aws_errors():
             (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
         return cls(name, outputs)
 
     def output(self, key: str) -> str:
-        """Raises OperationsError where the stack has it not."""
+        """Returns an output. Raises OperationsError if the stack lacks it."""
         if key not in self.outputs:
             raise OperationsError(
                 f"the stack {self.name} has no output {key}: deploy this version of template.yaml"
@@ -63,5 +67,5 @@ class Stack:
 
 
 def default_stack() -> str:
-    """The stack's name where none is given: KIREI_STACK, or that of samconfig.toml."""
+    """Returns the stack's name where none is named: KIREI_STACK, or that of samconfig.toml."""
     return os.environ.get("KIREI_STACK", "kirei")

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion
     from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
     from pipeline.errors import (
@@ -91,13 +92,16 @@ __all__ = [
     "WeightSpec",
     "WeightsInvalid",
     "companion",
+    "errors_on_one_line",
     "failure_document",
     "fingerprint",
+    "option_flags",
     "sidecar_document",
     "to_json",
 ]
 
 _MODULES = {
+    "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
     "origin": ("Origin",),

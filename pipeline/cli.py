@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -19,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from pipeline import MAX_SECONDS, VERSION
-from pipeline.commands import ExtensibleGroup
+from pipeline.commands import ExtensibleGroup, errors_on_one_line, option_flags
 from pipeline.companions import companion
 from pipeline.errors import InvalidOption, KireiError, ObjectNotFound
 from pipeline.settings import Options, Settings
@@ -49,22 +48,6 @@ class Batch:
     failures: list[tuple[str, KireiError]] = field(default_factory=list)
 
 
-def _option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A flag for every field of Options, with its range and default in the help."""
-    for item in reversed(fields(Options)):
-        bounds, values = item.metadata.get("range"), item.metadata.get("values")
-        words = item.metadata.get("words", ())
-        ranges = (f"{bounds[0]}..{bounds[1]}",) if bounds else values or ("NAME",)
-        allowed = "|".join((*words, *ranges))
-        command = click.option(
-            f"--{item.name.replace('_', '-')}",
-            item.name,
-            metavar=allowed,
-            help=f"{item.metadata['about']}  [default: {item.default}]",
-        )(command)
-    return command
-
-
 @click.group(
     cls=ExtensibleGroup,
     commands_of="kirei.commands",
@@ -92,7 +75,7 @@ def main() -> None:
     type=click.FloatRange(1, 86_400),
     help="for one photo; what would take longer is drawn smaller, or refused",
 )
-@_option_flags
+@option_flags
 def stylise(
     photos: tuple[str, ...],
     output: str | None,
@@ -231,7 +214,7 @@ def _report(batch: Batch, count: int) -> None:
 @main.command()
 def styles() -> None:
     """List the styles, and whose terms their pictures carry where no option says otherwise."""
-    with _named_errors():
+    with errors_on_one_line(KireiError):
         pipeline = _open_pipeline()
         table = Table("style", "title", "terms of a picture", show_lines=True)
         for spec in pipeline.styles():
@@ -249,19 +232,9 @@ def weights() -> None:
 @weights.command()
 def verify() -> None:
     """Hash every served file against the manifest; exit code 1 when one differs."""
-    with _named_errors():
+    with errors_on_one_line(KireiError):
         for spec, role, file in _open_pipeline().verify():
             click.echo(f"{file.file}  {file.bytes} bytes  {role} of {spec.name}  ok")
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    """A KireiError becomes one line and exit code 1."""
-    try:
-        yield
-    except KireiError as error:
-        click.echo(f"kirei: {error.code}: {error.message}", err=True)
-        sys.exit(1)
 
 
 def _open_pipeline() -> Pipeline:

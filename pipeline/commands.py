@@ -1,16 +1,53 @@
-"""Commands that other packages add to the command line, found by their entry points.
+"""What all commands of the command line share, and the commands that other packages add.
 
-Training lies in a package of its own, which the function's image does not have: a command of it
-is loaded when it is asked for, and where that fails, the command says so.
+Added commands are found by their entry points. Training lies in a package of its own, which the
+function's image does not have: a command of it is loaded when it is needed, and says so if that
+fails.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
+
+from pipeline.errors import KireiError
+from pipeline.settings import Options
+
+
+def option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds a flag for every field of Options to a command, with range and default in its help."""
+    for item in reversed(fields(Options)):
+        bounds, values = item.metadata.get("range"), item.metadata.get("values")
+        words = item.metadata.get("words", ())
+        ranges = (f"{bounds[0]}..{bounds[1]}",) if bounds else values or ("NAME",)
+        command = click.option(
+            f"--{item.name.replace('_', '-')}",
+            item.name,
+            metavar="|".join((*words, *ranges)),
+            help=f"{item.metadata['about']}  [default: {item.default}]",
+        )(command)
+    return command
+
+
+@contextmanager
+def errors_on_one_line(*kinds: type[Exception]) -> Iterator[None]:
+    """Ends the program with one line and exit code 1, instead of a traceback.
+
+    Args:
+        *kinds: The errors that this applies to.
+    """
+    try:
+        yield
+    except kinds as error:
+        message = f"{error.code}: {error}" if isinstance(error, KireiError) else str(error)
+        click.echo("kirei: " + " ".join(message.split()), err=True)
+        sys.exit(1)
 
 
 class ExtensibleGroup(click.Group):

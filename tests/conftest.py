@@ -95,7 +95,7 @@ def moto_endpoint() -> Iterator[str]:
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """The function's environment; whoever changes it gets a worker made from it."""
-    from adapters.worker import worker
+    from adapters.process import process_worker
 
     for name in [name for name in os.environ if name.startswith(("AWS_", "KIREI_"))]:
         monkeypatch.delenv(name)
@@ -107,9 +107,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
     monkeypatch.setenv("OUTPUT_BUCKET", OUTPUT)
     monkeypatch.setenv("API_AUTH", "none")
     monkeypatch.delenv("INPUT_PREFIX", raising=False)
-    worker.cache_clear()
+    process_worker.cache_clear()
     yield monkeypatch
-    worker.cache_clear()
+    process_worker.cache_clear()
 
 
 @pytest.fixture

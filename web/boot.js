@@ -14,3 +14,22 @@
   document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
   document.documentElement.dataset.language = language;
 })();
+
+// A module that a shaky network lost leaves a page that does nothing: it is loaded anew, a few times.
+addEventListener(
+  "error",
+  ({ target }) => {
+    if (target.tagName !== "SCRIPT" || target.type !== "module") return;
+    const again = () => {
+      try {
+        const times = Number(sessionStorage.getItem("reloads"));
+        sessionStorage.setItem("reloads", times + 1);
+        if (times < 3) location.reload();
+      } catch {
+        // without storage it cannot be counted, and must not go on for ever
+      }
+    };
+    setTimeout(again, 1000);
+  },
+  true,
+);

@@ -3,10 +3,10 @@
 import { askToken, token } from "./token.js";
 
 const ROOT = new URL("../", import.meta.url);
-const POLL_FIRST_MS = 200;
-const POLL_MOST_MS = 2000;
-const GIVE_UP_MS = 15 * 60 * 1000;
-const ATTEMPTS = 4; // of a poll that the network loses, or of a start that meets a busy server
+const MIN_POLL_MS = 120;
+const MAX_POLL_MS = 2000;
+const MAX_WAIT_MS = 15 * 60 * 1000;
+const MAX_ATTEMPTS = 4; // of a poll that the network loses, or of a start that meets a busy server
 
 // browsers know no type for these, or leave it out
 const TYPES = {
@@ -38,50 +38,71 @@ export const contentType = (file) =>
 export const styles = () => request("v1/styles");
 export const options = () => request("v1/options");
 
+/** Refuses, before a byte travels, what no server would draw. */
+export function check(file) {
+  // an empty type may be a photo yet; one that says text is not
+  if (file.type && !file.type.startsWith("image/")) throw new Refusal("not_an_image");
+  if (!file.size) throw new Refusal("empty_input");
+}
+
 /**
- * Sends a photo and waits for its picture.
- * onprogress({state, fraction, stage}): upload as a fraction of its bytes, then the server's stages.
+ * Sends a photo, which the server then draws with the options.
+ * onfraction(fraction): how much of it has left. Resolves to {id, result_url}.
+ */
+export async function upload(blob, name, options, { onfraction, signal }) {
+  const type = contentType({ type: blob.type, name });
+  const offer = await start("v1/uploads", { content_type: type, bytes: blob.size, ...options }, signal);
+  await send(offer, blob, { name, type }, onfraction, signal);
+  return { id: offer.upload_id, result_url: offer.result_url };
+}
+
+/** Has a photo that was sent before drawn with these options; resolves to its result's address. */
+export async function redraw(upload_id, options, signal) {
+  return (await start("v1/stylise", { upload_id, ...options }, signal)).result_url;
+}
+
+/**
+ * Waits for a picture. onprogress({state, stage}): what the server does meanwhile.
  * Resolves to {blob, sidecar}; rejects with a Refusal, or an AbortError when the signal says so.
  */
-export async function draw(file, options, { onprogress, signal }) {
-  const type = contentType(file);
-  // an empty type may be a photo yet; one that says text is not, and need not travel
-  if (!type.startsWith("image/") && file.type) throw new Refusal("not_an_image");
-  if (!file.size) throw new Refusal("empty_input");
-  const upload = await start({ content_type: type, bytes: file.size, ...options }, signal);
-  if (file.size > upload.max_bytes) {
-    throw new Refusal("too_many_bytes", { measured: file.size, limit: upload.max_bytes });
-  }
-  await send(upload, file, type, (fraction) => onprogress({ state: "uploading", fraction }), signal);
-  onprogress({ state: "waiting" });
-  const result = await outcome(upload.result_url, onprogress, signal);
+export async function outcome(result_url, { onprogress, signal }) {
+  const result = await finished(result_url, onprogress, signal);
   const picture = await call(result.image_url, { signal });
   return { blob: await picture.blob(), sidecar: result.sidecar };
 }
 
-async function start(body, signal) {
+/** Whether the server answers, whoever asks. */
+export async function answers() {
+  try {
+    return (await fetch(new URL("v1/health", ROOT), { cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function start(path, body, signal) {
   const headers = { "Content-Type": "application/json" };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await request("v1/uploads", {
+      return await request(path, {
         method: "POST",
         headers,
         body: JSON.stringify(body),
         signal,
       });
     } catch (error) {
-      if (!(error.retry_after_s >= 0) || attempt === ATTEMPTS) throw error;
+      if (!(error.retry_after_s >= 0) || attempt === MAX_ATTEMPTS) throw error;
       await pause(error.retry_after_s * 1000, signal);
     }
   }
 }
 
 /** The bytes themselves. XMLHttpRequest, for fetch does not tell how much has left. */
-function send(upload, file, type, onfraction, signal) {
+function send(offer, blob, { name, type }, onfraction, signal) {
   const form = new FormData();
-  for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
-  form.append("file", file.type === type ? file : file.slice(0, file.size, type), file.name);
-  const url = new URL(upload.url, ROOT);
+  for (const [field, value] of Object.entries(offer.fields)) form.append(field, value);
+  form.append("file", blob.type === type ? blob : blob.slice(0, blob.size, type), name);
+  const url = new URL(offer.url, ROOT);
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest();
     sending.open("POST", url);
@@ -106,10 +127,10 @@ function refused(sending) {
   return new Refusal(large ? "too_many_bytes" : "upload_refused");
 }
 
-async function outcome(url, onprogress, signal) {
-  const until = Date.now() + GIVE_UP_MS;
+async function finished(url, onprogress, signal) {
+  const until = Date.now() + MAX_WAIT_MS;
   let lost = 0;
-  for (let wait_ms = POLL_FIRST_MS; Date.now() < until; ) {
+  for (let wait_ms = MIN_POLL_MS; Date.now() < until; ) {
     try {
       const answer = await call(url, { signal, cache: "no-store" });
       const result = await answer.json();
@@ -118,11 +139,11 @@ async function outcome(url, onprogress, signal) {
       onprogress({ state: result.status, stage: result.stage });
     } catch (error) {
       const passing = error.retry_after_s >= 0 || error.code === "network";
-      if (!passing || ++lost === ATTEMPTS) throw error;
+      if (!passing || ++lost === MAX_ATTEMPTS) throw error;
       wait_ms = Math.max(wait_ms, (error.retry_after_s ?? 0) * 1000);
     }
     await pause(wait_ms, signal);
-    wait_ms = Math.min(wait_ms * 1.3, POLL_MOST_MS);
+    wait_ms = Math.min(wait_ms * 1.3, MAX_POLL_MS);
   }
   throw new Refusal("timeout");
 }

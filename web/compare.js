@@ -1,7 +1,9 @@
-// Photo and picture on top of each other with a divider: drag anywhere, or the arrow keys.
+// Photo and picture on top of each other with a divider: drag anywhere, or the arrow keys. Enlarged,
+// a drag moves the picture instead, and the divider is moved by its handle.
 
 import { h, svg } from "./dom.js";
 import { number, t } from "./text.js";
+import { Zoom } from "./zoom.js";
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const SWEEP_MS = 1100;
@@ -10,20 +12,31 @@ const REST = 50; // percent that the photo keeps after the sweep
 /**
  * photo: {url} or null where the browser cannot show it; picture: its URL or null while it is
  * drawn; width and height as seen. Where both are there, .at is the photo's share in percent.
+ * onchange(percent); onzoom(percent of the picture's own pixels, 0 where all of it is shown).
  */
 export class Compare {
-  constructor({ photo, picture, width, height, photoAlt, pictureAlt, onchange }) {
+  constructor({ photo, picture, width, height, photoAlt, pictureAlt, onchange, onzoom }) {
     this.onchange = onchange;
-    const image = (src, alt, name) => h("img", { src, alt, class: name, draggable: false });
+    const layer = (name, src, alt) =>
+      h("div", { class: name }, h("img", { src, alt, class: IMAGES[name], draggable: false }));
     this.faces = svg("svg", { class: "faces", "aria-hidden": "true" });
     this.element = h(
       "div",
-      { class: "compare", variables: { ratio: width / height, at: 0 } },
-      photo && image(photo.url, photoAlt, "before"),
-      picture && image(picture, pictureAlt, "after"),
+      { class: "compare", variables: { ratio: width / height, at: 0, mix: 1 } },
+      photo && layer("under", photo.url, photoAlt),
+      picture && layer("over", picture, pictureAlt),
+      h("div", { class: "marks" }, this.faces),
     );
+    this.zoom = new Zoom(this.element, width, onzoom);
     if (photo && picture) this.#divide();
-    this.element.append(this.faces);
+    this.element.addEventListener("pointerdown", (event) => this.#press(event));
+  }
+
+  /** Another picture in the same place, of which the photo shows through: mix 1 is the picture alone. */
+  exchange(url, mix = 1) {
+    const image = this.element.querySelector(".after");
+    if (image && image.getAttribute("src") !== url) image.src = url;
+    this.element.style.setProperty("--mix", mix);
   }
 
   #divide() {
@@ -36,19 +49,26 @@ export class Compare {
       oninput: () => this.move(this.range.valueAsNumber),
     });
     this.range.setAttribute("aria-label", t("compare.label"));
-    this.element.append(this.range, h("span", { class: "handle", "aria-hidden": "true" }));
-    this.element.addEventListener("pointerdown", (event) => this.#drag(event));
+    this.handle = h("span", { class: "handle", "aria-hidden": "true" });
+    this.element.append(this.range, this.handle);
+  }
+
+  #press(event) {
+    if (event.button !== 0) return;
+    if (this.zoom.isOn && !this.handle?.contains(event.target)) return; // it pans
+    if (this.range) this.#drag(event);
   }
 
   #drag(event) {
-    if (event.button !== 0) return;
     const to = ({ clientX }) => {
       const box = this.element.getBoundingClientRect();
       this.move(((clientX - box.left) / box.width) * 100);
     };
     const stop = new AbortController();
     this.element.setPointerCapture(event.pointerId);
-    this.element.addEventListener("pointermove", to, { signal: stop.signal });
+    this.element.addEventListener("pointermove", (moved) => !this.zoom.isPinched && to(moved), {
+      signal: stop.signal,
+    });
     for (const end of ["pointerup", "pointercancel"]) {
       this.element.addEventListener(end, () => stop.abort(), { once: true });
     }
@@ -60,10 +80,10 @@ export class Compare {
   move(percent) {
     if (!this.range) return;
     this.#halt();
-    this.#place(percent);
+    this.#set(percent);
   }
 
-  #place(percent) {
+  #set(percent) {
     this.at = Math.min(100, Math.max(0, percent));
     this.range.value = this.at;
     this.range.setAttribute("aria-valuetext", t("compare.value", { percent: number(this.at) }));
@@ -75,16 +95,16 @@ export class Compare {
   sweep() {
     if (!this.range) return;
     if (STILL.matches) {
-      this.#place(REST);
+      this.#set(REST);
       return;
     }
     const begun = performance.now();
     const step = (now) => {
       const part = Math.min(1, (now - begun) / SWEEP_MS);
-      this.#place(100 - (100 - REST) * (1 - (1 - part) ** 3));
+      this.#set(100 - (100 - REST) * (1 - (1 - part) ** 3));
       this.frame = part < 1 ? requestAnimationFrame(step) : undefined;
     };
-    this.#place(100);
+    this.#set(100);
     this.frame = requestAnimationFrame(step);
   }
 
@@ -112,3 +132,5 @@ export class Compare {
     );
   }
 }
+
+const IMAGES = { under: "before", over: "after" };

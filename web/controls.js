@@ -1,28 +1,36 @@
-// How it is drawn: the style cards and a control for every option that the server lists.
+// How it is drawn: the looks, the few options that most will want, and the others folded away.
 
 import { options as askOptions, styles as askStyles } from "./client.js";
+import { Cards, inOrder } from "./cards.js";
 import { h, icon } from "./dom.js";
-import { number, or, t } from "./text.js";
+import { control, tick } from "./fields.js";
+import { learnPermanent, words } from "./failures.js";
+import { recall, remember } from "./memory.js";
+import { or, t } from "./text.js";
 
-const FIRST = ["strength", "detail", "enhance"]; // in sight; the rest is folded away
+const FIRST = ["strength", "crop", "enhance"]; // in sight; the rest is folded away
 const FOLDED = {
+  drawing: (name) => ["detail", "post_sharpen_weight"].includes(name),
   faces: (name) => /face|alignment|eye|skin|parsing/.test(name),
-  repair: (name) =>
-    ["gate", "upscale", "denoise", "clahe", "sharpen", "post_sharpen_weight"].includes(name),
+  repair: (name) => ["gate", "upscale", "denoise", "clahe", "sharpen"].includes(name),
   file: (name) => ["max_side_px", "format", "quality"].includes(name),
   more: () => true,
 };
-const SLIDER_MOST = 1000; // a whole number with a wider range is typed, not dragged
-const NON_COMMERCIAL = /non-commercial|\bNC\b|\bresearch\b/i;
-const BY_HAND = 0.25; // of its range: where a slider begins that was automatic
+const KEPT = "options";
+const ORIGINAL = "original";
 
-/** Tells "change" when an option is set. */
+/**
+ * Tells "load" when the server's options are there, "change" when one is set, and "move" (detail:
+ * {name, value}) while a slider is dragged.
+ */
 export class Controls extends EventTarget {
   #form = document.querySelector("#controls form");
   #fields = [];
   #styles = [];
   #values = {};
   #open = new Set();
+  #looks = {};
+  isOriginal = recall(ORIGINAL) === "yes";
 
   constructor() {
     super();
@@ -34,13 +42,14 @@ export class Controls extends EventTarget {
     this.#form.replaceChildren(h("p", { class: "hint", role: "status" }, t("controls.loading")));
     try {
       const [styles, options] = await Promise.all([askStyles(), askOptions()]);
-      // the usual one first
-      const rank = ({ name }) => (name === styles.default ? 0 : 1);
-      this.#styles = styles.styles.sort((a, b) => rank(a) - rank(b));
-      this.#fields = options.options;
-      this.#values = Object.fromEntries(this.#fields.map((field) => [field.name, field.default]));
-      this.#values.style = styles.default;
+      this.#styles = inOrder(styles.styles);
+      this.#fields = options.options.map((field) =>
+        field.name === "style" ? { ...field, default: styles.default } : field,
+      );
+      learnPermanent(options.permanent_errors ?? []);
+      this.#take(stored());
       this.render();
+      this.dispatchEvent(new Event("load"));
     } catch (error) {
       this.#form.replaceChildren(
         h("p", { class: "complaint", role: "alert" }, t("controls.failed"), " ", words(error)),
@@ -55,24 +64,57 @@ export class Controls extends EventTarget {
     return Object.fromEntries(changed.map(({ name }) => [name, this.#values[name]]));
   }
 
+  /** Every option with its value. */
+  complete = (options) => ({
+    ...Object.fromEntries(this.#fields.map(({ name, default: usual }) => [name, usual])),
+    ...options,
+  });
+
+  /** Shows these options; nobody is told of a change. */
+  adopt(options) {
+    this.#take(options);
+    this.render();
+  }
+
+  get styles() {
+    return this.#styles.map(({ name }) => name);
+  }
+
+  get isLoaded() {
+    return this.#fields.length > 0;
+  }
+
   title = (name) =>
     or(`style.${name}`, this.#styles.find((style) => style.name === name)?.title ?? name);
 
+  /** The small drawings on the cards: of a photo, or {} for the samples. */
+  showLooks(looks) {
+    this.#looks = looks;
+    this.cards?.show(looks);
+  }
+
   /** Anew, in the language of the page; what was set stays set. */
   render() {
-    if (!this.#fields.length) return;
+    if (!this.isLoaded) return;
     const rest = this.#fields.filter(({ name }) => name !== "style");
     const first = FIRST.map((name) => rest.find((field) => field.name === name)).filter(Boolean);
-    const folded = rest.filter((field) => !first.includes(field));
-    const groups = Object.groupBy
-      ? Object.groupBy(folded, groupOf)
-      : folded.reduce((all, field) => ((all[groupOf(field)] ??= []).push(field), all), {});
+    const folded = Object.keys(FOLDED).map((group) => [
+      group,
+      rest.filter((field) => !first.includes(field) && groupOf(field) === group),
+    ]);
+    this.cards = new Cards(this.#styles, this.#values.style, {
+      title: this.title,
+      set: (name) => this.#set("style", name),
+    });
+    this.cards.show(this.#looks);
     this.#form.replaceChildren(
-      this.#cards(),
+      this.cards.element,
       ...first.map((field) => this.#control(field)),
-      ...Object.keys(FOLDED)
-        .filter((name) => groups[name])
-        .map((name) => this.#fold(name, groups[name])),
+      h(
+        "div",
+        { class: "folds" },
+        folded.filter(([, fields]) => fields.length).map(([name, fields]) => this.#fold(name, fields)),
+      ),
       h(
         "button",
         { type: "button", class: "quiet reset", onclick: () => this.#reset() },
@@ -83,16 +125,30 @@ export class Controls extends EventTarget {
     this.#mark();
   }
 
+  #take(options) {
+    this.#values = this.complete(
+      Object.fromEntries(
+        Object.entries(options).filter(([name, value]) => {
+          const field = this.#fields.find((known) => known.name === name);
+          if (name === "style") return this.styles.includes(value);
+          return field && (!field.values || field.values.includes(value));
+        }),
+      ),
+    );
+  }
+
   #set(name, value) {
     this.#values[name] = value;
     this.#mark();
+    remember(KEPT, JSON.stringify(this.chosen()));
     this.dispatchEvent(new Event("change"));
   }
 
   #reset() {
-    for (const { name, default: usual } of this.#fields) {
-      if (name !== "style") this.#values[name] = usual;
-    }
+    this.#take({ style: this.#values.style });
+    this.isOriginal = false;
+    remember(ORIGINAL, "");
+    remember(KEPT, JSON.stringify(this.chosen()));
     this.render();
     this.#form.querySelector("input:checked")?.focus(); // the button hides itself
     this.dispatchEvent(new Event("change"));
@@ -100,48 +156,7 @@ export class Controls extends EventTarget {
 
   #mark() {
     const changed = Object.keys(this.chosen()).some((name) => name !== "style");
-    this.#form.querySelector(".reset").hidden = !changed;
-  }
-
-  #cards() {
-    const kind = h("span");
-    const list = h("dl", { lang: "en" });
-    const tell = () => {
-      const { terms } = this.#styles.find(({ name }) => name === this.#values.style);
-      const kept = terms.some(({ licence }) => NON_COMMERCIAL.test(licence));
-      kind.textContent = t(kept ? "licence.non_commercial" : "licence.terms");
-      list.replaceChildren(
-        ...terms.flatMap(({ weights, licence }) => [h("dt", {}, weights), h("dd", {}, licence)]),
-      );
-    };
-    const card = ({ name, description, thumbnail }) =>
-      h(
-        "label",
-        { class: "card" },
-        h("input", {
-          type: "radio",
-          name: "style",
-          value: name,
-          checked: name === this.#values.style,
-          onchange: () => {
-            this.#set("style", name);
-            tell();
-          },
-        }),
-        thumbnail
-          ? h("img", { src: thumbnail, alt: "", width: 216, height: 270, decoding: "async" })
-          : h("span", { class: "no-thumbnail" }, icon("blossom")),
-        h("span", { class: "card-title" }, this.title(name)),
-        h("span", { class: "card-about" }, or(`style.${name}.about`, description)),
-      );
-    tell();
-    return h(
-      "fieldset",
-      { class: "styles" },
-      h("legend", {}, t("controls.style")),
-      h("div", { class: "cards" }, this.#styles.map(card)),
-      h("details", { class: "licence" }, h("summary", {}, kind, icon("i-next")), list),
-    );
+    this.#form.querySelector(".reset").hidden = !changed && !this.isOriginal;
   }
 
   #fold(name, fields) {
@@ -149,8 +164,23 @@ export class Controls extends EventTarget {
     const fold = h(
       "details",
       { class: "fold", open: opened },
-      h("summary", {}, t(`group.${name}`), icon("i-next")),
-      h("div", { class: "folded" }, fields.map((field) => this.#control(field))),
+      h(
+        "summary",
+        {},
+        h("span", {}, t(`group.${name}`), h("small", {}, t(`group.${name}.about`))),
+        icon("i-next"),
+      ),
+      h(
+        "div",
+        { class: "folded" },
+        fields.map((field) => this.#control(field)),
+        name === "file" &&
+          tick(ORIGINAL, this.isOriginal, (on) => {
+            this.isOriginal = on;
+            remember(ORIGINAL, on ? "yes" : "");
+            this.#mark();
+          }),
+      ),
     );
     fold.addEventListener("toggle", () =>
       fold.open ? this.#open.add(name) : this.#open.delete(name),
@@ -159,138 +189,21 @@ export class Controls extends EventTarget {
   }
 
   #control(field) {
-    if (field.values) return this.#choice(field);
-    if (field.range) {
-      const [least, most] = field.range;
-      if (field.words) return this.#automatic(field);
-      return most - least > SLIDER_MOST ? this.#typed(field) : this.#slider(field);
-    }
-    return this.#text(field);
-  }
-
-  #choice({ name, values, about }) {
-    const chosen = (value) => this.#set(name, value);
-    return h(
-      "fieldset",
-      { class: "choice", title: about },
-      h("legend", {}, optionTitle(name)),
-      segments(name, values, this.#values[name], chosen),
-    );
-  }
-
-  /** A number that the server finds by itself unless it is set: the slider comes when it is. */
-  #automatic(field) {
-    const { name, words: [word], range: [least, most], about } = field;
-    const given = this.#values[name];
-    const number = given === word ? least + BY_HAND * (most - least) : given;
-    const slider = this.#slider(field, number);
-    slider.hidden = given === word;
-    slider.querySelector("label").className = "unseen"; // the legend says it
-    const chosen = (value) => {
-      slider.hidden = value === word;
-      this.#set(name, value === word ? word : slider.querySelector("input").valueAsNumber);
-    };
-    return h(
-      "fieldset",
-      { class: "choice", title: about },
-      h("legend", {}, optionTitle(name)),
-      segments(name, [word, "by_hand"], given === word ? word : "by_hand", chosen),
-      slider,
-    );
-  }
-
-  #slider({ name, kind, range: [least, most], about }, value = this.#values[name]) {
-    const whole = kind === "integer";
-    const shown = (value) =>
-      most === 1 && !whole ? t("unit.percent", { value: number(value * 100) }) : number(value, 2);
-    const output = h("output", {}, shown(value));
-    const input = h("input", {
-      id: `option-${name}`,
-      type: "range",
-      min: least,
-      max: most,
-      step: whole ? 1 : (most - least) / 20,
-      value,
-      oninput: () => {
-        output.textContent = shown(input.valueAsNumber);
-        fill();
-      },
-      onchange: () => this.#set(name, input.valueAsNumber),
+    const { name } = field;
+    return control(field, this.#values[name], {
+      set: (value) => this.#set(name, value),
+      move: (value) => this.dispatchEvent(new CustomEvent("move", { detail: { name, value } })),
     });
-    const fill = () => {
-      input.style.setProperty("--at", (input.valueAsNumber - least) / (most - least));
-      input.setAttribute("aria-valuetext", output.textContent);
-    };
-    fill();
-    const ends = or(`option.${name}.low`, "") && [
-      h("span", {}, t(`option.${name}.low`)),
-      h("span", {}, t(`option.${name}.high`)),
-    ];
-    return h(
-      "div",
-      { class: "slider", title: about },
-      h("label", { htmlFor: input.id }, optionTitle(name)),
-      output,
-      input,
-      ends && h("div", { class: "ends", "aria-hidden": "true" }, ends),
-    );
-  }
-
-  #typed({ name, kind, range: [least, most], about }) {
-    const input = h("input", {
-      type: "number",
-      inputMode: "numeric",
-      min: least,
-      max: most,
-      step: kind === "integer" ? 1 : "any",
-      value: this.#values[name],
-      onchange: () => input.reportValidity() && this.#set(name, input.valueAsNumber),
-      required: true,
-    });
-    const range = t("option.range", { least: number(least), most: number(most) });
-    return h(
-      "label",
-      { class: "typed", title: about },
-      h("span", {}, optionTitle(name), h("small", {}, range)),
-      input,
-    );
-  }
-
-  #text({ name, about }) {
-    const value = this.#values[name] ?? "";
-    const input = h("input", { value, onchange: () => this.#set(name, input.value) });
-    return h("label", { class: "typed", title: about }, optionTitle(name), input);
   }
 }
 
-/** Values of which one is chosen, side by side. */
-const segments = (name, values, given, chosen) =>
-  h(
-    "div",
-    { class: "segments" },
-    values.map((value) =>
-      h(
-        "label",
-        {},
-        h("input", {
-          type: "radio",
-          name,
-          value,
-          checked: value === given,
-          onchange: () => chosen(value),
-        }),
-        h("span", {}, valueTitle(name, value)),
-      ),
-    ),
-  );
-
-/** An error as the page says it. */
-export const words = (error) => or(`error.${error.code}`, t("error.unknown"));
-
 const groupOf = ({ name }) => Object.keys(FOLDED).find((group) => FOLDED[group](name));
 
-// an option that the page has no words for yet appears under its own name
-const optionTitle = (name) => or(`option.${name}`, plain(name));
-const valueTitle = (name, value) =>
-  or(`value.${name}.${value}`, or(`value.${value}`, plain(value)));
-const plain = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
+function stored() {
+  try {
+    const options = JSON.parse(recall(KEPT));
+    return options && typeof options === "object" ? options : {};
+  } catch {
+    return {};
+  }
+}

@@ -2,10 +2,12 @@
 
 import { gauges, waterfall } from "./charts.js";
 import { h, icon } from "./dom.js";
-import { current, list, number, or, t, why } from "./text.js";
+import { sentences, summary } from "./summary.js";
+import { list, number, or, size, t, why } from "./text.js";
 
 const SAME = 1e-3; // the sidecar's numbers have four decimals
 const REPAIRS = ["upscale", "denoise", "clahe", "sharpen"];
+const MAX_FACES = 6; // that are told of one by one
 
 const linear = (most) => (value) => value / most;
 const decades = (most) => (value) => Math.log10(1 + value) / Math.log10(1 + most);
@@ -52,46 +54,41 @@ export function findings(sidecar, styleTitle) {
         h("ul", {}, sidecar.warnings.map((words) => h("li", { lang: "en" }, words))),
       ),
     h(
-      "div",
-      { class: "panels" },
-      panel("found.steps", t("found.steps.about"), decisions(sidecar)),
-      panel("found.quality", t("found.quality.about"), gauges(measures(sidecar))),
-      panel(
-        "found.time",
-        t("found.time.about", { seconds: number(sidecar.timings_ms.total / 1000, 2) }),
-        waterfall(stages(sidecar)),
+      "details",
+      { class: "fold" },
+      h("summary", {}, t("found.details"), icon("i-next")),
+      h("p", { class: "lead" }, drawn(sidecar)),
+      h(
+        "div",
+        { class: "panels" },
+        panel("found.steps", t("found.steps.about"), decisions(sidecar)),
+        panel("found.quality", t("found.quality.about"), gauges(measures(sidecar))),
+        panel("found.likeness", t("found.likeness.about"), gauges(likeness(sidecar))),
+        sidecar.faces.length > 0 && panel("found.faces", null, faces(sidecar)),
+        panel(
+          "found.time",
+          t("found.time.about", { seconds: number(sidecar.timings_ms.total / 1000, 2) }),
+          waterfall(stages(sidecar)),
+        ),
+        panel("found.made", null, made(sidecar, styleTitle)),
       ),
-      panel("found.likeness", t("found.likeness.about"), gauges(likeness(sidecar))),
-      sidecar.faces.length > 0 && panel("found.faces", null, faces(sidecar)),
     ),
-    made(sidecar, styleTitle),
   ].filter(Boolean);
 }
 
 const panel = (title, about, content) =>
   h("section", { class: "panel" }, h("h3", {}, t(title)), about && h("p", {}, about), content);
 
-function summary(sidecar) {
-  const { drawing, output, timings_ms: timings } = sidecar;
-  const repaired = sidecar.decisions.filter(({ step, ran }) => ran && REPAIRS.includes(step));
-  const steps = list(repaired.map(({ step }) => t(`step.${step}`).toLowerCase()));
-  const drawn = t("found.drawn", {
+/** At which size it was drawn, and why at that. */
+function drawn({ drawing, output, timings_ms: timings }) {
+  const told = t("found.drawn", {
     width: number(drawing.working_width_px),
     height: number(drawing.working_height_px),
     out_width: number(output.width_px),
     out_height: number(output.height_px),
     seconds: number(timings.total / 1000, 2),
   });
-  const scale = t(`found.scale.${drawing.chosen_by}`, { face: number(drawing.face_px ?? 0) });
-  const first = repaired.length ? t("found.repaired", { steps }) : t("found.none");
-  return [first, faceCount(sidecar), drawn, scale].join(current() === "zh" ? "" : " ");
-}
-
-function faceCount({ faces: found, decisions: made_ }) {
-  if (found.length > 1) return t("found.faces.many", { count: number(found.length) });
-  if (found.length) return t("found.faces.one");
-  const looked = made_.find(({ step }) => step === "faces");
-  return t(looked && looked.measured === null && !looked.ran ? "found.faces.absent" : "found.faces.none");
+  return sentences(told, t(`found.scale.${drawing.chosen_by}`, { face: number(drawing.face_px ?? 0) }));
 }
 
 const decisions = (sidecar) =>
@@ -118,20 +115,19 @@ const short = (value) => number(value, value >= 100 ? 0 : value >= 10 ? 1 : 2);
 /** Each measure once, with the threshold that a decision held against it. */
 function measures({ quality, decisions: taken }) {
   const { estimate } = quality;
-  const values = {
-    blur_variance: quality.blur_variance,
-    noise_sigma: quality.noise_sigma,
-    brightness: quality.brightness,
-    contrast: quality.contrast,
-    ...(estimate && {
-      blur_px: estimate.blur_px,
-      noise: estimate.noise,
-      artefacts: 100 - estimate.jpeg_quality,
-      darkness: -estimate.exposure_stops,
-      score: estimate.score,
-    }),
-  };
-  const thresholds = estimate ? {} : { blur_variance: quality.blur_variance_min };
+  const { blur_variance, noise_sigma, brightness, contrast } = quality;
+  const isLearned = estimate && !taken.some(({ step, measured }) => DECIDED_BY[step] && measured === blur_variance);
+  const values = isLearned
+    ? {
+        blur_px: estimate.blur_px,
+        noise: estimate.noise,
+        artefacts: 100 - estimate.jpeg_quality,
+        darkness: -estimate.exposure_stops,
+        contrast,
+        score: estimate.score,
+      }
+    : { blur_variance, noise_sigma, brightness, contrast };
+  const thresholds = isLearned ? {} : { blur_variance: quality.blur_variance_min };
   for (const { step, measured, threshold } of taken) {
     if (threshold === null) continue;
     const name = DECIDED_BY[step]?.find((key) => Math.abs(values[key] - measured) < SAME);
@@ -181,7 +177,7 @@ const faces = (sidecar) =>
   h(
     "ol",
     { class: "face-list" },
-    sidecar.faces.map(({ score, refined, not_refined: kept, shift }, index) =>
+    sidecar.faces.slice(0, MAX_FACES).map(({ score, refined, not_refined: kept, shift }, index) =>
       h(
         "li",
         {},
@@ -199,16 +195,18 @@ const faces = (sidecar) =>
           h("small", {}, t("found.face.shift", { percent: number(shift * 100, 1) })),
       ),
     ),
+    sidecar.faces.length > MAX_FACES &&
+      h("li", {}, t("found.faces.more", { count: number(sidecar.faces.length - MAX_FACES) })),
   );
 
 function made(sidecar, styleTitle) {
   const { source, output } = sidecar;
-  const size = ({ format, width_px: width, height_px: height, bytes }) =>
-    `${format.toUpperCase()}, ${width} × ${height}, ${kilobytes(bytes)}`;
+  const file = ({ format, width_px: width, height_px: height, bytes }) =>
+    `${format.toUpperCase()}, ${width} × ${height}, ${size(bytes)}`;
   const facts = {
     style: styleTitle(sidecar.style),
-    source: size(source),
-    output: size(output),
+    source: file(source),
+    output: file(output),
     engine: sidecar.engine,
     weights: sidecar.weights.map(({ name, sha256 }) => h("code", { title: sha256 }, `${name} ${sha256.slice(0, 8)}`)),
     terms: sidecar.terms.map(({ weights, licence }) => h("p", { lang: "en" }, `${weights}: ${licence}`)),
@@ -216,22 +214,10 @@ function made(sidecar, styleTitle) {
     fingerprint: h("code", { title: sidecar.fingerprint }, sidecar.fingerprint.slice(0, 16)),
   };
   return h(
-    "details",
-    { class: "fold" },
-    h("summary", {}, t("found.made"), icon("i-next")),
-    h(
-      "dl",
-      { class: "facts" },
-      Object.entries(facts).map(([name, value]) =>
-        h("div", {}, h("dt", {}, t(`made.${name}`)), h("dd", {}, value)),
-      ),
+    "dl",
+    { class: "facts" },
+    Object.entries(facts).map(([name, value]) =>
+      h("div", {}, h("dt", {}, t(`made.${name}`)), h("dd", {}, value)),
     ),
   );
 }
-
-const kilobytes = (bytes) =>
-  new Intl.NumberFormat(document.documentElement.lang, {
-    style: "unit",
-    unit: bytes < 1e6 ? "kilobyte" : "megabyte",
-    maximumFractionDigits: bytes < 1e6 ? 0 : 1,
-  }).format(bytes / (bytes < 1e6 ? 1e3 : 1e6));

@@ -1,26 +1,23 @@
 // All photographs at once: a tile for each, with its own progress, failure and second try.
 
-import { words } from "./controls.js";
+import { fillBar } from "./bar.js";
 import { h, icon } from "./dom.js";
-import { saveZip } from "./files.js";
-import { progress, worthRetrying } from "./queue.js";
-import { number, or, t } from "./text.js";
+import { isWorthRetrying } from "./failures.js";
+import { canShare, saveZip } from "./files.js";
+import { progress } from "./progress.js";
+import { state, timeLeft } from "./state.js";
+import { number, t } from "./text.js";
 
-/** What a job is doing, in words. */
-export function state(job) {
-  if (job.state === "uploading") {
-    return t("state.uploading", { percent: number((job.fraction ?? 0) * 100) });
-  }
-  if (job.state === "failed") return words(job.error);
-  if (job.state === "working" && job.stage) return or(`stage.${job.stage}`, t("state.working"));
-  return t(`state.${job.state}`);
-}
+const IN_SIGHT = 3; // buttons: more do not fit under a thumb
 
 export class Grid {
   #element = document.querySelector("#grid");
   #tiles = new Map();
 
-  /** actions: add(), open(job), redraw(job), changed() whether anything is to be drawn anew, say(words) */
+  /**
+   * actions: add(), open(job), redraw(job), changed() whether anything is to be drawn anew,
+   * remove(job), clear(), share(jobs), title(style), say(words)
+   */
   constructor(queue, actions) {
     this.queue = queue;
     this.actions = actions;
@@ -29,12 +26,15 @@ export class Grid {
   /** Anew, in the language of the page. */
   render() {
     this.#tiles.clear();
+    this.shown = undefined;
     this.title = h("h1", { tabIndex: -1 });
     this.count = h("p", { class: "count" });
+    this.total = h("progress", { max: 1, hidden: true });
+    this.total.setAttribute("aria-label", t("grid.total"));
     this.bar = h("div", { class: "actions" });
     this.list = h("ul", { class: "tiles" });
     this.#element.replaceChildren(
-      h("div", { class: "grid-head" }, h("div", {}, this.title, this.count), this.bar),
+      h("div", { class: "grid-head" }, h("div", { class: "counts" }, this.title, this.count, this.total), this.bar),
       this.list,
     );
     this.sync();
@@ -49,11 +49,11 @@ export class Grid {
         this.#tiles.delete(job);
       }
     }
-    for (const job of this.queue.jobs) {
-      if (this.#tiles.has(job)) continue;
-      const tile = new Tile(job, this);
-      this.#tiles.set(job, tile);
-      this.list.append(tile.element);
+    for (const [index, job] of this.queue.jobs.entries()) {
+      if (!this.#tiles.has(job)) this.#tiles.set(job, new Tile(job, this));
+      const { element } = this.#tiles.get(job);
+      const there = this.list.children[index];
+      if (there !== element) this.list.insertBefore(element, there ?? null);
     }
     this.#head();
   }
@@ -65,56 +65,54 @@ export class Grid {
 
   focus = (job) => this.#tiles.get(job)?.open.focus();
 
+  /** The tile that stands where one was taken away. */
+  focusAt(index) {
+    const job = this.queue.jobs[Math.min(index, this.queue.jobs.length - 1)];
+    if (job) this.focus(job);
+  }
+
   #head() {
     const { jobs } = this.queue;
     const count = jobs.length;
-    const done = this.queue.of("done").length;
+    const done = this.queue.of("done");
     const failed = this.queue.of("failed");
-    const again = failed.filter(worthRetrying);
+    const again = failed.filter(isWorthRetrying);
+    const isOver = done.length + failed.length === count;
+    const { share, left_s } = this.queue.total();
     this.title.textContent =
       count === 1 ? t("grid.title.one") : t("grid.title", { count: number(count) });
     this.count.textContent = [
-      t("grid.done", { done: number(done), count: number(count) }),
+      t("grid.done", { done: number(done.length), count: number(count) }),
       failed.length && t("grid.failed", { failed: number(failed.length) }),
+      !isOver && left_s !== undefined && timeLeft(left_s),
     ]
       .filter(Boolean)
       .join(" · ");
-    const button = (key, symbol, onclick, shown, main) =>
-      shown && [key, symbol, onclick, main];
+    this.total.hidden = isOver || count < 2;
+    this.total.value = share;
+    const { changed } = this.actions;
     this.#buttons(
       [
-        button("add", "i-add", this.actions.add, true, !done),
-        button("draw.all", "i-again", () => this.#redraw(jobs), this.actions.changed(), true),
-        button("retry.all", "i-again", () => this.#redraw(again), again.length > 1, false),
-        button("save.zip", "i-save", (event) => this.#zip(event), done > 0, true),
-        button("clear", "i-close", () => this.#clear(), count > 0, false),
+        done.length > 0 && ["save.zip", "i-save", (event) => this.#zip(event)],
+        canShare(done) && ["share.all", "i-share", () => this.actions.share(done)],
+        ["add", "i-add", this.actions.add],
+        changed() && ["draw.all", "i-again", () => this.#redraw(jobs)],
+        again.length > 1 && ["retry.all", "i-again", () => this.#redraw(again)],
+        ["clear", "i-close", () => this.actions.clear()],
       ].filter(Boolean),
     );
   }
 
   /** Only when there are other ones: a button that is being pressed must stay. */
   #buttons(wanted) {
-    const names = wanted.map(([key, , , main]) => `${key}${main}`).join();
-    if (this.shown === names && this.bar.children.length) return;
+    const names = wanted.map(([key]) => key).join();
+    if (this.shown === names) return;
     this.shown = names;
-    const focused = document.activeElement?.dataset?.key;
-    this.bar.replaceChildren(
-      ...wanted.map(([key, symbol, onclick, main]) => {
-        const classes = `button${main ? " main" : ""}${key === "clear" ? " quiet" : ""}`;
-        const made = h("button", { type: "button", class: classes, onclick }, icon(symbol), h("span", {}, t(key)));
-        made.dataset.key = key;
-        return made;
-      }),
-    );
-    if (focused) this.bar.querySelector(`[data-key="${focused}"]`)?.focus();
+    fillBar(this.bar, wanted.slice(0, IN_SIGHT), wanted.slice(IN_SIGHT));
   }
 
   #redraw(jobs) {
     for (const job of [...jobs]) this.actions.redraw(job);
-  }
-
-  #clear() {
-    for (const job of [...this.queue.jobs]) this.queue.remove(job);
   }
 
   async #zip(event) {
@@ -132,18 +130,19 @@ export class Grid {
 class Tile {
   constructor(job, grid) {
     this.job = job;
-    const { actions, queue } = grid;
-    this.image = h("img", { alt: "", decoding: "async", hidden: true });
+    const { actions } = grid;
+    this.styleTitle = actions.title;
+    this.image = h("img", { alt: "", hidden: true });
     this.state = h("span", { class: "state" });
-    this.progress = h("progress", { max: 1, value: 0 });
-    this.progress.setAttribute("aria-label", t("progress.label", { name: job.name }));
     this.open = h(
       "button",
       { type: "button", class: "open", onclick: () => actions.open(job) },
       h("span", { class: "frame" }, icon("blossom"), this.image),
-      h("span", { class: "name" }, job.name),
+      h("span", { class: "name", title: job.name }, job.name),
       this.state,
     );
+    this.progress = h("progress", { max: 1 });
+    this.progress.setAttribute("aria-label", t("progress.label", { name: job.name }));
     this.retry = h(
       "button",
       { type: "button", class: "button retry", onclick: () => actions.redraw(job) },
@@ -152,7 +151,7 @@ class Tile {
     );
     const remove = h(
       "button",
-      { type: "button", class: "remove", onclick: () => queue.remove(job) },
+      { type: "button", class: "remove", onclick: () => actions.remove(job) },
       icon("i-close"),
     );
     remove.setAttribute("aria-label", t("remove", { name: job.name }));
@@ -167,12 +166,12 @@ class Tile {
     if (shown && this.image.src !== shown) this.image.src = shown;
     this.image.hidden = !shown;
     this.element.dataset.state = job.state;
-    const words = state(job);
+    const words = state(job, this.styleTitle);
     if (this.state.textContent !== words) this.state.textContent = words;
     this.open.setAttribute("aria-label", t("open", { name: job.name, state: words }));
     this.progress.value = progress(job);
     this.progress.hidden = job.state === "done" || job.state === "failed";
-    this.retry.hidden = job.state !== "failed" || !worthRetrying(job);
+    this.retry.hidden = job.state !== "failed" || !isWorthRetrying(job);
     this.element.querySelector(".frame .icon").style.visibility = shown ? "hidden" : "";
   }
 }

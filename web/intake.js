@@ -2,8 +2,9 @@
 
 const SHARED = "kirei-shared";
 
-/** Calls take(files) for every way in but the share sheet. */
-export function intake(take) {
+/** Calls take(files) for every way in but the share sheet; notShot() where the camera gave nothing. */
+export function intake(take, notShot) {
+  document.querySelector("#shoot").addEventListener("cancel", notShot);
   for (const field of document.querySelectorAll("#choose, #shoot")) {
     field.addEventListener("change", () => {
       take([...field.files]);

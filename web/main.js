@@ -1,33 +1,96 @@
 // The page: three views (nothing yet, one photograph, all of them) over one queue.
 
-import { Controls, words } from "./controls.js";
+import { Controls } from "./controls.js";
+import { examples } from "./examples.js";
+import { words } from "./failures.js";
+import { copyPicture, saveBoth, saveJson, savePicture, share, shareBoth } from "./files.js";
 import { Grid } from "./grid.js";
+import { History, isOn } from "./history.js";
 import { intake, shared } from "./intake.js";
+import { forget, remember } from "./memory.js";
 import { PhotoView } from "./photo.js";
 import { Queue } from "./queue.js";
-import { current, number, other, remember, t, use } from "./text.js";
+import { resumeWhenBack } from "./resume.js";
+import { current, number, other, t, use } from "./text.js";
+import { toast, undo } from "./toast.js";
 
-const queue = new Queue();
+const SETTLE_MS = 400; // after an option was set, before the picture is drawn anew
+
 const controls = new Controls();
+const queue = new Queue(controls.complete, () => controls.isOriginal);
+const history_ = new History();
 const live = document.querySelector("#live");
 const say = (text) => (live.textContent = text);
 
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-const changed = (job) => Boolean(job.result) && !same(job.result.options, controls.chosen());
+// what the next photographs are drawn with; a photograph that is open shows its own
+let general = {};
+let settling;
+let scrolled = 0; // where the grid was left
+
+const same = (one, two) =>
+  JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(two).sort());
+const changed = (job) => Boolean(job.result) && !same(job.result.options, general);
+
+/** Files that leave the page: one that cannot says why, and nothing is lost. */
+const guarded = (act, key) => async (job) => {
+  try {
+    await act(job);
+    if (act === copyPicture) toast(t("copied"));
+  } catch (error) {
+    console.info(key, error.message);
+    toast(t(key));
+  }
+};
 
 const actions = {
   add: () => document.querySelector("#choose").click(),
   open: (job) => (location.hash = job.id),
   back: () => (location.hash = ""),
-  redraw: (job) => queue.redraw(job, controls.chosen()),
-  cancel: (job) => queue.remove(job),
+  redraw: (job) => queue.redraw(job, photo.job === job ? controls.chosen() : general),
+  remove: (job) => remove([job]),
+  clear: () => remove([...queue.jobs]),
+  keep: (job) => queue.find(job.id) && history_.put(job),
+  title: (name) => controls.title(name),
+  changed: () => queue.jobs.some(changed),
+  save: (job) => (queue.working(job) ? saveLater(job) : savePicture(job)),
+  saveJson,
+  saveBoth: guarded(saveBoth, "failed.both"),
+  copy: guarded(copyPicture, "failed.copy"),
+  share: guarded(share, "failed.share"),
+  shareBoth: guarded(shareBoth, "failed.share"),
   say,
 };
-const grid = new Grid(queue, { ...actions, changed: () => queue.jobs.some(changed) });
-const photo = new PhotoView(queue, controls, { ...actions, changed });
+const grid = new Grid(queue, actions);
+const photo = new PhotoView(queue, controls, actions);
+
+/** The picture that is being drawn, as soon as it is there: what is seen is what is saved. */
+function saveLater(job) {
+  job.isAwaited = true;
+  toast(t("save.later"));
+}
+
+function remove(jobs) {
+  const at = queue.jobs.indexOf(jobs[0]);
+  const removed = queue.remove(jobs);
+  history_.drop(jobs.map(({ id }) => id));
+  if (!photo.job) grid.focusAt(at);
+  const [{ name }] = jobs;
+  toast(jobs.length === 1 ? t("removed", { name }) : t("removed.many", { count: number(jobs.length) }), {
+    onend: () => queue.release(jobs),
+    action: {
+      label: t("undo"),
+      run: () => {
+        for (const job of jobs) job.isKept = false; // the history forgot it
+        queue.putBack(removed);
+        if (queue.jobs.length === 1) actions.open(queue.jobs[0]);
+        else show();
+      },
+    },
+  });
+}
 
 /** The photograph that the address names, if it is still there. */
-const named = () => queue.find(Number(location.hash.slice(1)));
+const named = () => queue.find(location.hash.slice(1));
 
 /** anew: in another language, with everything where it was. */
 function show({ anew = false } = {}) {
@@ -35,24 +98,38 @@ function show({ anew = false } = {}) {
   const view = job ? "photo" : queue.jobs.length ? "grid" : "empty";
   const before = document.body.dataset.view;
   const left = photo.job;
+  if (before === "grid" && view === "photo") scrolled = scrollY;
   document.body.dataset.view = view;
   for (const name of ["empty", "grid", "photo"]) {
     document.querySelector(`#${name}`).hidden = name !== view;
   }
-  photo.hide();
-  if (view === "photo") photo.show(job);
+  const stays = view === "photo" && left === job;
+  if (left && (!stays || anew)) photo.hide();
+  if (view !== "photo") photo.leaveFull();
+  if (!stays) controls.adopt(job ? job.options : general);
+  if (view === "photo" && (!stays || anew)) photo.show(job);
   if (view === "grid") (before === "grid" && !anew ? grid.sync() : grid.render());
+  entitle();
   if (anew || (before === view && left === job)) return;
-  scrollTo({ top: 0 });
+  scrollTo({ top: view === "grid" ? scrolled : 0 });
   if (view === "photo") photo.title.focus({ preventScroll: true });
-  else if (view === "grid") (before === "photo" && left ? grid.focus(left) : grid.title.focus());
-  else document.querySelector("#stage").focus();
+  else if (view === "grid") (before === "photo" && left ? grid.focus(left) : grid.title.focus({ preventScroll: true }));
+  else document.querySelector("#stage").focus({ preventScroll: true });
+}
+
+/** The tab says what is shown, or how far all of it is. */
+function entitle() {
+  const open = queue.jobs.filter(queue.working).length;
+  const count = queue.jobs.length;
+  if (open) document.title = t("page.title.working", { done: number(count - open), count: number(count) });
+  else if (photo.job) document.title = t("page.title.photo", { name: photo.job.name });
+  else document.title = t("page.title");
 }
 
 function take(files) {
   if (!files.length) return;
   const first = queue.jobs.length === 0;
-  const added = queue.add(files, controls.chosen());
+  const added = queue.add(files, general);
   if (added.length > 1) say(t("live.added", { count: number(added.length) }));
   if (first && added.length === 1) actions.open(added[0]);
   else if (named()) actions.back();
@@ -64,20 +141,59 @@ queue.addEventListener("list", () => {
   else if (photo.job) photo.sync();
   else if (!queue.jobs.length) show();
   grid.sync();
+  entitle();
 });
 queue.addEventListener("change", ({ detail: job }) => {
   grid.update(job);
   if (photo.job === job) photo.update();
+  if (job.state === "done" && job.isAwaited) {
+    job.isAwaited = false;
+    savePicture(job);
+  }
   if (job.state === "done") say(t("live.done", { name: job.name }));
   if (job.state === "failed") say(t("live.failed", { name: job.name, why: words(job.error) }));
+  entitle();
+});
+queue.addEventListener("kept", ({ detail: job }) => history_.put(job));
+history_.addEventListener("full", () => toast(t("history.full")), { once: true });
+
+controls.addEventListener("move", ({ detail: { name, value } }) => {
+  if (name === "strength") photo.mix(value);
 });
 controls.addEventListener("change", () => {
-  if (photo.job) photo.update();
+  general = controls.chosen();
   grid.sync();
+  const { job } = photo;
+  if (!job) return;
+  clearTimeout(settling);
+  const draw = () => photo.job === job && queue.redraw(job, general);
+  if (general.style !== job.options.style) draw();
+  else settling = setTimeout(draw, SETTLE_MS);
 });
+
+controls.addEventListener("load", () => {
+  general = controls.chosen();
+  if (photo.job) {
+    controls.adopt(photo.job.options);
+    photo.update();
+  }
+});
+
 addEventListener("hashchange", () => show());
 addEventListener("beforeunload", (event) => {
-  if (queue.jobs.some((job) => queue.working(job))) event.preventDefault();
+  if (!history_.isOpen && queue.jobs.length) event.preventDefault();
+});
+addEventListener("keydown", (event) => {
+  const { target } = event;
+  if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]")) return;
+  const isTyping = target.matches("input:not([type=range], [type=radio], [type=checkbox])");
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.shiftKey && !isTyping) {
+    if (undo()) event.preventDefault();
+    return;
+  }
+  if (!photo.job || event.ctrlKey || event.metaKey) return;
+  if (target.matches("input") && event.key !== "Escape") return;
+  if (photo.key(event.key)) event.preventDefault();
 });
 
 const switcher = document.querySelector("#language");
@@ -86,13 +202,26 @@ function label() {
   switcher.textContent = t("language.switch");
   switcher.setAttribute("aria-label", t("language.label"));
   switcher.lang = other() === "zh" ? "zh-Hans" : "en";
+  examples(document.querySelector("#examples"), take, () => toast(t("failed.example")));
 }
 switcher.addEventListener("click", async () => {
   await use(other());
-  remember(current());
+  remember("language", current());
   label();
   controls.render();
   show({ anew: true });
+});
+
+const keeper = document.querySelector("#keep");
+keeper.addEventListener("change", async () => {
+  await history_.turn(keeper.checked);
+  if (!keeper.checked) toast(t("history.off"));
+  else {
+    for (const job of queue.jobs) {
+      job.isKept = false;
+      history_.put(job);
+    }
+  }
 });
 
 /** For another visit without a connection, and for the share sheet; this one does without. */
@@ -106,13 +235,18 @@ async function serveOffline() {
 }
 
 async function begin() {
+  forget("reloads"); // of boot.js: the modules are here
   await use(current());
   label();
-  if (location.hash) history.replaceState(null, "", location.pathname); // of a visit that is over
+  keeper.checked = isOn();
   document.documentElement.classList.add("ready");
-  intake(take);
-  await controls.load();
+  intake(take, () => toast(t("failed.camera")));
+  resumeWhenBack(queue);
+  await Promise.all([controls.load(), history_.open()]);
+  queue.restore(await history_.load());
   take(await shared());
+  if (location.hash && !named()) history.replaceState(null, "", location.pathname);
+  if (queue.jobs.length) show();
   await serveOffline(); // last: its fetches must not stand in the way of the page's own
 }
 

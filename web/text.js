@@ -58,7 +58,15 @@ const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[
 export const number = (value, decimals = 0) =>
   new Intl.NumberFormat(document.documentElement.lang, {
     maximumFractionDigits: decimals,
-  }).format(value);
+  }).format(Math.abs(value) < 0.5 / 10 ** decimals ? 0 : value); // never -0
+
+/** Bytes in the unit that is read most easily: 840 kB, 12.4 MB. */
+export const size = (bytes) =>
+  new Intl.NumberFormat(document.documentElement.lang, {
+    style: "unit",
+    unit: bytes < 1e6 ? "kilobyte" : "megabyte",
+    maximumFractionDigits: bytes < 1e6 ? 0 : 1,
+  }).format(bytes / (bytes < 1e6 ? 1e3 : 1e6));
 
 export const list = (words) =>
   new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" }).format(words);

@@ -1,14 +1,13 @@
 """The HTTP API: its routes, over Powertools' resolver.
 
-One class serves Lambda behind API Gateway and `kirei serve` (adapters/serve.py).
+One class serves Lambda behind API Gateway and `kirei serve` (adapters/server/local_api.py).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +16,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import pipeline
 from adapters import job_log
-from adapters.direct import fits_answer
+from adapters.deadline import Deadline
+from adapters.direct import fits_response
 from adapters.errors import (
     STATUSES,
     InternalError,
@@ -27,170 +26,216 @@ from adapters.errors import (
     UnknownRoute,
     error_document,
     error_headers,
+    permanent_codes,
 )
-from adapters.http.access import Access, docs_are_open, of_environment, to_all, warn_if_open
-from adapters.http.pages import (
-    A_DAY,
-    A_WHILE,
-    REVALIDATED,
-    THUMBNAILS,
-    Page,
-    Pages,
-    cached,
-    page_headers,
-    swagger,
-)
-from adapters.http.request import JSON, Request, checked_id
+from adapters.http.access import Access, check_environment, docs_are_open, public, warn_if_open
+from adapters.http.options import list_options
+from adapters.http.request import JSON, Request, check_upload_id
 from adapters.http.resolver import ThreadedResolver
+from adapters.http.responses import (
+    A_DAY,
+    MINUTES,
+    REVALIDATED,
+    cached_file,
+    cached_json,
+    json_response,
+    page_headers,
+)
+from adapters.http.static_files import THUMBNAILS, StaticFile, StaticFiles, swagger_file
 from adapters.http.uploads import Uploads, result_url
-from adapters.worker import Worker, worker
-from pipeline import KireiError, Misconfigured, Options
+from adapters.process import process_worker
+from adapters.worker import Worker
+from pipeline import VERSION, KireiError, Misconfigured, Options
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
-KINDS = {int: "integer", float: "number", str: "text"}
 
-Handler = Callable[..., Response[Any]]
+RouteHandler = Callable[..., Response[Any]]
 
 
 @dataclass(frozen=True)
 class Route:
-    """What lies at paths that match ``rule``, for those that ``access`` does not raise for."""
+    """What lies at the paths that match ``pattern``; ``access`` raises for who may not call it."""
 
     method: str
-    rule: re.Pattern[str]
+    pattern: re.Pattern[str]
     access: Access
 
 
 class Api:
-    """The routes. ``fits`` says whether a picture may be the answer itself."""
+    """The routes.
+
+    Args:
+        get_worker: Returns the worker; called once a request needs it.
+        access: Raises for a call that is not allowed; public routes have another.
+        fits: Tells whether a picture may be the response itself.
+        static_files: The page and its files.
+    """
 
     def __init__(
         self,
-        worker: Callable[[], Worker],
+        get_worker: Callable[[], Worker],
         access: Access,
         *,
-        fits: Callable[[bytes], bool] = fits_answer,
-        pages: Pages | None = None,
+        fits: Callable[[bytes], bool] = fits_response,
+        static_files: StaticFiles | None = None,
     ) -> None:
-        self.worker = worker
+        self._get_worker = get_worker
         self._access = access
         self._fits = fits
-        self._pages = pages or Pages()
+        self._static_files = static_files or StaticFiles()
         self._routes: list[Route] = []
-        self._app = ThreadedResolver()
-        self._app.exception_handler(KireiError)(self._told)
-        self._app.exception_handler(Exception)(self._unforeseen)
-        self._app.not_found(self._no_route)
-        self.route("POST", "/v1/stylise", self._stylise)
-        self.route("POST", "/v1/uploads", self._offer)
-        self.route("GET", "/v1/results/<upload_id>", self._result)
-        self.route("GET", "/v1/styles", self._styles)
-        self.route("GET", "/v1/options", self._options)
-        self.route("GET", "/v1/styles/<name>/thumbnail.jpg", self._thumbnail, access=to_all)
-        self.route("GET", "/v1/health", self._health, access=to_all)
-        self.route("GET", "/", self._page, access=to_all)
-        self.route("GET", "/app/.+", self._file, access=to_all)
-        self.route("GET", "/docs", self._docs, access=to_all)
-        self.route("GET", "/docs/<name>", self._docs, access=to_all)
-        self.route("GET", "/openapi.json", self._schema, access=to_all)
+        self._resolver = ThreadedResolver()
+        self._resolver.exception_handler(KireiError)(self._on_named_error)
+        self._resolver.exception_handler(Exception)(self._on_unnamed_error)
+        self._resolver.not_found(self._on_no_route)
+        self.add_route("POST", "/v1/stylise", self._stylise)
+        self.add_route("POST", "/v1/uploads", self._create_upload)
+        self.add_route("GET", "/v1/results/<upload_id>", self._result)
+        self.add_route("GET", "/v1/styles", self._styles)
+        self.add_route("GET", "/v1/options", self._options)
+        self.add_route("GET", "/v1/styles/<name>/thumbnail.jpg", self._thumbnail, access=public)
+        self.add_route("GET", "/v1/health", self._health, access=public)
+        self.add_route("GET", "/", self._page, access=public)
+        self.add_route("GET", "/app/.+", self._page_file, access=public)
+        self.add_route("GET", "/docs", self._docs, access=public)
+        self.add_route("GET", "/docs/<name>", self._docs, access=public)
+        self.add_route("GET", "/openapi.json", self._openapi, access=public)
 
-    def route(
-        self, method: str, rule: str, handler: Handler, *, access: Access | None = None
+    def add_route(
+        self, method: str, rule: str, handler: RouteHandler, *, access: Access | None = None
     ) -> None:
-        """Adds a route; ``access`` raises for who may not take it, instead of the API's own."""
+        """Adds a route.
+
+        Args:
+            method: The HTTP method.
+            rule: The path, with parameters as Powertools writes them.
+            handler: Called with the Request and the parameters of the path.
+            access: Raises for who may not call; the API's own check if None.
+        """
         check = access or self._access
 
-        # no annotation of what it returns: Powertools would make an OpenAPI schema of it
+        # no annotation of the result: Powertools would make an OpenAPI schema of it
         def call(**arguments):  # type: ignore[no-untyped-def]
             request = self._request()
             check(request)
             return handler(request, **arguments)
 
-        self._app.route(rule, method)(call)
+        self._resolver.route(rule, method)(call)
         pattern = re.compile(re.sub(r"<\w+>", "[^/]+", rule))
         self._routes.append(Route(method, pattern, check))
 
     def admit(self, event: dict[str, Any]) -> None:
-        """in: an event whose body is still to come. Raises what ``answer`` would answer to its
-        path, its method or its sender: UnknownRoute, MethodNotAllowed, what the route's access
-        raises.
+        """Checks path, method and sender of a request whose body has not arrived yet.
+
+        Args:
+            event: An event of an HTTP API in format 2.0.
+
+        Raises:
+            UnknownRoute: There is nothing at this path.
+            MethodNotAllowed: The path has other methods.
+            KireiError: Whatever the route's access raises.
         """
         request = Request(event, event["rawPath"])
         route = self._routes_at(request.path).get(request.method)
         if route is None:
-            raise self._absent(request)
+            raise self._no_route_error(request)
         route.access(request)
 
-    def answer(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
-        response = self._app.resolve(event, context)
+    def handle(
+        self, event: dict[str, Any], context: LambdaContext, deadline: Deadline
+    ) -> dict[str, Any]:
+        """Handles one request. Never raises.
+
+        Args:
+            event: An event of an HTTP API in format 2.0.
+            context: Lambda's.
+            deadline: When the response must be ready.
+
+        Returns:
+            The response.
+        """
+        self._resolver.context["deadline"] = deadline
+        response = self._resolver.resolve(event, context)
         headers = response["headers"]
         headers.setdefault("Cache-Control", "no-store")
         headers["X-Content-Type-Options"] = "nosniff"
         return response
 
+    def refuse(
+        self, error: KireiError, request_id: str, cause: Exception | None = None
+    ) -> Response[Any]:
+        """Returns the response for an error, and logs the error, or its ``cause``."""
+        with job_log.entry(is_job=False, request_id=request_id) as entry:
+            entry.fail(cause or error)
+        document = error_document(error, request_id)
+        return json_response(STATUSES[error.code], document, **error_headers(error))
+
     def uploads(self, request: Request) -> Uploads:
-        """The uploads, in the bucket that the API's stage names. It stands there, and not in the
-        environment, because the bucket, which calls the function, must be made after it.
+        """Returns the uploads of the bucket that the API's stage names.
+
+        The environment cannot name it, because the bucket, whose events call the function, is
+        created after the function.
         """
         bucket = request.variables.get("input_bucket")
         if not bucket:
             raise Misconfigured("the stage variable input_bucket is not set: there are no uploads")
-        return Uploads(self.worker(), bucket)
+        worker = self._get_worker()
+        return Uploads(worker, worker.open_bucket(bucket))
 
     def _request(self) -> Request:
-        event = self._app.current_event
-        return Request(event.raw_event, event.path)
+        event = self._resolver.current_event
+        return Request(event.raw_event, event.path, self._resolver.context["deadline"])
 
     # --- photos ---------------------------------------------------------------------------------
 
     def _stylise(self, request: Request) -> Response[Any]:
-        """The picture; or, asked for JSON, its sidecar with the picture's location."""
-        with job_log.entry():  # whatever is wrong with it: somebody who may sent a photo
-            return self._stylised(request)
+        """The picture; or, for a caller that accepts JSON, its sidecar with a link."""
+        with job_log.entry():  # whatever is wrong with it, its sender may send photos
+            return self._stylise_job(request)
 
-    def _stylised(self, request: Request) -> Response[Any]:
-        worker = self.worker()
-        asked = request.asked(worker.pipeline.settings.max_input_bytes)
-        if asked.data is None:
-            result_id = self.uploads(request).stylise(str(asked.upload_id), asked.named)
+    def _stylise_job(self, request: Request) -> Response[Any]:
+        worker = self._get_worker()
+        photo = request.stylise_request(worker.pipeline.settings.max_input_bytes)
+        if photo.data is None:
+            uploads = self.uploads(request)
+            result_id = uploads.stylise(str(photo.upload_id), photo.options_by_name)
             url = result_url(result_id)
             document = {"id": result_id, "status": "waiting", "result_url": url}
-            return _json(202, document, Location=url)
-        options = asked.options
+            return json_response(202, document, Location=url)
+        options = photo.options
         if request.wants_json:
-            sidecar = worker.kept(asked.data, options)
-            return _json(200, sidecar, **{FINGERPRINT: sidecar["fingerprint"]})
-        result = worker.stylise(asked.data, options)
-        headers = {FINGERPRINT: result.sidecar.fingerprint}
-        if self._fits(result.image):
-            return Response(200, result.sidecar.output.content_type, result.image, headers)
-        sidecar = worker.keep(result)
-        return _json(303, sidecar, **headers, Location=sidecar["output"]["url"])
+            sidecar = worker.stylise_stored(photo.data, options, request.deadline)
+            return json_response(200, sidecar, **{FINGERPRINT: sidecar["fingerprint"]})
+        picture = worker.stylise(photo.data, options, deadline=request.deadline)
+        headers = {FINGERPRINT: picture.fingerprint}
+        if self._fits(picture.image):
+            return Response(200, picture.content_type, picture.image, headers)
+        sidecar = worker.store(picture)
+        return json_response(303, sidecar, **headers, Location=sidecar["output"]["url"])
 
-    def _offer(self, request: Request) -> Response[Any]:
-        asked = request.over_query(request.document())
-        return _json(201, self.uploads(request).offer(asked))
+    def _create_upload(self, request: Request) -> Response[Any]:
+        fields = request.over_query(request.document())
+        return json_response(201, self.uploads(request).create(fields))
 
     def _result(self, request: Request, upload_id: str) -> Response[Any]:
-        result = self.uploads(request).result(checked_id(upload_id))
+        result = self.uploads(request).result(check_upload_id(upload_id))
         if "error" in result:
             error = result["error"]
-            # the record may be of a version that knew other codes
+            # the record may be of a version that had other codes
             status = STATUSES.get(error.get("code"), 422)
-            return _json(status, {"error": error | {"request_id": request.id}})
+            return json_response(status, {"error": error | {"request_id": request.id}})
         if result["status"] != "done":
-            return _json(202, result, **{"Retry-After": POLL_AFTER_S})
-        return _json(200, result)
+            return json_response(202, result, **{"Retry-After": POLL_AFTER_S})
+        return json_response(200, result)
 
     # --- what there is --------------------------------------------------------------------------
 
     def _styles(self, request: Request) -> Response[Any]:
         listed = []
-        pipeline = self.worker().pipeline
+        pipeline = self._get_worker().pipeline
         for style in pipeline.styles():
-            drawn = self._pages.has(f"{THUMBNAILS}/{style.name}.jpg")
+            has_thumbnail = f"{THUMBNAILS}/{style.name}.jpg" in self._static_files
             listed.append(
                 {
                     "name": style.name,
@@ -198,115 +243,97 @@ class Api:
                     "description": style.description,
                     "licence": style.licence,
                     "terms": [asdict(terms) for terms in pipeline.terms(style.name)],
-                    "thumbnail": f"/v1/styles/{style.name}/thumbnail.jpg" if drawn else None,
+                    "thumbnail": f"/v1/styles/{style.name}/thumbnail.jpg"
+                    if has_thumbnail
+                    else None,
                 }
             )
-        return _cached_json(request, {"styles": listed, "default": Options().style})
+        return cached_json(request, {"styles": listed, "default": Options().style})
 
     def _options(self, request: Request) -> Response[Any]:
-        listed = []
-        kinds = Options.kinds()
-        for item in fields(Options):
-            kind = "choice" if "values" in item.metadata else KINDS[kinds[item.name]]
-            about = {"name": item.name, "kind": kind, "default": item.default}
-            listed.append(about | dict(item.metadata))
-        return _cached_json(request, {"options": listed})
+        document = {"options": list_options(), "permanent_errors": permanent_codes()}
+        return cached_json(request, document)
 
     def _thumbnail(self, request: Request, name: str) -> Response[Any]:
-        return cached(request, self._pages.file(f"{THUMBNAILS}/{name}.jpg"), A_DAY)
+        return cached_file(request, self._static_files.read(f"{THUMBNAILS}/{name}.jpg"), A_DAY)
 
-    def _health(self, request: Request) -> Response[Any]:
-        return _json(200, {"status": "ok", "version": pipeline.VERSION})
+    def _health(self, _request: Request) -> Response[Any]:
+        return json_response(200, {"status": "ok", "version": VERSION})
 
     # --- pages ----------------------------------------------------------------------------------
 
     def _page(self, request: Request) -> Response[Any]:
-        return self._of_web(request, "index.html")
+        return self._web_file(request, "index.html")
 
-    def _file(self, request: Request) -> Response[Any]:
-        return self._of_web(request, request.path.removeprefix("/app/"))
+    def _page_file(self, request: Request) -> Response[Any]:
+        return self._web_file(request, request.path.removeprefix("/app/"))
 
-    def _of_web(self, request: Request, name: str) -> Response[Any]:
-        page = self._pages.file(name)
-        return cached(request, page, REVALIDATED, **page_headers(self._origins(request)))
+    def _web_file(self, request: Request, name: str) -> Response[Any]:
+        file = self._static_files.read(name)
+        return cached_file(request, file, REVALIDATED, **page_headers(self._origins(request)))
 
     def _origins(self, request: Request) -> tuple[str, ...]:
-        """Where the page sends photos to and has pictures from, beside here."""
-        worker = self.worker()
-        buckets = {request.variables.get("input_bucket"), worker.adapter.output_bucket}
-        found = set()
-        for bucket in buckets - {None, ""}:
-            link = urlsplit(worker.store.presigned_url(str(bucket), "any", 60))
-            if link.netloc:  # else it is a path here
-                found.add(f"{link.scheme}://{link.netloc}")
-        return tuple(sorted(found))
+        """The other origins that the page sends photos to and gets pictures from."""
+        worker = self._get_worker()
+        names = {request.variables.get("input_bucket"), worker.settings.output_bucket}
+        origins = set()
+        for name in names - {None, ""}:
+            link = urlsplit(worker.open_bucket(str(name)).presigned_url("any", 60))
+            if link.netloc:  # a link without a host leads to this server
+                origins.add(f"{link.scheme}://{link.netloc}")
+        return tuple(sorted(origins))
 
     def _docs(self, request: Request, name: str = "") -> Response[Any]:
-        if not docs_are_open():
-            raise UnknownRoute("the documentation is switched off here (API_DOCS)")
-        return cached(request, swagger(name), A_DAY, **page_headers((), is_swagger=True))
+        _check_docs_are_open()
+        return cached_file(request, swagger_file(name), A_DAY, **page_headers((), is_swagger=True))
 
-    def _schema(self, request: Request) -> Response[Any]:
-        if not docs_are_open():
-            raise UnknownRoute("the documentation is switched off here (API_DOCS)")
+    def _openapi(self, request: Request) -> Response[Any]:
+        _check_docs_are_open()
         from adapters.http.openapi import schema_text
 
-        return cached(request, Page(schema_text().encode(), JSON, True), A_WHILE)
+        return cached_file(request, StaticFile(schema_text().encode(), JSON, True), MINUTES)
 
-    # --- what goes wrong ------------------------------------------------------------------------
+    # --- errors ---------------------------------------------------------------------------------
 
-    def refused(
-        self, error: KireiError, request_id: str, cause: Exception | None = None
-    ) -> Response[Any]:
-        """The answer that tells of an error, which is logged and counted; or its ``cause`` is."""
-        with job_log.entry(is_job=False, request_id=request_id) as entry:
-            entry.failed(cause or error)
-        document = error_document(error, request_id)
-        return _json(STATUSES[error.code], document, **error_headers(error))
+    def _on_named_error(self, error: KireiError) -> Response[Any]:
+        return self.refuse(error, self._request().id)
 
-    def _told(self, error: KireiError) -> Response[Any]:
-        return self.refused(error, self._request().id)
+    def _on_unnamed_error(self, error: Exception) -> Response[Any]:
+        """A fault of Kirei's own: the log has the traceback, the response does not."""
+        message = "internal error; see the log entry with this request_id"
+        return self.refuse(InternalError(message), self._request().id, error)
 
-    def _unforeseen(self, error: Exception) -> Response[Any]:
-        """A fault of ours: the log has the traceback, the answer has not."""
-        message = "something is broken here; the log has it under this request_id"
-        return self.refused(InternalError(message), self._request().id, error)
-
-    def _no_route(self, _: NotFoundError) -> Response[Any]:
+    def _on_no_route(self, _: NotFoundError) -> Response[Any]:
         request = self._request()
-        return self.refused(self._absent(request), request.id)
+        return self.refuse(self._no_route_error(request), request.id)
 
     def _routes_at(self, path: str) -> dict[str, Route]:
-        """By method."""
-        return {route.method: route for route in self._routes if route.rule.fullmatch(path)}
+        """The routes at a path, by method."""
+        return {route.method: route for route in self._routes if route.pattern.fullmatch(path)}
 
-    def _absent(self, request: Request) -> KireiError:
-        """What is said where no route is."""
-        allowed = self._routes_at(request.path)
-        if allowed and request.method not in allowed:
-            known = ", ".join(allowed)
-            message = f"{request.path} does not take {request.method}, but {known}"
-            return MethodNotAllowed(message, measured=request.method, limit=known)
+    def _no_route_error(self, request: Request) -> KireiError:
+        routes = self._routes_at(request.path)
+        if routes and request.method not in routes:
+            methods = ", ".join(routes)
+            message = f"{request.path} does not support {request.method}, only {methods}"
+            return MethodNotAllowed(message, measured=request.method, limit=methods)
         return UnknownRoute(f"no route {request.method} {request.path}")
 
 
-def _json(status: int, document: dict[str, Any], **headers: str) -> Response[Any]:
-    # ASCII: a stranger's half of a character, which UTF-8 has no bytes for, is quoted, too
-    return Response(status, JSON, json.dumps(document), headers)
-
-
-def _cached_json(request: Request, document: dict[str, Any]) -> Response[Any]:
-    return cached(request, Page(json.dumps(document).encode(), JSON, True), A_WHILE)
+def _check_docs_are_open() -> None:
+    if not docs_are_open():
+        raise UnknownRoute("the documentation is switched off here (API_DOCS)")
 
 
 @cache
-def api() -> Api:
-    """The API of this process in Lambda."""
+def process_api() -> Api:
+    """Returns the API of this process in Lambda."""
     warn_if_open()
-    return Api(lambda: worker(), of_environment)
+    return Api(lambda: process_worker(), check_environment)
 
 
-def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """in: an event of an HTTP API in format 2.0; out: its response. Never raises."""
-    with job_log.entry(is_job=False, correlation_id=event["requestContext"].get("requestId")):
-        return api().answer(event, context)
+def handle(event: dict[str, Any], context: LambdaContext, deadline: Deadline) -> dict[str, Any]:
+    """Handles one request in Lambda, see Api.handle. Never raises."""
+    request_id = event["requestContext"].get("requestId")
+    with job_log.entry(is_job=False, correlation_id=request_id):
+        return process_api().handle(event, context, deadline)

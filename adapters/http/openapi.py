@@ -1,44 +1,40 @@
-"""The HTTP API in OpenAPI 3.1, made from the table of options, the statuses and the sidecar's own
-schema; openapi.json in the repository is its text.
+"""The HTTP API in OpenAPI 3.1, made from the options, the statuses and the sidecar's schema.
 
 python -m adapters.http.openapi > openapi.json
 
-Not made by Powertools, whose generator takes no body that is an image, and needs pydantic.
+Powertools' own generator is not used, because it knows no body that is an image, and needs
+pydantic.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import pipeline
 from adapters.errors import STATUSES
+from adapters.http.options import Schema, kind_names, option_schemas
 from adapters.http.request import FORM, JSON, UPLOAD_ID
 from adapters.http.uploads import CONTENT_TYPE
-from pipeline import Options
-
-Schema = dict[str, Any]
 
 PICTURES = ("image/jpeg", "image/png", "image/webp")
-KINDS = {int: "integer", float: "number", str: "string"}
-DESCRIPTION = """Photographs into anime pictures. Small photos go to `/v1/stylise` and come back \
-in the answer. What is large, or may take longer than 25 s, is sent to the link that \
-`/v1/uploads` gives, and its result is asked for under `/v1/results/{id}`: API Gateway ends a \
-call after 30 s and at 10 MB, Lambda at 6 MB each way."""
+DESCRIPTION = """Photographs into anime pictures. Send small photos to `/v1/stylise`: the picture \
+is the response. Send large photos, and those that may take longer than 25 s, with the form that \
+`/v1/uploads` returns, and ask `/v1/results/{id}` for the result: API Gateway ends a call after \
+30 s and at 10 MB, Lambda at 6 MB each way."""
 
 
 @cache
 def schema_text() -> str:
-    """The document as the file holds it: two spaces of indent, a final newline."""
+    """Returns the text of openapi.json."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def document() -> Schema:
-    """The whole document."""
+    """Returns the OpenAPI document."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -61,7 +57,7 @@ def document() -> Schema:
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {"Error": _error(), "Sidecar": _sidecar(), **_sidecar_parts()},
-            "parameters": dict(_parameters()),
+            "parameters": _parameters(),
         },
     }
 
@@ -71,16 +67,17 @@ def document() -> Schema:
 
 def _stylise() -> Schema:
     binary: Schema = {"schema": {}}
-    form = _object({"image": {"type": "string", "format": "binary"}, **_as_text()}, ["image"])
-    whole = _object({"image_base64": _text(contentEncoding="base64"), **_by_name()})
-    later = _object({"upload_id": _id(), **_by_name()})
-    whole["required"], later["required"] = ["image_base64"], ["upload_id"]
+    photo = {"image": {"type": "string", "format": "binary"}}
+    form = _object({**photo, **_options_as_text()}, ["image"])
+    encoded = _text(contentEncoding="base64")
+    inline = _object({"image_base64": encoded, **option_schemas()}, ["image_base64"])
+    uploaded = _object({"upload_id": _id(), **option_schemas()}, ["upload_id"])
     fingerprint = {
-        "description": "SHA-256 of all that decides the result: equal means the same picture",
+        "description": "SHA-256 of everything that decides the picture: equal means the same one",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     }
     picture = {
-        "description": "The picture; asked for application/json, its sidecar with output.url",
+        "description": "The picture; with Accept: application/json, its sidecar with output.url",
         "headers": {"x-kirei-fingerprint": fingerprint},
         "content": {
             **dict.fromkeys(PICTURES, binary),
@@ -88,28 +85,26 @@ def _stylise() -> Schema:
         },
     }
     elsewhere = {
-        "description": "The picture is too large for the answer and lies at Location",
+        "description": "The picture is too large for the response and lies at Location",
         "headers": {"Location": _header(), "x-kirei-fingerprint": fingerprint},
         "content": {JSON: {"schema": _ref("Sidecar")}},
     }
     waiting = {
-        "description": "An upload is being stylised; the result will be at Location",
+        "description": "An upload is being stylised; its result will be at Location",
         "headers": {"Location": _header()},
         "content": {JSON: {"schema": _accepted()}},
     }
     return {
         "operationId": "stylise",
         "summary": "Draw a photo",
-        "parameters": [
-            {"$ref": f"#/components/parameters/{item.name}"} for item in fields(Options)
-        ],
+        "parameters": _option_references(),
         "requestBody": {
             "required": True,
             "content": {
                 "image/*": binary,
                 "application/octet-stream": binary,
                 FORM: {"schema": form},
-                JSON: {"schema": {"oneOf": [whole, later]}},
+                JSON: {"schema": {"oneOf": [inline, uploaded]}},
             },
         },
         "responses": {
@@ -122,31 +117,29 @@ def _stylise() -> Schema:
 
 
 def _uploads() -> Schema:
-    wanted = {
+    fields = {
         "content_type": _text(pattern=f"^({CONTENT_TYPE.pattern})$"),
         "bytes": {"type": "integer", "minimum": 1, "description": "size of the photo"},
-        **_by_name(),
+        **option_schemas(),
     }
-    offered = {
+    form = {
         "upload_id": _id(),
         "url": _text(description="POST a form here: these fields, then the photo as `file`"),
         "fields": {"type": "object", "additionalProperties": {"type": "string"}},
         "max_bytes": {"type": "integer"},
-        "expires_s": {"type": "integer", "description": "the form is taken for so long"},
+        "expires_s": {"type": "integer", "description": "seconds until the form expires"},
         "result_url": {"type": "string"},
     }
     return {
         "operationId": "offerUpload",
-        "summary": "A link to send a photo to, which is then drawn by itself",
-        "parameters": [
-            {"$ref": f"#/components/parameters/{item.name}"} for item in fields(Options)
-        ],
+        "summary": "A form to send a photo with, which is then drawn automatically",
+        "parameters": _option_references(),
         "requestBody": {
             "required": True,
-            "content": {JSON: {"schema": _object(wanted, ["content_type", "bytes"])}},
+            "content": {JSON: {"schema": _object(fields, ["content_type", "bytes"])}},
         },
         "responses": {
-            "201": _answer("The link", _object(offered, list(offered))),
+            "201": _response("The link", _object(form, list(form))),
             **_errors(400, 401, 408, 413, 429, 500, 503),
         },
     }
@@ -164,16 +157,16 @@ def _results() -> Schema:
     working = {
         "id": _id(),
         "status": {"enum": ["waiting", "working"]},
-        "stage": {"type": ["string", "null"], "description": "null where it is not known"},
+        "stage": {"type": ["string", "null"], "description": "null where it is unknown"},
     }
     return {
         "operationId": "result",
         "summary": "What became of an upload",
         "parameters": [id_],
         "responses": {
-            "200": _answer("Done; the links expire", _object(done, list(done))),
+            "200": _response("Done; the links expire", _object(done, list(done))),
             "202": {
-                **_answer("Not yet", _object(working, list(working))),
+                **_response("Not yet", _object(working, list(working))),
                 "headers": {"Retry-After": _header()},
             },
             **_errors(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
@@ -186,8 +179,8 @@ def _listing(name: str, summary: str, content: Schema) -> Schema:
         "operationId": name,
         "summary": summary,
         "responses": {
-            "200": {**_answer(summary, content), "headers": {"ETag": _header()}},
-            "304": {"description": "As in If-None-Match"},
+            "200": {**_response(summary, content), "headers": {"ETag": _header()}},
+            "304": {"description": "Not modified since If-None-Match"},
             **_errors(401, 413, 500, 503),
         },
     }
@@ -202,7 +195,7 @@ def _thumbnail() -> Schema:
         "parameters": [name],
         "responses": {
             "200": {"description": "A small picture", "content": {"image/jpeg": {"schema": {}}}},
-            "304": {"description": "As in If-None-Match"},
+            "304": {"description": "Not modified since If-None-Match"},
             **_errors(404, 413, 500),
         },
     }
@@ -212,10 +205,10 @@ def _health() -> Schema:
     health = {"status": {"const": "ok"}, "version": {"type": "string"}}
     return {
         "operationId": "health",
-        "summary": "Whether anyone is there",
+        "summary": "Whether the API is up",
         "security": [],
         "responses": {
-            "200": _answer("Here", _object(health, list(health))),
+            "200": _response("It is up", _object(health, list(health))),
             **_errors(413, 500),
         },
     }
@@ -229,11 +222,11 @@ def _styles() -> Schema:
         "name": {"type": "string"},
         "title": {"type": "string"},
         "description": {"type": "string"},
-        "licence": {"type": "string", "description": "the style's own"},
+        "licence": {"type": "string", "description": "the licence of the style itself"},
         "terms": {
             "type": "array",
             "items": _ref("Terms"),
-            "description": "what a picture may carry with all other options as they are",
+            "description": "terms of a picture with all other options at their defaults",
         },
         "thumbnail": {"type": ["string", "null"]},
     }
@@ -244,46 +237,42 @@ def _styles() -> Schema:
 def _options() -> Schema:
     option = {
         "name": {"type": "string"},
-        "kind": {"enum": ["number", "integer", "text", "choice"]},
+        "kind": {"enum": kind_names()},
         "default": {"type": ["string", "number"]},
         "range": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
         "values": {"type": "array", "items": {"type": "string"}},
         "words": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "what may stand in place of the number",
+            "description": "words that are accepted in place of a number",
         },
         "about": {"type": "string"},
     }
     named = ["name", "kind", "default", "about"]
-    return _object({"options": {"type": "array", "items": _object(option, named)}}, ["options"])
+    fields = {
+        "options": {"type": "array", "items": _object(option, named)},
+        "permanent_errors": {
+            "type": "array",
+            "items": {"enum": list(STATUSES)},
+            "description": "codes of errors that the same photo with the same options always meets",
+        },
+    }
+    return _object(fields, list(fields))
 
 
-def _by_name() -> Schema:
-    return {item.name: _option(item) for item in fields(Options)}
+def _options_as_text() -> Schema:
+    return {name: {"type": "string"} for name in option_schemas()}
 
 
-def _as_text() -> Schema:
-    return {name: {"type": "string"} for name in _by_name()}
+def _option_references() -> list[Schema]:
+    return [{"$ref": f"#/components/parameters/{name}"} for name in option_schemas()]
 
 
-def _option(item: Any) -> Schema:
-    schema: Schema = {"type": KINDS[Options.kinds()[item.name]]}
-    if "range" in item.metadata:
-        schema["minimum"], schema["maximum"] = item.metadata["range"]
-    if "values" in item.metadata:
-        schema["enum"] = list(item.metadata["values"])
-    if "words" in item.metadata:
-        words = {"type": "string", "enum": list(item.metadata["words"])}
-        schema = {"oneOf": [schema, words]}
-    return {**schema, "default": item.default, "description": item.metadata["about"]}
-
-
-def _parameters() -> list[tuple[str, Schema]]:
-    return [
-        (item.name, {"name": item.name, "in": "query", "schema": _option(item)})
-        for item in fields(Options)
-    ]
+def _parameters() -> Schema:
+    return {
+        name: {"name": name, "in": "query", "schema": schema}
+        for name, schema in option_schemas().items()
+    }
 
 
 def _accepted() -> Schema:
@@ -296,7 +285,7 @@ def _accepted() -> Schema:
 
 
 def _error() -> Schema:
-    told = {
+    fields = {
         "code": {"enum": list(STATUSES)},
         "message": {"type": "string"},
         "stage": {"type": "string"},
@@ -304,22 +293,22 @@ def _error() -> Schema:
         "limit": {"type": ["string", "number", "null"]},
         "request_id": {"type": "string"},
     }
-    return _object({"error": _object(told, list(told))}, ["error"])
+    return _object({"error": _object(fields, list(fields))}, ["error"])
 
 
 def _errors(*statuses: int) -> Schema:
-    answers = {}
+    responses = {}
     for status in (*statuses, 405):
         codes = ", ".join(f"`{code}`" for code, known in STATUSES.items() if known == status)
-        answers[str(status)] = _answer(codes, _ref("Error"))
-    return dict(sorted(answers.items()))
+        responses[str(status)] = _response(codes, _ref("Error"))
+    return dict(sorted(responses.items()))
 
 
 def _sidecar() -> Schema:
-    """The sidecar's own schema, with its parts moved to where OpenAPI keeps them."""
+    """The sidecar's own schema, its parts moved to where OpenAPI keeps them."""
     text = (files("pipeline") / "sidecar.schema.json").read_text()
-    moved = text.replace("#/$defs/", "#/components/schemas/")
-    schema: Schema = json.loads(moved)
+    text = text.replace("#/$defs/", "#/components/schemas/")
+    schema: Schema = json.loads(text)
     return {name: value for name, value in schema.items() if name not in ("$defs", "$schema")}
 
 
@@ -338,7 +327,7 @@ def _object(properties: Schema, required: list[str] | None = None) -> Schema:
     }
 
 
-def _answer(description: str, schema: Schema) -> Schema:
+def _response(description: str, schema: Schema) -> Schema:
     return {"description": description, "content": {JSON: {"schema": schema}}}
 
 

@@ -1,4 +1,4 @@
-"""What a caller of the HTTP API sent: its body, whichever way it came, and its options."""
+"""What a caller of the HTTP API sent: the body, in each of its forms, and the options."""
 
 from __future__ import annotations
 
@@ -8,43 +8,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.events import decode_base64, photo_from_base64
 from adapters.http.multipart import MAX_FIELD_BYTES, form_parts
 from pipeline import InvalidRequest, Options, TooManyBytes
 
 JSON = "application/json"
 FORM = "multipart/form-data"
-PHOTO_FIELDS = ("image", "file", "photo", "upload")  # the first is ours, the others are usual
-# what a form or a JSON object may hold beside the photo
-MARGIN_BYTES = 65_536
+PHOTO_FIELDS = ("image", "file", "photo", "upload")  # the first is documented, the rest are usual
+MAX_FIELDS_BYTES = 65_536  # what a form or a JSON object may hold beside the photo
 MAX_DIGITS = 18  # of a whole number in JSON
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A photo, or the upload that brought one, with the options that were named for it."""
+class StyliseRequest:
+    """A photo, or the id of the upload that brought it, and the options that were named for it."""
 
     data: bytes | None
     upload_id: str | None
-    named: Mapping[str, Any]
+    options_by_name: Mapping[str, Any]
 
     @property
     def options(self) -> Options:
-        """Raises InvalidOption."""
-        return Options.from_mapping(self.named)
+        """The options, with defaults. Raises InvalidOption."""
+        return Options.from_mapping(self.options_by_name)
 
 
 class Request:
-    """One event of an HTTP API in format 2.0; ``path`` is without the stage. Its body may be
-    bytes: servers of ours spare themselves the base64.
+    """One event of an HTTP API in format 2.0.
+
+    Its body may be bytes: `kirei serve` does without the base64.
+
+    Args:
+        event: The event.
+        path: The path without the API's stage.
+        deadline: When the response must be ready.
     """
 
-    def __init__(self, event: Mapping[str, Any], path: str) -> None:
+    def __init__(
+        self, event: Mapping[str, Any], path: str, deadline: Deadline = NO_DEADLINE
+    ) -> None:
         context = event["requestContext"]
         self.id: str = str(context.get("requestId", ""))
         self.method: str = context["http"]["method"].upper()
         self.path = path
+        self.deadline = deadline
         self.client: str = str(context["http"].get("sourceIp", ""))  # the caller's address
         self.authorizer: Mapping[str, Any] = context.get("authorizer") or {}
         self.headers = {k.lower(): v for k, v in (event.get("headers") or {}).items()}
@@ -55,120 +64,139 @@ class Request:
 
     @property
     def content_type(self) -> str:
-        """Without its parameters, in lower case; empty where none was sent."""
+        """The media type without parameters, in lower case; empty if none was sent."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def wants_json(self) -> bool:
-        """Whether the caller names JSON among what it accepts."""
+        """Whether the caller accepts JSON by name."""
         accepted = self.headers.get("accept", "").split(",")
         return any(part.partition(";")[0].strip().lower() == JSON for part in accepted)
 
-    def body(self, most_bytes: int) -> bytes:
-        """The bytes that were sent. Raises TooManyBytes before it decodes that many.
+    def body(self, max_bytes: int) -> bytes:
+        """Returns the bytes that were sent.
 
-        Not Powertools' decoded_body: it takes every body for UTF-8 text. Local emulators of API
-        Gateway may pass base64 without saying so: no photo is text that happens to be valid
-        base64, and no JSON object is, so that such a body is taken for it.
+        Powertools' decoded_body is not used, because it takes every body for UTF-8 text. Local
+        emulators of API Gateway may pass base64 without saying so. No photo and no JSON object is
+        text that happens to be valid base64: such a body is decoded.
+
+        Args:
+            max_bytes: Limit of the decoded size.
+
+        Raises:
+            TooManyBytes: Before so many bytes are decoded.
+            InvalidRequest: The body is declared as base64 and is not.
         """
         if isinstance(self._body, bytes):
             body = self._body
         else:
-            _bound(len(self._body) * 3 // 4 - 2, most_bytes)
+            _check_size(len(self._body) * 3 // 4 - 2, max_bytes)
             try:
                 body = decode_base64(self._body)
             except InvalidRequest:
                 if self._is_base64:
                     raise
                 body = self._body.encode("utf-8", "replace")
-        _bound(len(body), most_bytes)
+        _check_size(len(body), max_bytes)
         return body
 
-    def document(self, most_bytes: int = MARGIN_BYTES) -> dict[str, Any]:
-        """The body as a JSON object. Raises InvalidRequest, TooManyBytes."""
+    def document(self, max_bytes: int = MAX_FIELDS_BYTES) -> dict[str, Any]:
+        """Returns the body as a JSON object. Raises InvalidRequest, TooManyBytes."""
         try:
-            document = json.loads(self.body(most_bytes), parse_int=whole_number)
+            document = json.loads(self.body(max_bytes), parse_int=parse_whole_number)
         except (ValueError, RecursionError) as error:
             raise InvalidRequest("the body is not JSON") from error
         if not isinstance(document, dict):
-            raise InvalidRequest("the body is JSON, but no object")
+            raise InvalidRequest("the body is JSON, but not an object")
         return document
 
-    def asked(self, most_bytes: int) -> Asked:
-        """The photo, of at most so many bytes, with the options of the query, over which those
-        of a form or of a JSON object win. Raises InvalidRequest, TooManyBytes.
+    def stylise_request(self, max_bytes: int) -> StyliseRequest:
+        """Returns the photo and its options.
+
+        Options in a form or in a JSON object win over those of the query.
+
+        Args:
+            max_bytes: Limit of the photo's size.
+
+        Raises:
+            InvalidRequest: The body has none of the documented forms.
+            InvalidOption: An option in the query is invalid.
+            TooManyBytes: The photo is too large.
         """
         if self.content_type == JSON:
-            return self._asked_in_json(most_bytes)
+            return self._from_json(max_bytes)
         if self.content_type.startswith("multipart/"):
-            return self._asked_in_form(most_bytes)
-        return Asked(self.body(most_bytes), None, self.query)
+            return self._from_form(max_bytes)
+        return StyliseRequest(self.body(max_bytes), None, self.query)
 
-    def over_query(self, named: Mapping[str, Any]) -> dict[str, Any]:
-        """The options of the query, over which these win; but one that could not be is refused
-        even where another stands over it. Raises InvalidOption.
+    def over_query(self, options_by_name: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the query's options with these in their place.
+
+        Raises:
+            InvalidOption: An option in the query is invalid, even if it is replaced.
         """
         Options.from_mapping(self.query)
-        return {**self.query, **named}
+        return {**self.query, **options_by_name}
 
-    def _asked_in_json(self, most_bytes: int) -> Asked:
-        document = self.document(most_bytes * 4 // 3 + MARGIN_BYTES)
+    def _from_json(self, max_bytes: int) -> StyliseRequest:
+        document = self.document(max_bytes * 4 // 3 + MAX_FIELDS_BYTES)
         names = {"image_base64", "upload_id"} & document.keys()
         if len(names) != 1:
-            raise InvalidRequest("the JSON object has image_base64 or upload_id, one of the two")
+            raise InvalidRequest("the JSON object needs either image_base64 or upload_id")
         (name,) = names
         value = document.pop(name)
-        named = self.over_query(document)
+        options_by_name = self.over_query(document)
         if name == "upload_id":
-            return Asked(None, checked_id(value), named)
+            return StyliseRequest(None, check_upload_id(value), options_by_name)
         data = photo_from_base64(value)
-        _bound(len(data), most_bytes)
-        return Asked(data, None, named)
+        _check_size(len(data), max_bytes)
+        return StyliseRequest(data, None, options_by_name)
 
-    def _asked_in_form(self, most_bytes: int) -> Asked:
+    def _from_form(self, max_bytes: int) -> StyliseRequest:
         if self.content_type != FORM:
-            raise InvalidRequest(f"{self.content_type} is no {FORM}")
+            raise InvalidRequest(f"a form must be {FORM}, not {self.content_type}")
         photo: bytes | None = None
         fields: dict[str, str] = {}
         header = self.headers["content-type"]
-        for part in form_parts(header, self.body(most_bytes + MARGIN_BYTES)):
+        for part in form_parts(header, self.body(max_bytes + MAX_FIELDS_BYTES)):
             if part.name in fields or (part.name in PHOTO_FIELDS and photo is not None):
                 raise InvalidRequest(f"the form has the field {part.name!r} twice")
             if part.name in PHOTO_FIELDS:
                 photo = part.data
             elif part.filename and len(part.data) > MAX_FIELD_BYTES:
                 raise InvalidRequest(
-                    f"the file in the field {part.name!r} of the form is none of the options; "
-                    f"the photo goes into a field named {PHOTO_FIELDS[0]}"
+                    f"the form has a file in the field {part.name!r}, which is not an option;"
+                    f" the photo belongs in the field {PHOTO_FIELDS[0]!r}"
                 )
             else:
                 fields[part.name] = part.text
         if photo is None:
-            raise InvalidRequest(f"the form has no field {PHOTO_FIELDS[0]} with the photo")
-        _bound(len(photo), most_bytes)
-        return Asked(photo, None, self.over_query(fields))
+            raise InvalidRequest(f"the form has no field {PHOTO_FIELDS[0]!r} with the photo")
+        _check_size(len(photo), max_bytes)
+        return StyliseRequest(photo, None, self.over_query(fields))
 
 
-def whole_number(text: str) -> int | str:
-    """A whole number in JSON; one of no ordinary length stays text, which whoever reads the field
-    refuses by its name. (Python itself takes no more than 4300 digits, in a time that grows with
-    their square.)
+def parse_whole_number(text: str) -> int | str:
+    """Parses a whole number in JSON.
+
+    A number of unusual length stays text, and whoever reads the field refuses it by the field's
+    name. (Python parses at most 4300 digits, in a time that grows with the square of their number.)
     """
     return int(text) if len(text) <= MAX_DIGITS else text
 
 
-def checked_id(value: Any) -> str:
-    """An upload's id. Raises InvalidRequest for all else, before it becomes part of a name."""
+def check_upload_id(value: Any) -> str:
+    """Returns an upload's id, before it becomes part of a key. Raises InvalidRequest."""
     if not isinstance(value, str) or not UPLOAD_ID.fullmatch(value):
         raise InvalidRequest("an id has 32 hexadecimal digits", measured=str(value))
     return value
 
 
-def _bound(size: int, most_bytes: int) -> None:
-    if size > most_bytes:
+def _check_size(size_bytes: int, max_bytes: int) -> None:
+    if size_bytes > max_bytes:
         raise TooManyBytes(
-            f"the request brings {size} bytes; at most {most_bytes} are taken",
+            f"the request holds {size_bytes} bytes; the limit is {max_bytes}",
             stage="request",
-            measured=size,
-            limit=most_bytes,
+            measured=size_bytes,
+            limit=max_bytes,
         )

@@ -9,10 +9,12 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 
 class ThreadedResolver(APIGatewayHttpResolver):
-    """Powertools keeps the event in hand in an attribute of a class, which is right in Lambda,
-    where there is one at a time; a server of ours answers in several threads, and here each has
-    its own. (Powertools' HttpResolverLocal has that, too, but takes every body for UTF-8 text and
-    reads it whole, however long it is.)
+    """A resolver whose event, context and notes belong to the thread.
+
+    Powertools keeps the current event in an attribute of a class. That is right in Lambda, where
+    there is one event at a time; `kirei serve` responds in several threads. (Powertools'
+    HttpResolverLocal does that, too, but it takes every body for UTF-8 text and reads it whole,
+    whatever its length.)
     """
 
     def __init__(self) -> None:
@@ -25,7 +27,7 @@ class ThreadedResolver(APIGatewayHttpResolver):
 
     @property
     def current_event(self) -> Any:
-        """The event that this thread answers."""
+        """The event that this thread responds to."""
         return self._own.event
 
     @current_event.setter
@@ -34,7 +36,7 @@ class ThreadedResolver(APIGatewayHttpResolver):
 
     @property
     def context(self) -> dict[str, Any]:
-        """What belongs to that event."""
+        """What was attached to that event."""
         self._own.__dict__.setdefault("context", {})
         return self._own.context
 

@@ -1,6 +1,4 @@
-"""The HTTP API on a server of ours: ASGI requests to events, and no more of them than there is
-room for.
-"""
+"""The HTTP API over ASGI: requests become events, and no more of them than there is room for."""
 
 from __future__ import annotations
 
@@ -9,6 +7,7 @@ import base64
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,28 +16,53 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters.errors import Forbidden, TooManyRequests
 from adapters.http.api import Api
-from adapters.http.request import JSON, MARGIN_BYTES
+from adapters.http.request import JSON, MAX_FIELDS_BYTES
 from adapters.server.body import Body, ClientGone, Message, Receive
 from adapters.server.local_worker import LocalWorker
 from adapters.server.slots import Slots
+from adapters.storage.links import UPLOADS
 from pipeline import InvalidRequest, KireiError
 
 Send = Callable[[Message], Awaitable[None]]
 
-MAX_HEADERS_BYTES = 32_768  # of one request, its path and query with them
+MAX_HEADERS_BYTES = 32_768  # of one request, with its path and query
 MAX_QUERY_FIELDS = 100
-STOP_S = 2.0  # for photos in hand, once nobody waits for an answer any more
-STYLISE, UPLOADS = "/v1/stylise", "/v1/uploads/"
+STOP_S = 2.0  # for photos that are being drawn, once nobody waits for a response any more
+STYLISE = "/v1/stylise"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A request before its body: ASGI's scope, the headers, an id, and the client's address."""
+
+    scope: Message
+    headers: dict[str, str]
+    request_id: str
+    client: str
+
+    @property
+    def brings_photo(self) -> bool:
+        """Whether the body is a photo."""
+        return self.scope["method"] == "POST" and self.scope["path"].startswith((STYLISE, UPLOADS))
 
 
 class Server:
-    """An ASGI application. Photos are drawn in the worker's threads, everything else is answered
-    in a few others, so that a result can be asked for while photos are drawn.
+    """An ASGI application.
 
-    What a request costs, it costs only once it is allowed: its headers say who sends it, whereto
-    and how much, and no byte of its body is read before all of that is checked. ``hosts``: the
-    names by which it may be called, None for any. A page of another site that bends its own name to
-    this machine's address is told apart by that.
+    Photos are drawn in the worker's threads. Everything else is done in a few other threads, so
+    that results can be asked for while photos are drawn.
+
+    Nothing costs before it is allowed: the headers say who sends a request, where to and how much,
+    and no byte of the body is read before all of that is checked.
+
+    Attributes:
+        slots: What is held for each client.
+
+    Args:
+        api: Handles the requests.
+        worker: Draws the photos.
+        hosts: The names by which the server may be called; None for any. They tell apart a page of
+            another site that lets its own name point to this machine's address.
     """
 
     def __init__(self, api: Api, worker: LocalWorker, hosts: frozenset[str] | None) -> None:
@@ -46,9 +70,10 @@ class Server:
         self._api = api
         self._worker = worker
         self._hosts = hosts
-        self._light = ThreadPoolExecutor(4, thread_name_prefix="light")
+        self._light_threads = ThreadPoolExecutor(4, thread_name_prefix="light")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serves a request, or the lifespan of the server."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
@@ -59,88 +84,81 @@ class Server:
         self._worker.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        # what runs has a moment to end; what waits lies in the folder, for the next start
+        # what is being drawn gets a moment; what waits lies in the folder, for the next start
         await asyncio.to_thread(self._worker.stop, STOP_S)
-        self._light.shutdown(wait=False, cancel_futures=True)
+        self._light_threads.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
-        request_id = uuid.uuid4().hex
         client = (scope.get("client") or ("",))[0]
-        is_photo = scope["method"] == "POST" and scope["path"].startswith((STYLISE, UPLOADS))
-        headers = _headers(scope)
-        body = Body(receive, self._most_bytes(headers, is_photo), self.slots, client)
+        head = Head(scope, _headers(scope), uuid.uuid4().hex, client)
+        body = Body(receive, self._max_body_bytes(head), self.slots, client)
         error: KireiError
         try:
-            event = self._allowed(scope, headers, body, request_id, client, is_photo)
+            event = self._admit(head, body)
             event["body"] = await body.read()
-            if is_photo:  # there may be less room than when it began to come
+            if head.brings_photo:  # there may be less room than when it began to arrive
                 self.slots.check(client, self._worker.waiting)
-            answer = await self._answer(event, client, is_photo)
+            response = await self._respond(event, head)
         except ClientGone:
             return
         except KireiError as caught:
             error = caught
-        except asyncio.CancelledError:  # told to stop, and it took too long
-            error = TooManyRequests("the server is being stopped; send it again later")
-            body.give_up()
+        except asyncio.CancelledError:  # the server was told to stop, and this took too long
+            error = TooManyRequests("the server is stopping; send it again later")
+            body.abandon()
         else:
-            await _send(answer, send)
+            await _send(response, send)
             return
         finally:
             body.close()
-        await _refuse(self._api.refused(error, request_id), body, send)
+        await _refuse(self._api.refuse(error, head.request_id), body, send)
 
-    def _allowed(
-        self,
-        scope: Message,
-        headers: dict[str, str],
-        body: Body,
-        request_id: str,
-        client: str,
-        is_photo: bool,
-    ) -> dict[str, Any]:
-        """The event of a request whose body may come. Raises what speaks against it."""
-        _check_size(scope)
-        self._check_caller(scope["method"], headers)
-        body.check_length(headers.get("content-length", ""))
-        event = _event(scope, headers, request_id, client)
+    def _admit(self, head: Head, body: Body) -> dict[str, Any]:
+        """The event of a request whose body may come. Raises KireiError if it may not."""
+        _check_headers_size(head.scope)
+        self._check_caller(head.scope["method"], head.headers)
+        body.check_length(head.headers.get("content-length", ""))
+        event = _event(head)
         self._api.admit(event)
-        if is_photo:
-            self.slots.check(client, self._worker.waiting)
+        if head.brings_photo:
+            self.slots.check(head.client, self._worker.waiting)
         return event
 
-    async def _answer(self, event: dict[str, Any], client: str, is_photo: bool) -> dict[str, Any]:
-        pool = self._worker.runs if event["rawPath"] == STYLISE else self._light
-        if is_photo:
-            self.slots.take(client)
+    async def _respond(self, event: dict[str, Any], head: Head) -> dict[str, Any]:
+        threads = self._worker.threads if event["rawPath"] == STYLISE else self._light_threads
+        if head.brings_photo:
+            self.slots.take(head.client)
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(pool, self._api.answer, event, LambdaContext())
+            return await asyncio.get_running_loop().run_in_executor(threads, self._handle, event)
         finally:
-            if is_photo:
-                self.slots.release(client)
+            if head.brings_photo:
+                self.slots.release(head.client)
+
+    def _handle(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Runs in a thread: the photo's time begins when its turn comes."""
+        return self._api.handle(event, LambdaContext(), self._worker.deadline())
 
     def _check_caller(self, method: str, headers: dict[str, str]) -> None:
-        """Raises Forbidden for a call by another name, or from the page of another site."""
+        """Raises Forbidden for a call by another name, or from a page of another site."""
         host = headers.get("host", "")
         if self._hosts is not None and _hostname(host) not in self._hosts:
-            raise Forbidden(f"this server does not answer for {host!r}", measured=host)
+            raise Forbidden(f"this server is not called {host!r}", measured=host)
         origin = headers.get("origin")
         if origin is not None and method != "GET" and _netloc(origin) != host:
             raise Forbidden(f"a page of {origin!r} may not call this server", measured=origin)
 
-    def _most_bytes(self, headers: dict[str, str], is_photo: bool) -> int:
-        """Of a body; that a photo itself is within its limit is looked at later."""
-        if not is_photo:
-            return MARGIN_BYTES
-        most = self._worker.pipeline.settings.max_input_bytes
-        is_json = headers.get("content-type", "").startswith(JSON)
-        return (most * 4 // 3 if is_json else most) + MARGIN_BYTES
+    def _max_body_bytes(self, head: Head) -> int:
+        """Limit of the body; the photo's own limit is checked later."""
+        if not head.brings_photo:
+            return MAX_FIELDS_BYTES
+        max_bytes = self._worker.pipeline.settings.max_input_bytes
+        is_json = head.headers.get("content-type", "").startswith(JSON)
+        return (max_bytes * 4 // 3 if is_json else max_bytes) + MAX_FIELDS_BYTES
 
 
 def _hostname(host: str) -> str | None:
-    """The name in a Host header; None where it is none."""
+    """The name in a Host header; None if it has none."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:
@@ -148,29 +166,30 @@ def _hostname(host: str) -> str | None:
 
 
 def _netloc(origin: str) -> str | None:
-    """The host, with its port, of an Origin header; None where it has none."""
+    """The host and port in an Origin header; None if it has none."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
         return None
 
 
-def _check_size(scope: Message) -> None:
-    """Raises InvalidRequest for headers that are longer than uvicorn's own limit: it looks at what
-    is still to be completed only.
+def _check_headers_size(scope: Message) -> None:
+    """Raises InvalidRequest for headers over the limit.
+
+    uvicorn has the same limit, but applies it only to headers that are still incomplete.
     """
     size = len(scope.get("raw_path", b"")) + len(scope.get("query_string", b""))
     size += sum(len(name) + len(value) for name, value in scope["headers"])
     if size > MAX_HEADERS_BYTES:
         raise InvalidRequest(
-            f"the request's headers have {size} bytes; at most {MAX_HEADERS_BYTES} are taken",
+            f"the request's headers have {size} bytes; the limit is {MAX_HEADERS_BYTES}",
             measured=size,
             limit=MAX_HEADERS_BYTES,
         )
 
 
 def _headers(scope: Message) -> dict[str, str]:
-    """Names in lower case, those that came several times joined, as API Gateway does."""
+    """Headers by name in lower case; repeated ones are joined, as API Gateway does."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -178,10 +197,12 @@ def _headers(scope: Message) -> dict[str, str]:
     return headers
 
 
-def _event(scope: Message, headers: dict[str, str], request_id: str, client: str) -> dict[str, Any]:
-    """The event that API Gateway would send, in format 2.0, its body still empty: bytes follow.
+def _event(head: Head) -> dict[str, Any]:
+    """The event that API Gateway would send, in format 2.0, without its body.
+
     Raises InvalidRequest.
     """
+    scope = head.scope
     text = scope.get("query_string", b"").decode("latin-1")
     try:
         fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
@@ -192,17 +213,17 @@ def _event(scope: Message, headers: dict[str, str], request_id: str, client: str
     query: dict[str, str] = {}
     for name, value in fields:
         query[name] = f"{query[name]},{value}" if name in query else value
-    # a server answers HEAD as it does GET, and leaves the body out
+    # uvicorn leaves the body out of a response to HEAD
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {
         "version": "2.0",
         "rawPath": scope["path"],
         "rawQueryString": text,
-        "headers": headers,
+        "headers": head.headers,
         "queryStringParameters": query,
         "requestContext": {
-            "http": {"method": method, "path": scope["path"], "sourceIp": client},
-            "requestId": request_id,
+            "http": {"method": method, "path": scope["path"], "sourceIp": head.client},
+            "requestId": head.request_id,
             "stage": "$default",
         },
         "body": b"",
@@ -210,20 +231,20 @@ def _event(scope: Message, headers: dict[str, str], request_id: str, client: str
     }
 
 
-async def _refuse(answer: Response[Any], body: Body, send: Send) -> None:
-    """Answers at once, and then lets the rest of the body go by."""
-    headers = {**answer.headers, "Connection": "close"}
-    content = str(answer.body).encode()
-    await send(_start(answer.status_code, headers, len(content)))
+async def _refuse(response: Response[Any], body: Body, send: Send) -> None:
+    """Responds at once, and then discards the rest of the body."""
+    headers = {**response.headers, "Connection": "close"}
+    content = str(response.body).encode()
+    await send(_start(response.status_code, headers, len(content)))
     await send({"type": "http.response.body", "body": content, "more_body": True})
     await body.drain()
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _send(answer: dict[str, Any], send: Send) -> None:
-    body = answer["body"] or ""
-    content = base64.b64decode(body) if answer["isBase64Encoded"] else body.encode()
-    await send(_start(answer["statusCode"], answer["headers"], len(content)))
+async def _send(response: dict[str, Any], send: Send) -> None:
+    body = response["body"] or ""
+    content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
+    await send(_start(response["statusCode"], response["headers"], len(content)))
     await send({"type": "http.response.body", "body": content})
 
 

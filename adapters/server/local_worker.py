@@ -1,136 +1,154 @@
-"""The worker of one machine: uploads lie in a folder and are worked on in threads of our own."""
+"""The worker of one machine: uploads lie in a folder, and threads of this process draw them."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
-from typing import Any
 
-import pipeline
 from adapters import logger
+from adapters.deadline import Deadline
 from adapters.errors import InternalError
-from adapters.events import Job
-from adapters.http.uploads import FOLDER, Uploads
+from adapters.jobs import Job
+from adapters.keys import FAILED, OVER_HTTP, STYLISED, UPLOADS
 from adapters.settings import AdapterSettings
-from adapters.storage.folder import FolderStore
-from adapters.worker import FAILED, STYLISED, Worker
-from pipeline import MAX_SECONDS, ObjectNotFound, OutOfDescriptors, StoreUnavailable, TransientError
+from adapters.storage.folder import LOCAL, FolderBucket
+from adapters.worker import Worker
+from pipeline import (
+    MAX_SECONDS,
+    ObjectNotFound,
+    OutOfDescriptors,
+    Pipeline,
+    StoreUnavailable,
+    TransientError,
+)
 
-BUCKET = "local"  # what stands in sidecars
-SETTINGS = AdapterSettings(output_bucket=BUCKET, input_prefix="uploads/", url_lifetime_s=3600)
-SWEEP_S = 15.0
-EXPIRY_S = 600.0  # from one search for what is too old to the next
-MENDED_LATER = (StoreUnavailable, OutOfDescriptors)  # by more room, or when others are done
+SETTINGS = AdapterSettings(output_bucket=LOCAL, input_prefix=UPLOADS, url_lifetime_s=3600)
+SWEEP_S = 15.0  # between two looks for uploads that nobody works on
+EXPIRY_S = 600.0  # between two looks for objects that are too old
+RETRIED = (StoreUnavailable, OutOfDescriptors)  # more room, or fewer jobs, may help
 
 
 class LocalWorker(Worker):
     """A worker that knows at which stage each upload is.
 
-    ``runs`` does the work, in as many threads as photos are drawn at once. What waits in it is
-    lost when the process ends, and found in the folder by the next one, or by another that serves
-    the same folder: each looks there for uploads that nobody works on, every SWEEP_S.
+    What waits is lost when the process ends. The next process finds it in the folder, and so does
+    another that serves the same folder: each looks there every SWEEP_S for uploads that nobody
+    works on.
 
-    ``max_seconds``: for one photo, from when its turn comes. ``keep_s``: how long photos and
-    pictures are kept; None for ever.
+    Attributes:
+        folder: Where photos and pictures lie.
+        threads: Does the work, as many photos at once as it has threads.
+
+    Args:
+        pipeline: Draws the photos.
+        folder: Where photos and pictures lie.
+        threads: Does the work.
+        max_seconds: Limit for one photo, from the moment its work begins.
+        keep_s: How long photos and pictures are kept; None for ever.
     """
 
     def __init__(
         self,
-        pipeline: pipeline.Pipeline,
-        folder: FolderStore,
-        runs: ThreadPoolExecutor,
+        pipeline: Pipeline,
+        folder: FolderBucket,
+        threads: ThreadPoolExecutor,
         *,
         max_seconds: float = MAX_SECONDS,
         keep_s: float | None = None,
     ) -> None:
-        super().__init__(pipeline, folder, SETTINGS)
+        super().__init__(pipeline, folder.named, SETTINGS, self._note_stage)
         self.folder = folder
-        self.runs = runs
+        self.threads = threads
         self._max_seconds = max_seconds
         self._keep_s = keep_s
         self._lock = Lock()
         self._stages: dict[str, str | None] = {}  # by key; None while it waits
-        self._clients: dict[str, str] = {}  # who brought those, where that is known
+        self._clients: dict[str, str] = {}  # by key: who sent it, if that is known
         self._failed: dict[str, TransientError] = {}
         self._working = 0
         self._stopping = Event()
-        self._expired_s = -math.inf
-        folder.created = self._created
+        self._expired_at_s = -math.inf
+        folder.on_created = self._on_created
 
     @property
     def waiting(self) -> Counter[str]:
-        """How many uploads of each client are not done yet."""
+        """The number of unfinished uploads of each client."""
         with self._lock:
             return Counter(self._clients.get(key, "") for key in self._stages)
+
+    def deadline(self) -> Deadline:
+        """Returns the deadline of a photo whose work begins now."""
+        return Deadline.after(self._max_seconds)
 
     def start(self) -> None:
         """Takes up the uploads of an earlier process, and from then on looks for more."""
         self.sweep()
-        Thread(target=self._sweep_on, name="sweep", daemon=True).start()
+        Thread(target=self._sweep_repeatedly, name="sweep", daemon=True).start()
 
     def stop(self, timeout_s: float) -> None:
-        """Begins nothing any more, and waits so long for what is in hand."""
+        """Begins nothing any more, and waits up to ``timeout_s`` for the present work."""
         self._stopping.set()
-        self.runs.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
         until_s = time.monotonic() + timeout_s
         while self._working and time.monotonic() < until_s:
             time.sleep(0.05)
 
     def sweep(self) -> None:
-        """Begins the uploads that have no result and that nobody works on here, and those again
-        that failed for what the world may have mended by now; deletes what is too old.
+        """Begins uploads that have no result and that nobody here works on; deletes old objects.
+
+        Uploads that failed for a reason that may have passed are begun again.
         """
-        uploads = self.folder.keys(BUCKET, SETTINGS.input_prefix + FOLDER)
+        uploads = self.folder.keys(SETTINGS.input_prefix + OVER_HTTP)
         with self._lock:
-            here = set(self._stages)
+            unfinished = set(self._stages)
             given_up = {
-                key for key, error in self._failed.items() if not isinstance(error, MENDED_LATER)
+                key for key, error in self._failed.items() if not isinstance(error, RETRIED)
             }
-        # listed last: an upload that is not here any more has its result by now
-        done = {
+        # listed last: an upload that is finished by now has its result already
+        finished = {
             key.rpartition("/")[2].partition(".")[0]
-            for folder in (STYLISED, FAILED)
-            for key in self.folder.keys(BUCKET, folder + FOLDER)
+            for prefix in (STYLISED, FAILED)
+            for key in self.folder.keys(prefix + OVER_HTTP)
             if key.endswith(".json")
         }
         for key in uploads:
-            if key not in here | given_up and key.rpartition("/")[2] not in done:
-                self._created(key)
-        if self._keep_s is not None and time.monotonic() - self._expired_s > EXPIRY_S:
-            self._expired_s = time.monotonic()
-            self.folder.expire(self._keep_s, kept=self._is_in_work)
+            if key not in unfinished | given_up and key.rpartition("/")[2] not in finished:
+                self._on_created(key)
+        if self._keep_s is not None and time.monotonic() - self._expired_at_s > EXPIRY_S:
+            self._expired_at_s = time.monotonic()
+            self.folder.expire(self._keep_s, keep=self._is_unfinished)
 
     def progress(self, key: str) -> tuple[str, str | None]:
-        """``waiting`` or ``working``, and the stage. Raises TransientError for a photo that was
-        given up for no fault of its own; it is tried again when the world may be mended, or by
-        the next start.
+        """Returns ``waiting`` or ``working``, and the stage, of an upload without a result.
+
+        Raises:
+            TransientError: It was given up, and the photo is not at fault. It is tried again
+                once the reason may have passed, or when the server is started again.
         """
         if key in self._failed:
             raise self._failed[key]
         stage = self._stages.get(key)
         return ("waiting" if stage is None else "working"), stage
 
-    def observer(self, key: str | None) -> Callable[[str], object] | None:
-        if key is None:
-            return None
-        name = key
-
-        def at(stage: str) -> None:
-            self._stages[name] = stage
-
-        return at
-
-    def time_left_s(self) -> float:
-        return self._max_seconds
-
     def put_upload(
         self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str], client: str
     ) -> None:
-        """Lays down a photo that a client sent, which begins its work. Raises StoreUnavailable."""
+        """Stores a photo that a client sent, which begins its work.
+
+        Args:
+            key: Where it belongs.
+            data: The photo's file.
+            content_type: Its media type.
+            metadata: Its options.
+            client: The client's address.
+
+        Raises:
+            StoreUnavailable: It could not be written.
+        """
         with self._lock:
             self._clients[key] = client
         try:
@@ -140,19 +158,22 @@ class LocalWorker(Worker):
                 if key not in self._stages:
                     self._clients.pop(key, None)
 
-    def _sweep_on(self) -> None:
+    def _note_stage(self, key: str, stage: str) -> None:
+        self._stages[key] = stage
+
+    def _sweep_repeatedly(self) -> None:
         while not self._stopping.wait(SWEEP_S):
             try:
                 self.sweep()
             except Exception:
-                logger.exception("the folder could not be looked through")
+                logger.exception("the folder could not be searched")
 
-    def _is_in_work(self, key: str) -> bool:
+    def _is_unfinished(self, key: str) -> bool:
         with self._lock:
             return key in self._stages
 
-    def _created(self, key: str) -> None:
-        """The event of a new object."""
+    def _on_created(self, key: str) -> None:
+        """Queues a new upload."""
         if not key.startswith(SETTINGS.input_prefix):
             return
         with self._lock:
@@ -160,26 +181,26 @@ class LocalWorker(Worker):
                 return
             self._stages[key] = None
         try:
-            self.runs.submit(self._do, key)
-        except RuntimeError:  # it is told to stop: the next start finds the upload
+            self.threads.submit(self._work_upload, key)
+        except RuntimeError:  # the threads were stopped: the next start finds the upload
             self._forget(key)
 
-    def _do(self, key: str) -> None:
+    def _work_upload(self, key: str) -> None:
         with self._lock:
             self._working += 1
         try:
             with self.folder.claim(key) as is_ours:
-                if is_ours:  # else another process has it, and if that ends, a sweep finds it
-                    self.work(Job(BUCKET, key, notified=True))
+                if is_ours:  # else another process works on it; if that ends, a sweep finds it
+                    self.work(Job(self.folder.name, key, notified=True), self.deadline())
             self._failed.pop(key, None)
-        except ObjectNotFound:  # deleted, or too old, before its turn came
+        except ObjectNotFound:  # deleted, or expired, before its turn came
             self._failed.pop(key, None)
         except TransientError as error:
             logger.exception("given up for now", key=key)
             self._failed[key] = error
         except Exception:
             logger.exception("given up until the next start", key=key)
-            self._failed[key] = InternalError("something is broken here; the log has it")
+            self._failed[key] = InternalError("internal error; see the log")
         finally:
             with self._lock:
                 self._working -= 1
@@ -189,15 +210,3 @@ class LocalWorker(Worker):
         with self._lock:
             self._stages.pop(key, None)
             self._clients.pop(key, None)
-
-
-class LocalUploads(Uploads):
-    """The uploads of one machine, whose progress is known."""
-
-    def __init__(self, worker: LocalWorker) -> None:
-        super().__init__(worker, BUCKET)
-        self._local = worker
-
-    def progress(self, upload_id: str) -> dict[str, Any]:
-        status, stage = self._local.progress(self._key(upload_id))
-        return {"id": upload_id, "status": status, "stage": stage}

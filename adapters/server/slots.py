@@ -1,4 +1,4 @@
-"""How much a server of ours holds at once, for all its clients together and for each of them."""
+"""How much `kirei serve` holds at once, for all clients together and for each of them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import Counter
 
 from adapters.errors import TooManyRequests
 
-MAX_WAITING = 64  # photos that are here whole, and are drawn or wait for it
+MAX_PHOTOS = 64  # that have arrived, and are drawn or wait
 MAX_HELD_BYTES = 256 * 1024 * 1024  # of bodies, all requests together
-SHARE_OF_ONE = 0.5  # of either, for one client where others may call
+CLIENT_SHARE = 0.5  # of either, for one client where other machines can call
 
 
 class Slots:
-    """What is held for each client, which is told by its address. Used by one thread only, the
-    event loop's.
+    """What is held for each client, who is known by its address.
 
-    On the loopback everybody has one address, and may take all there is.
+    Only the event loop's thread uses it. On the loopback interface everybody has one address, and
+    may take everything.
     """
 
     def __init__(self) -> None:
@@ -24,38 +24,45 @@ class Slots:
         self.held_bytes: Counter[str] = Counter()
 
     def check(self, client: str, waiting: Counter[str]) -> None:
-        """Raises TooManyRequests where there is no room for one more photo of that client.
-        ``waiting``: photos of each client that no request holds any more.
+        """Checks that there is room for one more photo.
+
+        Args:
+            client: Who sends it.
+            waiting: The number of photos of each client that no request holds any more.
+
+        Raises:
+            TooManyRequests: There is no room.
         """
-        _check(
-            "too many photos wait already; try again", self.photos + waiting, client, 1, MAX_WAITING
-        )
+        message = "too many photos are waiting; try again later"
+        _check(message, self.photos + waiting, client, 1, MAX_PHOTOS)
 
     def take(self, client: str) -> None:
-        """A photo of that client is here whole."""
+        """Counts a photo that has arrived."""
         self.photos[client] += 1
 
     def release(self, client: str) -> None:
-        """A photo of that client is answered."""
+        """Stops counting a photo whose response is ready."""
         self.photos.subtract([client])
-        self.photos = +self.photos  # without those that have none
+        self.photos = +self.photos  # without clients that have none
 
-    def hold(self, client: str, size: int) -> None:
-        """Counts bytes of a body that came. Raises TooManyRequests, and has not counted them then,
-        where there is no room for them.
+    def hold(self, client: str, size_bytes: int) -> None:
+        """Counts bytes of a body that has arrived.
+
+        Raises:
+            TooManyRequests: There is no room; they are not counted then.
         """
-        message = "other requests fill the memory; try again"
-        _check(message, self.held_bytes, client, size, MAX_HELD_BYTES)
-        self.held_bytes[client] += size
+        message = "the memory is full of other requests; try again later"
+        _check(message, self.held_bytes, client, size_bytes, MAX_HELD_BYTES)
+        self.held_bytes[client] += size_bytes
 
-    def let_go(self, client: str, size: int) -> None:
-        """Bytes that were counted are held no more."""
-        self.held_bytes.subtract({client: size})
+    def let_go(self, client: str, size_bytes: int) -> None:
+        """Stops counting bytes that were held."""
+        self.held_bytes.subtract({client: size_bytes})
         self.held_bytes = +self.held_bytes
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's own, which no other can call."""
+    """Tells whether only this machine itself can call a name or an address."""
     if host == "localhost":
         return True
     try:
@@ -64,13 +71,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check(message: str, taken: Counter[str], client: str, more: int, limit: int) -> None:
-    if taken.total() + more > limit:
-        raise TooManyRequests(message, measured=taken.total(), limit=limit)
-    share = limit if is_loopback(client) else max(1, int(limit * SHARE_OF_ONE))
-    if taken[client] + more > share:
+def _check(message: str, held: Counter[str], client: str, more: int, limit: int) -> None:
+    if held.total() + more > limit:
+        raise TooManyRequests(message, measured=held.total(), limit=limit)
+    share = limit if is_loopback(client) else max(1, int(limit * CLIENT_SHARE))
+    if held[client] + more > share:
         raise TooManyRequests(
-            f"this address alone has as much in work as it may; {message}",
-            measured=taken[client],
+            f"this address already uses its whole share: {message}",
+            measured=held[client],
             limit=share,
         )

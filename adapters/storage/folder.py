@@ -1,15 +1,13 @@
-"""A folder in the place of S3, for one machine: objects are files, their keys the paths.
+"""A bucket in a folder, for one machine: objects are files, and their keys are the paths.
 
-Metadata lies under ``.kirei`` in the same folder, and there the secret with which links are signed:
-as in S3, whoever has a link needs nothing else, and it expires. Several processes may work on one
-folder: what is written is written under a name of its own, and put in its place under a lock.
+Metadata lies under ``.kirei`` in the same folder, beside the secret that signs links. Several
+processes may work on one folder: content is written to a temporary file, and moved to its place
+under a lock.
 """
 
 from __future__ import annotations
 
-import base64
 import fcntl
-import hmac
 import json
 import math
 import os
@@ -18,243 +16,219 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import quote
 
-from adapters.errors import Forbidden
-from adapters.storage.s3 import OWNER, Found, Head, Store
-from pipeline import (
-    InvalidRequest,
-    ObjectNotFound,
-    OutOfDescriptors,
-    StoreUnavailable,
-    TooManyBytes,
-)
+from adapters.storage.links import Links
+from adapters.storage.objects import OWNER, Bucket, ObjectState, StoredObject
+from pipeline import InvalidRequest, ObjectNotFound, OutOfDescriptors, StoreUnavailable
 
-OWN = ".kirei"
-PARTS, LOCK, SERVING = "parts", "lock", "serving"  # in it, beside the objects' metadata
-MAX_PART_AGE_S = 3600.0  # of a file that is being written; an older one's process has ended
-FILES, UPLOADS = "/v1/files/", "/v1/uploads/"  # routes of adapters/serve.py
+LOCAL = "local"  # the bucket's name in sidecars
+PRIVATE = ".kirei"  # the folder of metadata, and in it:
+PARTS, LOCK, SERVING, SECRET = "parts", "lock", "serving", "secret"
+MAX_PART_AGE_S = 3600.0  # of a temporary file; the process that wrote an older one has ended
 
 
-@dataclass(frozen=True)
-class FileFound(Found):
-    """A file in the place of an object."""
+class FileObject(StoredObject):
+    """An open file in the place of an object."""
+
+    def __init__(self, state: ObjectState, file: BinaryIO) -> None:
+        super().__init__(state, os.fstat(file.fileno()).st_size)
+        self._file = file
 
     def _fetch(self) -> bytes:
-        with _translated("reading"):
-            return bytes(self._body.read())
+        with _named_errors("reading"):
+            return self._file.read()
 
 
-class FolderStore(Store):
-    """What S3 does for us, in a folder. There is one bucket; what it is called does not matter.
+class FolderBucket(Bucket):
+    """What a bucket of S3 does, in a folder.
 
-    ``created`` is told the key of every object that is put or copied, as S3 sends its events.
+    Attributes:
+        name: The bucket's name, as it stands in sidecars.
+        links: Makes and checks links to the objects.
+        on_created: If set, called with the key of every new object, like S3's events.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = LOCAL) -> None:
+        self.name = name
+        self.on_created: Callable[[str], object] | None = None
         self._folder = folder.resolve()
-        self._own = self._folder / OWN
-        self.created: Callable[[str], None] = lambda key: None
-        with _translated(str(folder)):
-            (self._own / PARTS).mkdir(parents=True, exist_ok=True)
+        self._private = self._folder / PRIVATE
+        with _named_errors(str(folder)):
+            (self._private / PARTS).mkdir(parents=True, exist_ok=True)
             with self._locked():
-                self._secret = self._read_secret()
+                self.links = Links(self._read_secret())
+
+    def named(self, name: str) -> FolderBucket:
+        """Returns this bucket for its own name. Raises ObjectNotFound for any other."""
+        if name != self.name:
+            raise ObjectNotFound(f"there is no bucket {name}", measured=name)
+        return self
 
     @contextmanager
-    def open(self, bucket: str, key: str, version_id: str | None = None) -> Iterator[Found]:
+    def open(self, key: str, version_id: str | None = None) -> Iterator[StoredObject]:
+        """See Bucket.open. A folder has no versions: naming one raises ObjectNotFound."""
+        if version_id is not None:
+            raise ObjectNotFound(f"{key} has no version {version_id}", measured=version_id)
         path = self._path(key)
-        with _translated(key):
-            body = path.open("rb")
-        with body:
-            about = os.fstat(body.fileno())
-            yield FileFound(self._head(key, about), about.st_size, body)
+        with _named_errors(key):
+            file = path.open("rb")
+        with file:
+            yield FileObject(self._state(key, os.fstat(file.fileno())), file)
 
     def content_type(self, key: str) -> str:
-        """With which type the object was put. Raises ObjectNotFound."""
-        return str(self._about(key)["content_type"])
+        """Returns the media type that an object was put with. Raises ObjectNotFound."""
+        return str(self._read_metadata(key)["content_type"])
 
-    def head(self, bucket: str, key: str) -> Head | None:
+    def head(self, key: str) -> ObjectState | None:
+        """See Bucket.head."""
         path = self._path(key)
         try:
-            return self._head(key, path.stat()) if path.is_file() else None
-        except FileNotFoundError:  # taken away in between
+            return self._state(key, path.stat()) if path.is_file() else None
+        except FileNotFoundError:  # deleted between the two
             return None
 
-    def keys(self, bucket: str, prefix: str) -> list[str]:
-        folder, _, name = prefix.rpartition("/")
-        place = self._path(folder)
-        with _translated(prefix):
-            found = place.iterdir() if place.is_dir() else ()
-            names = [path.name for path in found if path.name.startswith(name) and path.is_file()]
-        return sorted(f"{folder}/{name}" for name in names)
+    def keys(self, prefix: str) -> list[str]:
+        """See Bucket.keys. The part of the prefix after its last slash is the start of a name."""
+        parent, _, start = prefix.rpartition("/")
+        folder = self._path(parent)
+        with _named_errors(prefix):
+            paths = list(folder.iterdir()) if folder.is_dir() else []
+            names = [path.name for path in paths if path.name.startswith(start) and path.is_file()]
+        return sorted(f"{parent}/{name}" for name in names)
 
     def put(self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
-        """Writes the object, whoever's it was."""
-        self._put_file(key, lambda part: part.write_bytes(body), content_type, metadata, None)
+        """Writes an object, whoever owned it. Raises StoreUnavailable."""
+        with self._new_file(key) as (part, commit):
+            part.write_bytes(body)
+            commit(content_type, metadata, None)
 
     def put_owned(
-        self, bucket: str, key: str, body: bytes, content_type: str, mark: Mapping[str, str]
+        self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]
     ) -> bool:
-        owner = mark[OWNER]
-        return self._put_file(key, lambda part: part.write_bytes(body), content_type, mark, owner)
+        """See Bucket.put_owned."""
+        with self._new_file(key) as (part, commit):
+            part.write_bytes(body)
+            return commit(content_type, metadata, metadata[OWNER])
 
-    def delete_owned(self, bucket: str, key: str, owner: str) -> None:
+    def delete_owned(self, key: str, owner: str) -> None:
+        """See Bucket.delete_owned."""
         with self._locked():
-            found = self.head(bucket, key)
-            if found is not None and found.metadata.get(OWNER) == owner:
-                with _translated(key):
+            state = self.head(key)
+            if state is not None and state.metadata.get(OWNER) == owner:
+                with _named_errors(key):
                     self._path(key).unlink(missing_ok=True)
-                    self._about_path(key).unlink(missing_ok=True)
+                    self._metadata_path(key).unlink(missing_ok=True)
 
-    def copy(self, bucket: str, key: str, copy: str, metadata: Mapping[str, str]) -> None:
+    def copy(self, key: str, target: str, metadata: Mapping[str, str]) -> None:
+        """See Bucket.copy."""
         source, content_type = self._path(key), self.content_type(key)
-        self._put_file(
-            copy, lambda part: shutil.copyfile(source, part), content_type, metadata, None
-        )
+        with self._new_file(target) as (part, commit):
+            shutil.copyfile(source, part)
+            commit(content_type, metadata, None)
+
+    def presigned_url(self, key: str, lifetime_s: int) -> str:
+        """See Bucket.presigned_url. It is a path of this server, without a host."""
+        return self.links.download_url(key, lifetime_s)
+
+    def presigned_post(
+        self, key: str, fields: Mapping[str, str], max_bytes: int, lifetime_s: int
+    ) -> tuple[str, dict[str, str]]:
+        """See Bucket.presigned_post. The address is a path of this server, without a host."""
+        return self.links.upload_form(key, fields, max_bytes, lifetime_s)
 
     # --- several processes ----------------------------------------------------------------------
 
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:
-        """Whether the object is this caller's alone to work on, until the end of the block; False
-        where another has claimed it. What a process has claimed is free again when it ends.
+        """Claims an object for the duration of the block.
+
+        Yields:
+            Whether the object is this caller's alone to work on; False where another has claimed
+            it. The claims of a process end with it.
+
+        Raises:
+            ObjectNotFound: There is no such object.
         """
         path = self._path(key)
-        with _translated(key):
+        with _named_errors(key):
             file = path.open("rb")
         with file:
             yield _flock(file, wait=False)
 
     def claim_folder(self) -> bool:
-        """Whether no other process serves this folder; this one does from here on to its end."""
-        with _translated(SERVING):
-            self._serving = (self._own / SERVING).open("ab")
+        """Claims the folder until this process ends; returns whether no other serves it."""
+        with _named_errors(SERVING):
+            self._serving = (self._private / SERVING).open("ab")
         return _flock(self._serving, wait=False)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One at a time, of all threads and processes: each opening has a lock of its own."""
-        with _translated(LOCK):
-            file = (self._own / LOCK).open("ab")
+        """Excludes all other threads and processes: each opened file has a lock of its own."""
+        with _named_errors(LOCK):
+            file = (self._private / LOCK).open("ab")
         with file:
             _flock(file, wait=True)
             yield
 
     # --- age ------------------------------------------------------------------------------------
 
-    def expire(self, max_age_s: float, kept: Callable[[str], bool]) -> int:
-        """Deletes objects that are older, but for those whose key is to be ``kept``, and what
-        processes that have ended left half written; returns how many objects. Files that were not
-        put by this class are nobody's here, and stay.
+    def expire(self, max_age_s: float, keep: Callable[[str], bool]) -> int:
+        """Deletes old objects, and temporary files that ended processes left behind.
+
+        Files that were not put by this class belong to somebody else, and stay.
+
+        Args:
+            max_age_s: Objects that are older than this are deleted.
+            keep: Tells by its key whether an object stays, whatever its age.
+
+        Returns:
+            The number of deleted objects.
         """
         now, deleted = time.time(), 0
-        with _translated(OWN):
-            for part in (self._own / PARTS).iterdir():
+        with _named_errors(PRIVATE):
+            for part in (self._private / PARTS).iterdir():
                 if _age_s(part, now) > MAX_PART_AGE_S:
                     part.unlink(missing_ok=True)
-            for about_path in self._own.rglob("*.json"):
-                key = about_path.relative_to(self._own).as_posix().removesuffix(".json")
+            for metadata_path in self._private.rglob("*.json"):
+                key = metadata_path.relative_to(self._private).as_posix().removesuffix(".json")
                 path = self._path(key)
-                if _age_s(about_path, now) > max_age_s and not kept(key):
+                if _age_s(metadata_path, now) > max_age_s and not keep(key):
                     with self._locked():
                         if _age_s(path, now) > max_age_s:
                             path.unlink(missing_ok=True)
-                            about_path.unlink(missing_ok=True)
+                            metadata_path.unlink(missing_ok=True)
                             deleted += 1
         return deleted
-
-    # --- links ----------------------------------------------------------------------------------
-
-    def presigned_url(self, bucket: str, key: str, lifetime_s: int) -> str:
-        expires = int(time.time()) + lifetime_s
-        return f"{FILES}{quote(key)}?expires={expires}&signature={self._sign(key, str(expires))}"
-
-    def check_link(self, key: str, expires: str, signature: str) -> None:
-        """Raises Forbidden for a link that was not made here, or is too old."""
-        self._check_link(expires, signature, key)
-
-    def _check_link(self, expires: str, signature: str, *signed: str) -> None:
-        self._check(signature, *signed, expires)
-        if int(expires) < time.time():
-            raise Forbidden("the link has expired", measured=int(expires))
-
-    def presigned_post(
-        self, bucket: str, key: str, fields: Mapping[str, str], most_bytes: int, lifetime_s: int
-    ) -> tuple[str, dict[str, str]]:
-        expires = int(time.time()) + lifetime_s
-        asked = {"key": key, **fields}
-        document = json.dumps({"fields": asked, "most_bytes": most_bytes, "expires": expires})
-        policy = base64.b64encode(document.encode()).decode()
-        signed = asked | {"policy": policy, "signature": self._sign(policy)}
-        link = f"expires={expires}&signature={self._sign('upload', key, str(expires))}"
-        return f"{UPLOADS}{key.rpartition('/')[2]}?{link}", signed
-
-    def check_upload_link(self, key: str, expires: str, signature: str) -> None:
-        """in: what stands in the link of presigned_post, which lets a body in before its form can
-        be read. Raises Forbidden.
-        """
-        self._check_link(expires, signature, "upload", key)
-
-    def check_post(self, fields: Mapping[str, str], size: int) -> None:
-        """in: the fields of a form, and the size of its file. Raises Forbidden unless they are
-        those that presigned_post gave out, and of late; TooManyBytes, InvalidRequest.
-        """
-        policy, signature = fields.get("policy", ""), fields.get("signature", "")
-        self._check(signature, policy)
-        conditions = json.loads(base64.b64decode(policy))
-        if conditions["expires"] < time.time():
-            raise Forbidden("the form has expired", measured=conditions["expires"])
-        if conditions["fields"] | {"policy": policy, "signature": signature} != dict(fields):
-            raise Forbidden("the form has other fields than were given out for it")
-        most = conditions["most_bytes"]
-        if size > most:
-            raise TooManyBytes(
-                f"the file has {size} bytes; announced were {most}",
-                stage="request",
-                measured=size,
-                limit=most,
-            )
-        if size == 0:
-            raise InvalidRequest("the file is empty", measured=0, limit=most)
-
-    def _check(self, signature: str, *signed: str) -> None:
-        if not hmac.compare_digest(signature.encode(), self._sign(*signed).encode()):
-            raise Forbidden("the signature is not ours")
-
-    def _sign(self, *texts: str) -> str:
-        return hmac.new(self._secret, "\n".join(texts).encode(), "sha256").hexdigest()
-
-    def _read_secret(self) -> bytes:
-        path = self._own / "secret"
-        if not path.exists():
-            part = self._part()
-            part.touch(mode=0o600)
-            part.write_bytes(secrets.token_bytes(32))
-            part.replace(path)
-        return path.read_bytes()
 
     # --- files ----------------------------------------------------------------------------------
 
     def _path(self, key: str) -> Path:
-        """Below the folder, and not where our own files lie. Raises InvalidRequest."""
+        """A file in the folder, and not one of our private ones. Raises InvalidRequest."""
         path = (self._folder / key).resolve() if "\0" not in key else Path()
-        if not path.is_relative_to(self._folder) or path.is_relative_to(self._own):
-            raise InvalidRequest("that is no name for an object", measured=key)
+        if not path.is_relative_to(self._folder) or path.is_relative_to(self._private):
+            raise InvalidRequest("not a valid object name", measured=key)
         return path
 
-    def _head(self, key: str, about: os.stat_result) -> Head:
-        etag = f"{about.st_mtime_ns:x}-{about.st_size:x}"
-        # a file that somebody else laid there has no metadata, and no owner
-        metadata = self._about(key)["metadata"] if self._about_path(key).is_file() else {}
-        return Head(etag, None, metadata)
+    def _metadata_path(self, key: str) -> Path:
+        return self._private / f"{key}.json"
 
-    def _about(self, key: str) -> dict[str, Any]:
+    def _part(self) -> Path:
+        """A temporary file's path, which no other has."""
+        return self._private / PARTS / secrets.token_hex(16)
+
+    def _state(self, key: str, status: os.stat_result) -> ObjectState:
+        etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        # a file that somebody else put there has no metadata, and no owner
+        has_metadata = self._metadata_path(key).is_file()
+        metadata = self._read_metadata(key)["metadata"] if has_metadata else {}
+        return ObjectState(etag, None, metadata)
+
+    def _read_metadata(self, key: str) -> dict[str, Any]:
         self._path(key)
-        with _translated(key):
-            text = self._about_path(key).read_bytes()
+        with _named_errors(key):
+            text = self._metadata_path(key).read_bytes()
         try:
             document = json.loads(text)
             return {
@@ -264,51 +238,58 @@ class FolderStore(Store):
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ObjectNotFound(f"the metadata of {key} is damaged") from error
 
-    def _about_path(self, key: str) -> Path:
-        return self._own / f"{key}.json"
+    def _read_secret(self) -> bytes:
+        path = self._private / SECRET
+        if not path.exists():
+            part = self._part()
+            part.touch(mode=0o600)
+            part.write_bytes(secrets.token_bytes(32))
+            part.replace(path)
+        return path.read_bytes()
 
-    def _part(self) -> Path:
-        """A name for a file that is being written, which no other has."""
-        return self._own / PARTS / secrets.token_hex(16)
+    @contextmanager
+    def _new_file(
+        self, key: str
+    ) -> Iterator[tuple[Path, Callable[[str, Mapping[str, str], str | None], bool]]]:
+        """A temporary file to write to, and the function that moves it to its place.
 
-    def _put_file(
-        self,
-        key: str,
-        write: Callable[[Path], object],
-        content_type: str,
-        metadata: Mapping[str, str],
-        owner: str | None,
-    ) -> bool:
-        """Whole or not at all, the metadata first. With an ``owner``: False, and nothing is
-        written, where the object is another's.
+        That function takes content type, metadata and, optionally, the owner; it returns False,
+        and changes nothing, where the object belongs to another owner. The object appears whole or
+        not at all, its metadata first.
         """
-        path, about_path = self._path(key), self._about_path(key)
-        about = json.dumps({"content_type": content_type, "metadata": dict(metadata)})
-        part, about_part = self._part(), self._part()
-        try:
-            with _translated(key):
-                for place in (about_path, path):
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                write(part)
-                about_part.write_text(about)
+        path, metadata_path = self._path(key), self._metadata_path(key)
+        part, metadata_part = self._part(), self._part()
+        is_created = False
+
+        def commit(content_type: str, metadata: Mapping[str, str], owner: str | None) -> bool:
+            nonlocal is_created
+            document = {"content_type": content_type, "metadata": dict(metadata)}
+            metadata_part.write_text(json.dumps(document))
             with self._locked():
-                found = self.head("", key) if owner else None
-                if found is not None and found.metadata.get(OWNER) != owner:
+                existing = self.head(key) if owner else None
+                if existing is not None and existing.metadata.get(OWNER) != owner:
                     return False
-                with _translated(key):
-                    about_part.replace(about_path)
-                    part.replace(path)
+                metadata_part.replace(metadata_path)
+                part.replace(path)
+            is_created = True
+            return True
+
+        try:
+            with _named_errors(key):
+                for parent in (metadata_path.parent, path.parent):
+                    parent.mkdir(parents=True, exist_ok=True)
+                yield part, commit
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-                about_part.unlink(missing_ok=True)
-        self.created(key)
-        return True
+                metadata_part.unlink(missing_ok=True)
+        if is_created and self.on_created:
+            self.on_created(key)
 
 
 def _flock(file: BinaryIO, *, wait: bool) -> bool:
-    """Whether the lock of an open file is had, until that is closed or its process ends."""
-    with _translated(str(file.name)):
+    """Takes the lock of an open file, until it is closed; returns False if another has it."""
+    with _named_errors(str(file.name)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -317,7 +298,7 @@ def _flock(file: BinaryIO, *, wait: bool) -> bool:
 
 
 def _age_s(path: Path, now: float) -> float:
-    """How long ago a file was written; infinite where there is none."""
+    """Seconds since a file was written; infinite where there is none."""
     try:
         return now - path.stat().st_mtime
     except FileNotFoundError:
@@ -325,13 +306,13 @@ def _age_s(path: Path, now: float) -> float:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """What the file system says, in our errors."""
+def _named_errors(location: str) -> Iterator[None]:
+    """Turns errors of the file system into Kirei's."""
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise ObjectNotFound(f"{what} is not there") from error
+        raise ObjectNotFound(f"{location} does not exist") from error
     except OSError as error:
         if error.errno in OutOfDescriptors.errnos:
-            raise OutOfDescriptors(f"{what}: {error.strerror}") from error
-        raise StoreUnavailable(f"{what}: {error.strerror}") from error
+            raise OutOfDescriptors(f"{location}: {error.strerror}") from error
+        raise StoreUnavailable(f"{location}: {error.strerror}") from error

@@ -1,7 +1,7 @@
-"""The JSON that lies beside pictures and in the place of refused ones, as it is read again.
+"""The JSON beside pictures, and the JSON of refused photos, as they are read back.
 
-It is this pipeline's own, and yet whoever may write to the bucket may have replaced it: what has
-not all that is relied on here counts as if it were not there.
+Kirei wrote them, but whoever may write to the bucket may have replaced them: a document that lacks
+a field that is used here counts as absent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Any
 
-from adapters.storage.s3 import Store
+from adapters.storage.objects import Bucket
 
 Shape = type | UnionType | dict[str, "Shape"] | list["Shape"]
 
@@ -37,25 +37,27 @@ SIDECAR: Shape = {
 FAILURE: Shape = {"error": {"code": str, "message": str}}
 
 
-def read_sidecar(store: Store, bucket: str, key: str) -> dict[str, Any] | None:
-    """A stored sidecar; None where there is none, or something else. Raises StoreUnavailable."""
-    return _read(store, bucket, key, SIDECAR)
+def read_sidecar(bucket: Bucket, key: str) -> dict[str, Any] | None:
+    """Returns a stored sidecar; None if it is absent or incomplete. Raises StoreUnavailable."""
+    return _read(bucket, key, SIDECAR)
 
 
-def read_failure(store: Store, bucket: str, key: str) -> dict[str, Any] | None:
-    """The record of a refusal; None where there is none, or something else. Raises
-    StoreUnavailable.
+def read_failure(bucket: Bucket, key: str) -> dict[str, Any] | None:
+    """Returns a stored failure record; None if it is absent or incomplete.
+
+    Raises:
+        StoreUnavailable: The bucket could not be read.
     """
-    return _read(store, bucket, key, FAILURE)
+    return _read(bucket, key, FAILURE)
 
 
-def _read(store: Store, bucket: str, key: str, shape: Shape) -> dict[str, Any] | None:
-    document = store.get_json(bucket, key)
+def _read(bucket: Bucket, key: str, shape: Shape) -> dict[str, Any] | None:
+    document = bucket.get_json(key)
     return document if _has_shape(document, shape) else None
 
 
 def _has_shape(value: Any, shape: Shape) -> bool:
-    """Whether a value has the type, or at least those fields, or such items."""
+    """Whether a value has the type, at least these fields, or items of this shape."""
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(
             name in value and _has_shape(value[name], part) for name, part in shape.items()

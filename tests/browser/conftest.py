@@ -201,5 +201,12 @@ def encoded() -> Callable[..., bytes]:
 
 def drawn(page: Any) -> Any:
     """Waits for the picture of the photograph that is shown; its <img>."""
+    page.locator(".viewer[data-state=done] .after").wait_for()
     page.locator("#report:not([hidden]) h2").wait_for()
     return page.locator(".compare .after")
+
+
+def more(page: Any, name: str) -> None:
+    """Presses a button of the menu beside Save."""
+    page.locator(".actions .menu summary").click()
+    page.locator(".actions .entries").get_by_role("button", name=name, exact=True).click()

@@ -87,17 +87,17 @@ def test_the_zip_holds_every_picture_and_its_sidecar(page: Any) -> None:
     tiles(page, "done").nth(3).wait_for()
     tiles(page, "failed").wait_for()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Save all as ZIP").click()
+        page.get_by_role("button", name="Save all (ZIP)").click()
     assert waiting.value.suggested_filename == "kirei.zip"
     with zipfile.ZipFile(Path(waiting.value.path())) as archive:
         assert archive.testzip() is None
         stems = ["astronaut", "chelsea", "coffee", "coffee-2"]
         assert archive.namelist() == [
-            f"{stem}.hayao.{kind}" for stem in stems for kind in ("jpg", "json")
+            name for stem in stems for name in (f"{stem}.hayao.jpg", f"details/{stem}.hayao.json")
         ]
         for stem in stems:
             picture = archive.read(f"{stem}.hayao.jpg")
-            sidecar = json.loads(archive.read(f"{stem}.hayao.json"))
+            sidecar = json.loads(archive.read(f"details/{stem}.hayao.json"))
             size = (sidecar["output"]["width_px"], sidecar["output"]["height_px"])
             assert Image.open(io.BytesIO(picture)).size == size
             assert sidecar["output"]["bytes"] == len(picture)
@@ -109,7 +109,7 @@ def test_names_in_any_script_survive_the_zip(page: Any) -> None:
     drawn(page)
     page.get_by_role("button", name="All photographs").click()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Save all as ZIP").click()
+        page.get_by_role("button", name="Save all (ZIP)").click()
     with zipfile.ZipFile(Path(waiting.value.path())) as archive:
         assert archive.namelist()[0].startswith("我们的夏天 ☀ a")
         assert archive.testzip() is None
@@ -120,8 +120,64 @@ def test_removing_stops_and_clearing_leaves_nothing(page: Any) -> None:
     page.get_by_role("button", name="Remove chelsea.jpg").click()
     tiles(page, "done").nth(1).wait_for()
     assert page.locator(".tile").count() == 2
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Remove all").click()
     page.locator("#empty").wait_for()
+
+
+def test_what_was_removed_comes_back(page: Any) -> None:
+    choose(page, *PHOTOS)
+    tiles(page, "done").nth(2).wait_for()
+    names = page.locator(".tile .name").all_inner_texts()
+    page.get_by_role("button", name="Remove chelsea.jpg").click()
+    page.get_by_role("status").filter(has_text="chelsea.jpg is removed.").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    assert page.locator(".tile .name").all_inner_texts() == names  # where it was
+    page.get_by_role("button", name="Remove all").click()
+    page.locator("#empty").wait_for()
+    page.keyboard.press("Control+z")
+    assert page.locator(".tile .name").all_inner_texts() == names
+    assert tiles(page, "done").count() == 3
+    page.reload()
+    tiles(page, "done").nth(2).wait_for()
+    assert page.locator(".tile .name").all_inner_texts() == names
+
+
+def test_what_was_removed_while_it_was_drawn_comes_back_and_is_drawn(page: Any) -> None:
+    choose(page, *PHOTOS)
+    page.get_by_role("button", name="Remove chelsea.jpg").click()
+    page.get_by_role("button", name="Undo").click()
+    tiles(page, "done").nth(2).wait_for()
+
+
+def test_all_of_them_have_one_bar_and_a_time_left(page: Any) -> None:
+    told: set[str] = set()
+    page.expose_function("told", lambda words: told.add(words))
+    page.evaluate("""() => new MutationObserver(() => {
+        const bar = document.querySelector('.counts progress');
+        if (bar && !bar.hidden) told(document.querySelector('.count').textContent);
+      }).observe(document.querySelector('#grid'),
+        {subtree: true, childList: true, characterData: true, attributes: true})
+    """)
+    choose(page, *[(f"{number}.jpg", "image/jpeg", PHOTOS[2][2]) for number in range(6)])
+    tiles(page, "done").nth(5).wait_for()
+    assert page.locator(".counts progress").is_hidden()
+    assert any("left" in words or "nearly" in words for words in told)
+    assert any(words.startswith("0 of 6 drawn") for words in told)
+    assert page.title().startswith("Kirei")
+
+
+def test_all_are_shared_at_once_where_the_device_can(page: Any) -> None:
+    page.evaluate("""() => {
+      navigator.canShare = ({files}) => files.every(({type}) => type.startsWith('image/'));
+      navigator.share = ({files}) => {
+        window.given = files.map(({name}) => name);
+        return Promise.resolve();
+      }; }""")
+    choose(page, *PHOTOS)
+    tiles(page, "done").nth(2).wait_for()
+    page.get_by_role("button", name="Share all").click()
+    given = page.evaluate("() => window.given")
+    assert given == ["astronaut.hayao.jpg", "chelsea.hayao.jpg", "coffee.hayao.jpg"]
 
 
 def test_all_are_drawn_again_with_other_options(page: Any) -> None:
@@ -133,7 +189,7 @@ def test_all_are_drawn_again_with_other_options(page: Any) -> None:
     page.locator(".tile:not([data-state=done])").first.wait_for()
     tiles(page, "done").nth(1).wait_for()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Save all as ZIP").click()
+        page.get_by_role("button", name="Save all (ZIP)").click()
     with zipfile.ZipFile(Path(waiting.value.path())) as archive:
         assert archive.namelist()[::2] == ["chelsea.cel.jpg", "coffee.cel.jpg"]
 
@@ -154,7 +210,7 @@ def test_a_new_option_of_the_server_appears(visit: Opener) -> None:
     page.route("**/v1/options", more)
     page.reload()
     page.locator(".cards").wait_for()
-    page.get_by_text("More", exact=True).click()
+    page.locator("#controls summary", has_text="More").click()
     added = page.get_by_label("Hair weight")
     assert added.input_value() == "0.5"
-    assert page.locator("[title='how much of the hair is drawn']").is_visible()
+    assert page.get_by_text("how much of the hair is drawn").is_visible()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
-from conftest import ROOT, SAMPLES, Opener, drawn
+from conftest import ROOT, SAMPLES, Opener, drawn, more
 from hand import choose, drop, hover, paste
 from jsonschema import Draft202012Validator
 from PIL import Image
@@ -21,6 +21,7 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 
 COFFEE = ("coffee.jpg", "image/jpeg", (SAMPLES / "coffee.jpg").read_bytes())
+DETAILS = "Save the details (JSON)"
 SCHEMA = json.loads((ROOT / "pipeline" / "sidecar.schema.json").read_text())
 
 # Chromium draws the picture; these are the pixels that a visitor sees
@@ -40,15 +41,22 @@ def pixels(image: Any) -> np.ndarray:
 
 def share(page: Any) -> float:
     """How much of the photo is shown, in percent, as the picture's clipping says."""
-    clip = page.locator(".after").evaluate("(image) => getComputedStyle(image).clipPath")
+    clip = page.locator(".over").evaluate("(image) => getComputedStyle(image).clipPath")
     inside = clip.removeprefix("inset(").removesuffix(")").split()
     return float(inside[-1].removesuffix("%").removesuffix("px")) if len(inside) > 1 else 0.0
 
 
-def saved(page: Any, button: str) -> tuple[str, bytes]:
+def saved(page: Any, button: str = "Save picture") -> tuple[str, bytes]:
     with page.expect_download() as waiting:
-        page.get_by_role("button", name=button, exact=True).click()
+        if button == "Save picture":
+            page.get_by_role("button", name=button, exact=True).click()
+        else:
+            more(page, button)
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+def sidecar_of(page: Any) -> dict[str, Any]:
+    return dict(json.loads(saved(page, DETAILS)[1]))
 
 
 def test_a_photo_that_is_dropped_comes_back_drawn(page: Any, shot: Callable[..., None]) -> None:
@@ -109,7 +117,7 @@ def test_what_is_saved_is_the_picture_and_its_sidecar(page: Any) -> None:
     name, picture = saved(page, "Save picture")
     assert name == "coffee.hayao.jpg"
     assert Image.open(io.BytesIO(picture)).size == (600, 400)
-    name, sidecar = saved(page, "Save JSON")
+    name, sidecar = saved(page, DETAILS)
     assert name == "coffee.hayao.json"
     document = json.loads(sidecar)
     Draft202012Validator(SCHEMA).validate(document)
@@ -117,43 +125,70 @@ def test_what_is_saved_is_the_picture_and_its_sidecar(page: Any) -> None:
     assert document["source"]["bytes"] == len(COFFEE[2])
 
 
-def test_the_options_travel_and_draw_again_is_offered_when_they_change(page: Any) -> None:
+def test_the_options_travel_and_the_picture_follows_them(page: Any) -> None:
     choose(page, COFFEE)
     drawn(page)
-    again = page.get_by_role("button", name="Draw again")
-    assert not again.count()
     page.get_by_role("radio", name="Cel").check()
-    page.get_by_label("Strength").fill("0.5")
+    page.locator(".viewer:not([data-state=done])").wait_for()
+    drawn(page)
     page.get_by_text("Picture file").click()
     page.get_by_role("radio", name="PNG").check()
     page.get_by_label("Longest side").fill("300")
     page.get_by_label("Longest side").press("Tab")
-    again.click()
-    page.locator(".viewer[data-state=done] .after").wait_for()
-    name, picture = saved(page, "Save picture")
+    page.get_by_label("Strength").fill("0.5")
+    page.locator(".viewer:not([data-state=done])").wait_for()
+    drawn(page)
+    name, picture = saved(page)
     assert name == "coffee.cel.png"
     assert Image.open(io.BytesIO(picture)).size == (300, 200)
-    sidecar = json.loads(saved(page, "Save JSON")[1])
+    sidecar = sidecar_of(page)
     assert (sidecar["style"], sidecar["strength"]) == ("cel", 0.5)
-    assert not again.count()
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Reset the options").click()
     assert page.get_by_label("Strength").input_value() == "1"
-    assert again.count() == 1
+    assert page.get_by_role("radio", name="Cel").is_checked()  # the look is none of them
+    page.wait_for_function("() => document.querySelector('.after').naturalWidth === 600")
+
+
+def test_what_is_saved_while_it_is_drawn_anew_is_the_new_picture(page: Any) -> None:
+    choose(page, COFFEE)
+    drawn(page)
+    page.get_by_role("radio", name="Cel").check()
+    name, picture = saved(page)
+    assert name == "coffee.cel.jpg"
+    assert picture
+
+
+def test_before_and_after_are_saved_as_one_picture(page: Any) -> None:
+    choose(page, COFFEE)
+    after = pixels(drawn(page))
+    before = pixels(page.locator(".before"))
+    name, content = saved(page, "Save before and after as one")
+    assert name == "coffee.hayao.before-after.jpg"
+    both = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+    height, width = before.shape[:2]
+    assert (
+        both.shape[1] == width and both.shape[0] > 2 * height
+    )  # a wide photo: one above the other
+    assert np.abs(both[:height] - before).mean() < 4
+    assert np.abs(both[-height:] - after).mean() < 4
 
 
 def test_what_was_found_is_what_the_sidecar_says(page: Any) -> None:
     choose(page, COFFEE)
     drawn(page)
-    sidecar = json.loads(saved(page, "Save JSON")[1])
+    sidecar = sidecar_of(page)
     report = page.locator("#report")
-    assert "Nothing in this photo needed repair" in report.inner_text()
+    assert "Your photo was good as it was" in report.inner_text()
+    assert not report.locator(".decisions").is_visible()  # on request
+    report.get_by_text("All details").click()
+    assert "-0" not in report.inner_text()
     decisions = report.locator(".decisions li")
     assert decisions.count() == len(sidecar["decisions"])
     ran = [decision["ran"] for decision in sidecar["decisions"]]
     seen = [item.get_attribute("class") == "ran" for item in decisions.all()]
     assert seen == ran
     held = report.locator(".row", has=page.locator(".threshold"))
-    assert held.locator("dt").all_inner_texts() == ["Blur", "Noise, estimated", "Darkness"]
+    assert held.locator("dt").all_inner_texts() == ["Blur", "Noise", "Darkness"]
     rows = report.locator(".panel", has_text="Time").locator(".row")
     assert rows.count() == len(sidecar["timings_ms"]) - 1
     widths = [float(bar.get_attribute("width")) for bar in rows.locator(".stage").all()]
@@ -172,8 +207,9 @@ def test_a_blurred_photo_says_what_was_repaired(
     page.get_by_role("radio", name="Classic").check()
     choose(page, ("blurred.jpg", "image/jpeg", blurred.getvalue()))
     drawn(page)
-    words = page.locator("#report .lead").inner_text()
-    assert words.startswith("Repaired before the drawing: doubling, noise removal")
+    words = page.locator("#report > .lead").inner_text()
+    assert re.match(r"Your photo was grainy.* and small, so it was cleaned.* and doubled", words)
+    page.get_by_text("All details").click()
     sharpness = page.locator(".row", has_text="Sharpness")
     assert sharpness.locator("rect.bad").count() == 1
     mark = float(sharpness.locator("line").get_attribute("x1"))
@@ -181,21 +217,21 @@ def test_a_blurred_photo_says_what_was_repaired(
     shot(page, "repaired")
 
 
-def test_a_photo_that_the_browser_cannot_show_is_drawn_all_the_same(
+def test_a_photo_that_the_browser_cannot_show_is_compared_with_what_the_server_makes_of_it(
     page: Any, encoded: Callable[..., bytes], shot: Callable[..., None]
 ) -> None:
     heic = io.BytesIO()
     photo = pillow_heif.from_pillow(Image.open(io.BytesIO(encoded())))
     photo.save(heic)
     drop(page, ("photo.heic", "", heic.getvalue()))  # Chromium on Linux knows no type for it
-    picture = drawn(page)
-    assert pixels(picture).shape == (400, 600, 3)
-    assert (
-        page.get_by_text("cannot show the original (HEIF)")
-        .or_(page.get_by_text("cannot show the original (HEIC)"))
-        .is_visible()
-    )
-    assert not page.locator(".before, .compare [type=range]").count()
+    picture = pixels(drawn(page))
+    assert picture.shape == (400, 600, 3)
+    page.locator(".compare .before").wait_for()
+    assert not page.get_by_text("cannot show the original").count()
+    page.get_by_role("slider", name="Divider").wait_for(state="attached")
+    original = np.asarray(Image.open(io.BytesIO(encoded())).convert("RGB")).astype(int)
+    assert np.abs(pixels(page.locator(".before")) - original).mean() < 4
+    page.wait_for_timeout(1500)  # the divider sweeps
     shot(page, "heic")
 
 
@@ -223,7 +259,7 @@ def test_faces_are_drawn_over_the_photo_where_the_sidecar_has_them(
     Image.open(io.BytesIO(encoded(name="astronaut"))).resize((side_px, side_px)).save(photo, "PNG")
     choose(page, ("astronaut.png", "image/png", photo.getvalue()))
     drawn(page)
-    sidecar = json.loads(saved(page, "Save JSON")[1])
+    sidecar = sidecar_of(page)
     face = sidecar["faces"][0]
     assert not page.locator(".faces rect").count()
     button = page.get_by_role("button", name="Faces (1)")
@@ -240,10 +276,11 @@ def test_faces_are_drawn_over_the_photo_where_the_sidecar_has_them(
     scale = picture["width"] / sidecar["output"]["width_px"]
     assert seen["width"] == pytest.approx((face["box"][2] - face["box"][0]) * scale, abs=4)
     report = page.locator("#report")
-    assert "One face was found." in report.inner_text()
+    assert "One face was found and drawn with special care." in report.inner_text()
+    report.get_by_text("All details").click()
     listed = report.locator(".face-list li").inner_text()
     assert f"certainty {face['score'] * 100:.0f}%" in listed
-    assert "refined: " in listed and "skin smoothed" in listed
+    assert "cared for: " in listed and "skin smoothed" in listed
     page.wait_for_timeout(1500)  # the divider sweeps
     shot(page, f"faces-{side_px}")
     button.click()
@@ -255,5 +292,6 @@ def test_a_face_that_is_left_alone_says_why(page: Any) -> None:
     page.get_by_label("How certain a face must be").fill("1")
     choose(page, ("astronaut.jpg", "image/jpeg", (SAMPLES / "astronaut.jpg").read_bytes()))
     drawn(page)
+    page.get_by_text("All details").click()
     listed = page.locator(".face-list li").inner_text()
-    assert re.search(r"not refined: its certainty of 0\.9\d is under 1$", listed)
+    assert re.search(r"drawn like the rest: its certainty of 0\.9\d is under 1$", listed)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from conftest import SAMPLES, Opener, drawn
+from conftest import SAMPLES, Opener, drawn, serve, stop
 from hand import choose, drop
 
 pytestmark = pytest.mark.browser
@@ -68,9 +70,30 @@ def test_an_option_that_the_server_refuses_is_named(page: Any) -> None:
     page.get_by_role("alert").filter(has_text="One of the options is outside its range.").wait_for()
     page.locator(".failure summary").click()
     assert "strength is 7" in page.locator(".failure details").inner_text()
+    # the same again would end the same
+    assert not page.locator("#photo .actions", has_text="Try again").count()
     page.unroute("**/v1/uploads")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("radio", name="Cel").check()
     drawn(page)
+
+
+@pytest.mark.parametrize(
+    ("code", "measured", "limit", "words"),
+    [
+        ("too_many_bytes", 62_914_560, 52_428_800, "it has 62.9 MB, and at most 52.4 MB are taken"),
+        ("too_many_pixels", 58_000_000, 50_000_000, "58 megapixels, and at most 50 megapixels"),
+        ("extreme_aspect", 55.2, 40, "its sides are as 55 to 1, and at most 40 to 1 is taken"),
+        ("too_much_memory", 2100, 900, "it takes 2,100 MB, and 900 MB are free"),
+    ],
+)
+def test_an_error_names_the_limit(
+    page: Any, code: str, measured: float, limit: float, words: str
+) -> None:
+    error = {"code": code, "message": "no", "stage": "decode", "measured": measured, "limit": limit}
+    page.route("**/v1/uploads", lambda route: route.fulfill(status=413, json={"error": error}))
+    choose(page, COFFEE)
+    page.get_by_role("alert").filter(has_text=words).wait_for()
+    assert not page.locator("#photo .actions", has_text="Try again").count()
 
 
 def test_without_a_connection_the_photo_stays_and_is_drawn_later(visit: Opener) -> None:
@@ -84,9 +107,9 @@ def test_without_a_connection_the_photo_stays_and_is_drawn_later(visit: Opener) 
     page.context.set_offline(True)
     choose(page, COFFEE)
     page.get_by_role("alert").filter(has_text="There is no connection.").wait_for()
+    assert page.get_by_text("goes on by itself").is_visible()
     page.context.set_offline(False)
-    page.get_by_role("button", name="Try again").click()
-    drawn(page)
+    drawn(page)  # by itself
 
 
 def test_a_poll_that_is_lost_is_asked_again(visit: Opener) -> None:
@@ -124,7 +147,21 @@ def test_styles_that_cannot_be_loaded_can_be_asked_for_again(visit: Opener) -> N
     page = visit(expect=("Failed to load resource: net::ERR_FAILED",))
     page.route("**/v1/styles", lambda route: route.abort())
     page.reload()
-    page.get_by_role("alert").filter(has_text="The styles could not be loaded.").wait_for()
+    page.get_by_role("alert").filter(has_text="The looks could not be loaded.").wait_for()
     page.unroute("**/v1/styles")
     page.locator("#controls").get_by_role("button", name="Try again").click()
     page.locator(".cards").wait_for()
+
+
+def test_a_server_that_goes_in_the_middle_is_waited_for(visit: Opener, tmp_path: Path) -> None:
+    process, address = serve(tmp_path)
+    page = visit(address, expect=("Failed to load resource: net::ERR_", "A bad HTTP response"))
+    page.route("**/v1/results/*", lambda route: (stop(process), route.continue_()), times=1)
+    choose(page, COFFEE)
+    page.get_by_role("alert").filter(has_text="The server could not be reached.").wait_for()
+    assert page.get_by_text("goes on by itself").is_visible()
+    again, _ = serve(tmp_path, "--port", str(urlsplit(address).port))
+    try:
+        drawn(page)
+    finally:
+        stop(again)

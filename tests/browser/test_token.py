@@ -100,3 +100,27 @@ def test_the_token_goes_to_no_other_origin(visit: Opener, guarded: str) -> None:
     choose(page, COFFEE)
     drawn(page)
     assert asked == [("POST", None), ("GET", None)]
+
+
+def test_a_token_that_expires_in_the_middle_is_asked_for_again(visit: Opener, guarded: str) -> None:
+    page = visit(guarded, ready=False)
+    give(page, TOKEN)
+    page.locator(".cards").wait_for()
+    refused: list[str] = []
+
+    def expired(route: Any) -> None:
+        if route.request.headers.get("authorization") == f"Bearer {TOKEN}" and not refused:
+            refused.append(route.request.url)
+            error = {"code": "unauthorized", "message": "expired", "stage": "request"}
+            route.fulfill(status=401, json={"error": error})
+        else:
+            route.continue_()
+
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.route("**/v1/results/*", expired)
+    choose(page, COFFEE)
+    page.get_by_text("That token was not accepted.").wait_for()
+    give(page, TOKEN)
+    drawn(page)
+    assert len([url for url in sent if "/v1/uploads/" in url]) == 1  # the photo was not sent again

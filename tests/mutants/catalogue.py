@@ -72,14 +72,14 @@ def mutants_of_weights(manifest: str) -> list[Mutant]:
             MANIFEST,
             files[default],
             files[other],
-            ("tests/test_golden.py -k draws_what_it_drew",),
+            ("tests/pipeline/test_golden.py -k draws_what_it_drew",),
         ),
         Mutant(
             f"tiles of {default} show their borders: its overlap is 8 px too small",
             MANIFEST,
             f"{head}{overlap}",
             f"{head}{overlap - 8}",
-            ("tests/test_stylise.py -k tiles",),
+            ("tests/pipeline/test_stylise.py -k tiles",),
         ),
     ]
 

@@ -1,7 +1,7 @@
 """Breaks the product on purpose, one line at a time, and says which breaks no test notices.
 
     python -m mutants.run                     every mutant: make mutants
-    python -m mutants.run feather "loop guard"     those whose names hold one of the words
+    python -m mutants.run adapters/ "hard edge"     those whose file or name holds one of the words
     python -m mutants.run --list
 
 Each mutant runs in a copy of the repository under the system's temporary folder; the tree itself is
@@ -48,14 +48,15 @@ class Outcome:
 def main() -> None:
     """Runs the mutants and exits with 1 if one survives without an explanation."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("words", nargs="*", help="only mutants whose names hold one of these")
+    parser.add_argument("words", nargs="*", help="only mutants whose file or name holds one")
     parser.add_argument("--list", action="store_true", help="names them and runs nothing")
     parser.add_argument("--skip-baseline", action="store_true", help="take it that the tests pass")
     arguments = parser.parse_args()
     chosen = [
         mutant
         for mutant in catalogue()
-        if not arguments.words or any(word in mutant.name for word in arguments.words)
+        if not arguments.words
+        or any(word in f"{mutant.file} {mutant.name}" for word in arguments.words)
     ]
     if arguments.list:
         for mutant in chosen:

@@ -22,19 +22,19 @@ WAIT_S = 90.0
 
 NOT_EMULATED = {
     "S3 Batch Operations": "tests/test_backfill_job.py has the service's model and a stand-in",
-    "alarms on expressions": "tests/test_alarms.py reckons each with data",
-    "percentiles of metrics": "tests/test_alarms.py",
+    "alarms on expressions": "tests/deployment/test_alarms.py reckons each with data",
+    "percentiles of metrics": "tests/deployment/test_alarms.py",
     "CodeDeploy": "a release's alias is made here, and moves at once",
     "OpenAPI import": "emulator.py makes the routes from the same document",
     "preflight of an API with authorizers": "the emulator answers every OPTIONS by itself",
-    "JWT authorizers": "they need an issuer; the document is tested in tests/test_template.py",
+    "JWT authorizers": "they need an issuer; tests/deployment/test_template.py reads the document",
     "signatures (SigV4)": "are looked for and never verified",
     "TLS": "every call counts as encrypted",
     "ECR": "the image is run where it was built: neither push nor manifest is shown",
     "EventBridge and S3 with KMS key policies": "keys are named, nothing is encrypted",
     "Lambda's sandbox": "cold starts, share of processors, arm64 and SnapStart are a container's",
     "CloudFront, WAF, ACM": "stacks/cdn.yaml passes cfn-lint and checkov alone",
-    "rules of lifecycle in a template": "tests/test_template.py",
+    "rules of lifecycle in a template": "tests/deployment/test_template.py",
     "quotas and bills": "there are none",
 }
 

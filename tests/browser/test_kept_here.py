@@ -1,0 +1,180 @@
+"""What outlives a visit, and what cannot: reloads, tabs, full and forbidden storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import SAMPLES, Opener, drawn, more
+from hand import choose
+
+pytestmark = pytest.mark.browser
+
+COFFEE, CHELSEA, PAVILION = (
+    (f"{name}.jpg", "image/jpeg", (SAMPLES / f"{name}.jpg").read_bytes())
+    for name in ("coffee", "chelsea", "pavilion")
+)
+BAD = ("notes.jpg", "image/jpeg", b"no picture\n" * 20)
+
+# written before any script of the page runs
+NO_DATABASE = """indexedDB.open = () => { throw new DOMException('forbidden', 'SecurityError'); };
+  Object.defineProperty(window, 'localStorage',
+    { get() { throw new DOMException('forbidden', 'SecurityError'); } });"""
+FULL_DATABASE = """const put = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = function (value) {
+    if (this.name === 'photos') throw new DOMException('no room', 'QuotaExceededError');
+    return put.call(this, value); };"""
+
+
+def tiles(page: Any, state: str) -> Any:
+    return page.locator(f".tile[data-state={state}]")
+
+
+def saved_by_now(page: Any, count: int) -> None:
+    """Waits until so many pictures lie in the browser's database."""
+    page.wait_for_function(
+        """(count) => new Promise((resolve) => {
+          const asked = indexedDB.open('kirei');
+          asked.onsuccess = () => {
+            const all = asked.result.transaction('states').objectStore('states').getAll();
+            all.onsuccess = () => {
+              asked.result.close();
+              resolve(all.result.filter(({drawn, failed}) => drawn || failed).length >= count);
+            };
+          }; })""",
+        arg=count,
+    )
+
+
+def test_a_reload_loses_nothing(page: Any) -> None:
+    choose(page, COFFEE, CHELSEA, BAD)
+    tiles(page, "done").nth(1).wait_for()
+    tiles(page, "failed").wait_for()
+    saved_by_now(page, 3)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    page.reload()
+    tiles(page, "done").nth(1).wait_for()
+    assert page.locator(".tile .name").all_inner_texts() == [
+        "coffee.jpg",
+        "chelsea.jpg",
+        "notes.jpg",
+    ]
+    assert tiles(page, "failed").count() == 1
+    tiles(page, "done").first.locator(".open").click()
+    picture = drawn(page)
+    assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 600
+    assert page.locator(".before").count() == 1
+    assert "POST" not in asked  # it was all here
+    address = page.url
+    page.reload()
+    drawn(page)
+    assert page.url == address  # and the same photograph is open
+
+
+def test_a_reload_in_the_middle_goes_on(page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/v1/results/*", lambda route: held.append(route))
+    choose(page, COFFEE)
+    page.locator(".viewer[data-state=waiting]").wait_for()
+    page.wait_for_timeout(500)
+    page.unroute("**/v1/results/*")
+    page.reload()
+    drawn(page)
+
+
+def test_the_look_that_was_chosen_is_chosen_on_the_next_visit(page: Any) -> None:
+    page.get_by_role("radio", name="Cel").check()
+    page.reload()
+    page.locator(".cards").wait_for()
+    assert page.get_by_role("radio", name="Cel").is_checked()
+
+
+def test_what_is_removed_is_removed_for_good_and_switched_off_is_forgotten(page: Any) -> None:
+    choose(page, COFFEE, CHELSEA)
+    tiles(page, "done").nth(1).wait_for()
+    saved_by_now(page, 2)
+    page.get_by_role("button", name="Remove coffee.jpg").click()
+    page.get_by_role("button", name="Close this message").click()
+    page.reload()
+    tiles(page, "done").wait_for()
+    assert page.locator(".tile").count() == 1
+    page.get_by_label("Keep my photographs in this browser").uncheck()
+    page.get_by_role("status").filter(has_text="Everything that was kept is forgotten").wait_for()
+    page.on("dialog", lambda dialog: dialog.accept())  # it warns: now there is something to lose
+    page.reload()
+    page.locator(".cards").wait_for()
+    assert page.locator("#empty").is_visible()
+    assert not page.get_by_label("Keep my photographs in this browser").is_checked()
+
+
+def test_a_browser_that_forbids_storage_draws_all_the_same(visit: Opener) -> None:
+    page = visit(ready=False)
+    page.add_init_script(NO_DATABASE)
+    page.goto(page.url)
+    page.locator(".cards").wait_for()
+    choose(page, COFFEE)
+    drawn(page)
+    warned: list[str] = []
+    page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
+    page.mouse.click(5, 5)
+    page.reload()
+    assert warned == ["beforeunload"]  # what would be lost is not lost without a word
+
+
+def test_a_full_browser_says_so_and_draws_all_the_same(visit: Opener) -> None:
+    page = visit(ready=False)
+    page.add_init_script(FULL_DATABASE)
+    page.goto(page.url)
+    page.locator(".cards").wait_for()
+    choose(page, COFFEE)
+    page.get_by_role("status").filter(has_text="This browser has no room left").wait_for()
+    drawn(page)
+
+
+def test_two_tabs_keep_their_photographs_apart_and_lose_none(page: Any, server: str) -> None:
+    choose(page, COFFEE, CHELSEA)
+    tiles(page, "done").nth(1).wait_for()
+    saved_by_now(page, 2)
+    other = page.context.new_page()
+    other.goto(f"{server}/")
+    other.locator(".cards").wait_for()
+    other.wait_for_timeout(600)
+    assert other.locator("#empty").is_visible()  # the photographs of the first are the first's
+    choose(other, PAVILION)
+    drawn(other)
+    saved_by_now(other, 3)
+    page.reload()
+    tiles(page, "done").nth(1).wait_for()
+    assert page.locator(".tile").count() == 2
+    page.close()
+    other.evaluate("() => (location.hash = '')")
+    other.reload()
+    tiles(other, "done").nth(2).wait_for()  # whoever is left has them all
+
+
+def test_a_clipboard_that_is_denied_says_what_to_do(page: Any) -> None:
+    choose(page, COFFEE)
+    drawn(page)
+    page.evaluate("""() => { navigator.clipboard.write = () =>
+      Promise.reject(new DOMException('denied', 'NotAllowedError')); }""")
+    more(page, "Copy picture")
+    page.get_by_role("status").filter(has_text="The browser did not allow copying.").wait_for()
+
+
+def test_the_picture_is_copied(visit: Opener) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    choose(page, COFFEE)
+    drawn(page)
+    more(page, "Copy picture")
+    page.get_by_role("status").filter(has_text="Copied.").wait_for()
+    kinds = page.evaluate(
+        "() => navigator.clipboard.read().then((items) => items.flatMap((item) => item.types))"
+    )
+    assert kinds == ["image/png"]
+
+
+def test_a_camera_that_gives_nothing_says_what_to_do(visit: Opener) -> None:
+    page = visit(phone=True)
+    page.locator("#shoot").evaluate("(field) => field.dispatchEvent(new Event('cancel'))")
+    page.get_by_role("status").filter(has_text="If the camera is blocked").wait_for()

@@ -1,0 +1,62 @@
+"""What the README and the model card state is what the code and the manifest hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from adapters.errors import STATUSES
+from pipeline import Options, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+CARD = (ROOT / "layers" / "weights" / "MODEL_CARD.md").read_text()
+MANIFEST = json.loads((ROOT / "layers" / "weights" / "manifest.json").read_text())
+
+
+@pytest.mark.parametrize("option", fields(Options), ids=lambda item: item.name)
+def test_every_option_stands_in_the_readme_with_its_default(option: object) -> None:
+    rows = [line for line in README.splitlines() if f"`{option.name}`" in line and "|" in line]
+    assert len(rows) == 1, option.name
+    default = f"{option.default:g}" if isinstance(option.default, float) else option.default
+    assert rows[0].split("|")[3].strip() == str(default)
+    bounds = option.metadata.get("range")
+    if bounds:
+        values = (*option.metadata.get("words", ()), f"{bounds[0]}..{bounds[1]}")
+        assert rows[0].split("|")[2].strip() == ", ".join(values)
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    for item in fields(Settings):
+        assert f"`KIREI_{item.name.upper()}`" in README
+
+
+def test_every_error_code_stands_in_the_readme_with_its_status() -> None:
+    section = README[README.index("| code | HTTP |") :]
+    for code, status in STATUSES.items():
+        row = next(line for line in section.splitlines() if f"`{code}`" in line)
+        assert row.split("|")[2].strip() == str(status)
+
+
+def test_every_file_that_the_documents_name_is_there() -> None:
+    for text, folder in ((README, ROOT), (CARD, ROOT / "layers" / "weights")):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (folder / target).exists(), target
+        for name in re.findall(r"`((?:pipeline|training|layers|samples|events)/[\w./]+)`", text):
+            assert (ROOT / name).exists(), name
+
+
+def test_the_card_states_the_figures_of_the_manifest() -> None:
+    for entry in MANIFEST["weights"]:
+        card = CARD[CARD.index(f"## {entry['name']}") :]
+        for name, value in entry["figures"].items():
+            assert f"| {name} | {value:.2f} |" in card, name
+        seen = next(name for name in ("windows", "photographs", "faces") if name in entry["recipe"])
+        assert f"{entry['recipe'][seen]} {seen}" in card
+        assert f"{entry['recipe']['steps_done']:,} steps" in card
+        for file in entry["files"].values():
+            assert file["file"] in card
