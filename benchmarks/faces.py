@@ -29,10 +29,11 @@ from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
 from pipeline.architectures import build
 from pipeline.decode import decode_image
-from pipeline.domain import Face, RgbImage, Sidecar
+from pipeline.domain import Face, RgbImage
 from pipeline.faces.align import crop, estimate_similarity
 from pipeline.faces.detect import COARSE_SIDE_PX, FaceDetector
 from pipeline.model import Model
+from pipeline.result import Sidecar
 from pipeline.weights import WeightStore
 from training.data.photographs import read_rgb
 from training.data.tensors import to_tensor

@@ -11,7 +11,6 @@ from pipeline.domain import (
     Decision,
     Face,
     FacePatch,
-    Metrics,
     Photo,
     QualityReport,
     RgbImage,
@@ -21,6 +20,7 @@ from pipeline.enhance import RestorationModels
 from pipeline.faces import DetectedFace, FaceModels
 from pipeline.origin import Origin
 from pipeline.registry import ModelRegistry
+from pipeline.result import Metrics
 from pipeline.scale import WorkingScale
 from pipeline.settings import Options, Settings
 from pipeline.stylise import StyleModel, StylisedImage

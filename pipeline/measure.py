@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import GrayImage, Metrics, RgbImage
+from pipeline.domain import GrayImage, RgbImage
+from pipeline.result import Metrics
 from pipeline.tiling import strips
 
 COLOUR_SIDE_PX = 256

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.domain import Decision, Terms, WeightSpec, WeightUse
+from pipeline.domain import Decision, WeightSpec
 from pipeline.enhance import RestorationModels
 from pipeline.model import Model
+from pipeline.result import Terms, WeightUse
 from pipeline.weights import WeightStore
 
 

@@ -11,7 +11,7 @@ from threading import Thread
 from pipeline import VERSION
 from pipeline.budget import Budget, Costs
 from pipeline.decoder import Decoder
-from pipeline.domain import Result, Terms, WeightFile, WeightSpec
+from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
 from pipeline.job import Job, Request, Services
 from pipeline.origin import Origin
@@ -19,6 +19,7 @@ from pipeline.planning import plan_drawing, plan_work
 from pipeline.provenance import specs_by_default, terms_of
 from pipeline.registry import ModelRegistry
 from pipeline.report import assemble_sidecar
+from pipeline.result import Result, Terms
 from pipeline.settings import Options, Settings
 from pipeline.stages import STAGES
 from pipeline.timings import Timings, timed

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from pipeline.decode import decode_image, fit
-from pipeline.domain import Photo, Result
+from pipeline.domain import Photo
 from pipeline.encode import encode
+from pipeline.result import Result
 from pipeline.settings import Settings
 
 GAP_PX = 8

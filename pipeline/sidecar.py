@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.domain import Sidecar
 from pipeline.errors import MAX_TEXT, KireiError
 from pipeline.origin import Origin
+from pipeline.result import Sidecar
 from pipeline.settings import MAX_NUMBER, Options, shown
 
 SCHEMA_VERSION = "1.1"
