@@ -69,7 +69,7 @@ def _work_all(jobs: list[Job | Ignored], deadline: Deadline) -> list[dict[str, A
     for job in jobs:
         try:
             results.append(process_worker().work(job, deadline).as_dict())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  raised below, once all have had their turn
             failures.append(error)
     if failures:
         raise failures[0]

@@ -38,8 +38,14 @@ def delay_s(receives: int, max_receives: int) -> int:
 
 
 def redeliver(record: SQSRecord, seconds: int) -> None:
-    """Has the queue bring a message again after so many seconds. Where that is refused, the message
-    comes when the queue's own visibility timeout is over, and the log says so.
+    """Has the queue bring a message again after a while.
+
+    Where the queue refuses, the message comes when the queue's own visibility timeout is over, and
+    the log says so.
+
+    Args:
+        record: The message.
+        seconds: How long it stays invisible.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

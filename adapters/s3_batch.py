@@ -45,7 +45,7 @@ def _result(
         outcome = process_worker().work(job, deadline)
         code = PERMANENT if outcome.status == "refused" else SUCCEEDED
         text = _summary(outcome)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a task is answered, whatever happens to it
         code = TEMPORARY
         text = error.code if isinstance(error, KireiError) else type(error).__name__
     task_id = task.get("taskId") if isinstance(task, dict) else None

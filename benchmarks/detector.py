@@ -23,8 +23,13 @@ from pipeline.domain import RgbImage
 from pipeline.faces.detect import PADDING, FaceDetector
 from pipeline.registry import ModelRegistry
 from pipeline.weights import WeightStore
-from training.metrics.detection import Figures, figures, found_in, held_out_pictures
-from training.tasks.detector import TEACHER, Teacher
+from training.metrics.detection import (
+    Metrics,
+    detection_metrics,
+    detections,
+    held_out_pictures,
+)
+from training.published.retinaface import TEACHER, RetinaFaceTeacher
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = (480, 640)
@@ -52,7 +57,7 @@ def moved(picture: RgbImage) -> RgbImage:
     return made
 
 
-def steadiness(teacher: Teacher, data: Path) -> Figures:
+def steadiness(teacher: RetinaFaceTeacher, data: Path) -> Metrics:
     """Measures how well the teacher agrees with itself on photographs that were moved.
 
     Args:
@@ -63,10 +68,10 @@ def steadiness(teacher: Teacher, data: Path) -> Figures:
         The figures of the moved photographs against the unmoved ones.
     """
     photographs = held_out_pictures(data, 0)["photographs"]
-    found = [found_in(teacher([one])[0][0], one) for one in photographs]
-    again = [found_in(teacher([moved(one)])[0][0], one) for one in photographs]
+    found = [detections(teacher.answers(one), one) for one in photographs]
+    again = [detections(teacher.answers(moved(one)), one) for one in photographs]
     back = (-MOVED[0], -MOVED[1])
-    return figures(found, [one.rescaled((1, 1), back) for one in again])
+    return detection_metrics(found, [one.rescaled((1, 1), back) for one in again])
 
 
 def main() -> None:
@@ -105,7 +110,7 @@ def main() -> None:
         print(f"{name:18} {ms:6.1f} ms")
     print(f"{taken['teacher'] / taken['detector']:.2f} times faster, {options.threads} threads")
     if options.data:
-        agreement = steadiness(Teacher(options.teachers / TEACHER), options.data)
+        agreement = steadiness(RetinaFaceTeacher(options.teachers / TEACHER), options.data)
         print(f"the teacher on photographs moved by {MOVED} px: {agreement}")
 
 

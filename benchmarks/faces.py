@@ -37,8 +37,8 @@ from pipeline.result import Sidecar
 from pipeline.weights import WeightStore
 from training.data.photographs import read_rgb
 from training.data.tensors import to_tensor
-from training.export.detectors import PUBLISHED_RANGE
-from training.published.readers import load_retinaface_onnx
+from training.export.detector import PUBLISHED_SPAN
+from training.published.retinaface import load_retinaface_onnx
 
 Finder = Callable[[RgbImage], tuple[Face, ...]]
 Distance = Callable[[RgbImage, RgbImage], float]
@@ -92,7 +92,7 @@ def finder(pipeline: Pipeline, teachers: Path | None) -> tuple[Finder, str]:
     spec = layer.require("detector")
     if teachers is not None:
         published = _Published(teachers / "retinaface_mobilenet025.onnx")
-        spec = replace(spec, input_range=PUBLISHED_RANGE)
+        spec = replace(spec, input_range=PUBLISHED_SPAN)
         detector = FaceDetector(Model(spec, "faces", lambda: published))
         return detector.detect, "RetinaFace as published"
     models = pipeline.registry.faces(Options())

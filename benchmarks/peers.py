@@ -34,7 +34,7 @@ from pipeline.engines import OnnxEngine
 from pipeline.weights import WeightStore
 from training.architectures.cartoongan import CartoonGANGenerator
 from training.architectures.whitebox import WhiteBoxCartoonGenerator
-from training.export.layer import export_onnx
+from training.export.onnx import export_onnx
 
 FLOP_PX = 256
 TIME_PX = 512

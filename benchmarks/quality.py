@@ -36,9 +36,8 @@ from pipeline.enhance.classic import denoise
 from pipeline.enhance.gate import by_estimate
 from pipeline.quality import assess
 from training.data.degradations import Blur, Darken, Jpeg, Noise, Resize, Step, degrade
-from training.data.photographs import read_rgb
-from training.tasks.quality import whole_photos
-from training.tasks.restorer import photographs
+from training.data.photographs import photographs, read_rgb
+from training.data.quality import whole_photos
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt

@@ -22,7 +22,7 @@ from pipeline.registry import ModelRegistry
 from pipeline.scale import choose_scale
 from pipeline.stylise import stylise
 from pipeline.weights import WeightStore
-from training.export.layer import export_onnx
+from training.export.onnx import export_onnx
 
 STYLE = "hayao"
 ROUNDS = {(512, 512): 7, (1024, 1024): 3, (1920, 1080): 2}
@@ -47,7 +47,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "animeganv2.onnx"
         example = {"picture": torch.zeros(1, 3, 64, 96)}
-        export_onnx(published, example, "drawing", graph, free_sides=True)
+        export_onnx(published, example, "drawing", graph, dynamic_hw=True)
         in_onnx = OnnxEngine(graph.read_bytes(), THREADS)
 
     def eager(planes: np.ndarray) -> None:

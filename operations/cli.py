@@ -103,6 +103,7 @@ class BackfillFlags:
 
     stack: str
     bucket: str
+    job_id: str | None
     prefix: str
     suffixes: tuple[str, ...]
     dry_run: bool
@@ -115,7 +116,8 @@ class BackfillFlags:
 
 @click.command()
 @_stack_option
-@click.option("--bucket", required=True, help="the photos' bucket")
+@click.option("--bucket", default="", help="the photos' bucket")
+@click.option("--job", "job_id", help="show the progress and the failures of this job; begin none")
 @click.option("--prefix", default="", help="start of their keys; empty for the whole bucket")
 @click.option("--suffix", "suffixes", multiple=True, help="end of their keys, .jpg; repeatable")
 @click.option("--dry-run", is_flag=True, help="only count the photos and estimate the cost")
@@ -162,6 +164,11 @@ def _backfill(flags: BackfillFlags, options: dict[str, str]) -> None:
     )
     from operations.estimate import estimate
 
+    if flags.job_id:
+        _show_job(flags.stack, flags.job_id, flags.print_json)
+        return
+    if not flags.bucket:
+        raise click.UsageError("--bucket names the photos' bucket, --job a job to look at")
     prices = Prices.with_changes(flags.prices)
     _check(options)
     stack = Stack.find(flags.stack)
@@ -178,9 +185,26 @@ def _backfill(flags: BackfillFlags, options: dict[str, str]) -> None:
         click.confirm("Begin?", abort=True, err=True)
     job, account = create_job(request), request["AccountId"]
     click.echo(f"job {job} was created; first it lists the photos, which takes minutes to hours")
-    click.echo(f"  aws s3control describe-job --account-id {account} --job-id {job}")
+    click.echo(f"  kirei backfill --stack {flags.stack} --job {job}")
     cancel = "--requested-job-status Cancelled"
     click.echo(f"  aws s3control update-job-status --account-id {account} --job-id {job} {cancel}")
+
+
+def _show_job(stack_name: str, job_id: str, print_json: bool) -> None:
+    from operations.batch_job import failed_tasks, job_state
+
+    stack = Stack.find(stack_name)
+    state = job_state(stack, job_id)
+    tasks = list(failed_tasks(stack, job_id))
+    if print_json:
+        failed = [task.as_dict() for task in tasks]
+        click.echo(json.dumps({**state.as_dict(), "failed_tasks": failed}, ensure_ascii=False))
+        return
+    click.echo(f"{state.status}: {state.succeeded} drawn, {state.failed} failed, of {state.total}")
+    for reason in state.reasons:
+        click.echo(f"  {reason}")
+    for task in tasks:
+        click.echo(f"s3://{task.bucket}/{task.key}  {task.code}: {task.message}")
 
 
 def _check(options: dict[str, str]) -> None:

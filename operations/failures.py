@@ -52,7 +52,7 @@ class Refusal:
 def list_failures(stack: Stack, maximum: int) -> Iterator[Failure]:
     """Yields what failed, at most ``maximum`` of each kind. Nothing is changed."""
     for message in peek(stack.output("DeadLettersUrl"), maximum):
-        why = f"received {message.receives} times; the log has message {message.id}"
+        why = message.error or f"every try failed; the log has message {message.id}"
         for bucket, key in _objects(message.body):
             code = None if key else UnknownEvent.code
             yield Failure("dead_letter", message.sent_at, bucket, key, code, why)

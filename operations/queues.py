@@ -13,18 +13,19 @@ from operations.stack import client
 # A message that is being looked at is hidden for this time: if this process is killed, the message
 # is back after it.
 HIDDEN_S = 60
+REASONS = ["ERROR_CODE", "ERROR_MESSAGE"]  # attributes of an event that EventBridge gave up
 MAX_BATCH = 10  # messages in one request of SQS
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a queue."""
+    """One message of a queue; ``error`` is what EventBridge says of an event it did not deliver."""
 
     id: str
     receipt: str
     sent_at: str
-    receives: int
     text: str
+    error: str | None = None
 
     @property
     def body(self) -> Any:
@@ -48,7 +49,8 @@ def receive(url: str) -> Iterator[Message]:
             MaxNumberOfMessages=MAX_BATCH,
             VisibilityTimeout=HIDDEN_S,
             WaitTimeSeconds=1,  # asks all of the queue's servers, or some messages are left out
-            MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageAttributeNames=REASONS,
         )
         messages = [_message(item) for item in response.get("Messages", [])]
         new = [message for message in messages if message.id not in seen]
@@ -127,10 +129,12 @@ def _put_back(url: str, messages: list[Message]) -> None:
 def _message(item: dict[str, Any]) -> Message:
     attributes = item["Attributes"]
     sent = datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC)
+    reasons = item.get("MessageAttributes", {})
+    error = [reasons[name]["StringValue"] for name in REASONS if name in reasons]
     return Message(
         id=item["MessageId"],
         receipt=item["ReceiptHandle"],
         sent_at=sent.isoformat(timespec="seconds"),
-        receives=int(attributes["ApproximateReceiveCount"]),
         text=item["Body"],
+        error=": ".join(error) or None,
     )

@@ -14,13 +14,13 @@ from pipeline.errors import KireiError
 from training.engine.errors import TrainingError
 
 if TYPE_CHECKING:
-    from training.published.generators import Added
+    from training.export.manifest import Exported
 
 ROOT = Path(__file__).resolve().parent.parent
 UPSAMPLINGS = ("half_pixel", "align_corners", "legacy")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
-MIN_SIDE_PX, MOST_SIDE_PX = 64, 8192
+MIN_SIDE_PX, MAX_SIDE_PX = 64, 8192
 
 
 def _places(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,13 +65,11 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--working-px",
-    type=click.IntRange(MIN_SIDE_PX, MOST_SIDE_PX),
+    type=click.IntRange(MIN_SIDE_PX, MAX_SIDE_PX),
     help="longer side to draw at  [default: 512 for face_paint, else 384]",
 )
 @_places
-def import_(
-    file: Path, photos: Path, layer: Path, checkpoints: Path, replace: bool, **given: Any
-) -> None:
+def import_(file: Path, layer: Path, checkpoints: Path, **request: Any) -> None:
     """Make a style of published AnimeGANv2 weights (a PyTorch state dict), take ESRGAN's
     weights (RRDBNet, x1, x2 or x4, under any of its three schemes of names) for the doubling of
     the classic repair, RetinaFace's (MobileNet-0.25) as the detector of faces, or BiSeNet's
@@ -81,13 +79,11 @@ def import_(
     checked against the published content.
     """
     with _named_errors("import"):
-        from training.export.layer import Place
-        from training.published.importers import import_generator
+        from training.export.manifest import OutputDirs
+        from training.published.importers import Request, import_weights
 
-        added = import_generator(
-            file, photos=photos, place=Place(layer, checkpoints), replace=replace, **given
-        )
-        _report(added)
+        dirs = OutputDirs(layer, checkpoints)
+        _report(import_weights(file, Request(**request), dirs))
 
 
 @click.command()
@@ -97,45 +93,29 @@ def import_(
 @click.option("--licence", required=True, help="of the weights")
 @click.option(
     "--working-px",
-    type=click.IntRange(MIN_SIDE_PX, MOST_SIDE_PX),
+    type=click.IntRange(MIN_SIDE_PX, MAX_SIDE_PX),
     default=384,
     show_default=True,
     help="longer side to draw at",
 )
 @_places
-def add(
-    checkpoint: Path,
-    name: str,
-    title: str,
-    licence: str,
-    working_px: int,
-    photos: Path,
-    layer: Path,
-    checkpoints: Path,
-    replace: bool,
-) -> None:
+def add(checkpoint: Path, layer: Path, checkpoints: Path, working_px: int, **request: Any) -> None:
     """Make a style of a checkpoint of `kirei train`."""
     with _named_errors("add"):
-        from training.export.layer import Label, Place
-        from training.published.importers import add_checkpoint
+        from training.export.manifest import OutputDirs, WeightInfo
+        from training.published.importers import Request, add_checkpoint
 
-        added = add_checkpoint(
-            checkpoint,
-            label=Label(name, title, licence),
-            working_px=working_px,
-            photos=photos,
-            place=Place(layer, checkpoints),
-            replace=replace,
-        )
-        _report(added)
+        info = WeightInfo(*(request[name] for name in ("name", "title", "licence")))
+        dirs = OutputDirs(layer, checkpoints)
+        _report(add_checkpoint(checkpoint, info, working_px, Request(**request), dirs))
 
 
-def _report(added: Added) -> None:
-    measured = ", ".join(f"{name} {value:.1f} dB" for name, value in added.tried.items())
+def _report(exported: Exported) -> None:
+    measured = ", ".join(f"{name} {value:.1f} dB" for name, value in exported.tried.items())
     click.echo(
-        f"served: {added.quantisation}" + (f" (against torch: {measured})" if measured else "")
+        f"served: {exported.quantisation}" + (f" (against torch: {measured})" if measured else "")
     )
-    for path in added.written:
+    for path in exported.written:
         click.echo(f"{path}  {path.stat().st_size} bytes")
 
 

@@ -6,6 +6,7 @@ const ROOT = new URL("../", import.meta.url);
 const MIN_POLL_MS = 120;
 const MAX_POLL_MS = 2000;
 const MAX_WAIT_MS = 15 * 60 * 1000;
+const BUSY_S = 2; // where a gateway turns a call away without saying for how long
 const MAX_ATTEMPTS = 4; // of a poll that the network loses, or of a start that meets a busy server
 
 // browsers know no type for these, or leave it out
@@ -174,8 +175,8 @@ async function refusal(answer) {
   const codes = { 403: "forbidden", 413: "too_many_bytes", 429: "too_many_requests" };
   const error = new Refusal(told?.code ?? codes[answer.status] ?? "unknown", told ?? {});
   if (answer.status === 429 || answer.status === 503) {
-    const wait_s = Number(answer.headers.get("Retry-After"));
-    if (answer.headers.has("Retry-After") && wait_s >= 0) error.retry_after_s = wait_s;
+    const wait_s = Number(answer.headers.get("Retry-After") ?? BUSY_S);
+    if (wait_s >= 0) error.retry_after_s = wait_s;
   }
   return error;
 }

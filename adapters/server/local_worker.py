@@ -165,7 +165,7 @@ class LocalWorker(Worker):
         while not self._stopping.wait(SWEEP_S):
             try:
                 self.sweep()
-            except Exception:
+            except Exception:  # noqa: BLE001  the thread goes on; the log has it
                 logger.exception("the folder could not be searched")
 
     def _is_unfinished(self, key: str) -> bool:
@@ -198,7 +198,7 @@ class LocalWorker(Worker):
         except TransientError as error:
             logger.exception("given up for now", key=key)
             self._failed[key] = error
-        except Exception:
+        except Exception:  # noqa: BLE001  the next photo is drawn all the same
             logger.exception("given up until the next start", key=key)
             self._failed[key] = InternalError("internal error; see the log")
         finally:

@@ -16,7 +16,7 @@ from benchmarks import quality  # noqa: E402
 from benchmarks.frechet import distance, frechet_distance, student_features  # noqa: E402
 from pipeline import Options, Pipeline, Settings  # noqa: E402
 from training.data.degradations import Blur, Noise  # noqa: E402
-from training.tasks.quality import LONGER_PX  # noqa: E402
+from training.data.quality import LONGER_PX  # noqa: E402
 
 
 def test_the_distance_of_normal_laws_is_the_formula() -> None:

@@ -143,6 +143,24 @@ def test_a_busy_server_is_asked_again(page: Any) -> None:
     assert len(asked) == 2
 
 
+def test_a_gateway_that_does_not_say_for_how_long_is_asked_again(page: Any) -> None:
+    """API Gateway's own answer beyond its limits has no Retry-After and none of our errors."""
+    asked: list[str] = []
+
+    def throttled(route: Any) -> None:
+        asked.append(route.request.url)
+        if asked.count(route.request.url) > 1:
+            route.continue_()
+        else:
+            route.fulfill(status=429, json={"message": "Too Many Requests"})
+
+    page.route("**/v1/uploads", throttled)
+    page.route("**/v1/results/*", throttled)
+    choose(page, COFFEE)
+    drawn(page)
+    assert len(asked) >= 4
+
+
 def test_styles_that_cannot_be_loaded_can_be_asked_for_again(visit: Opener) -> None:
     page = visit(expect=("Failed to load resource: net::ERR_FAILED",))
     page.route("**/v1/styles", lambda route: route.abort())

@@ -106,7 +106,7 @@ def test_paints_come_soon_and_stay_where_they_are_on_slow_4g(
 def test_the_words_of_the_first_paint_are_in_the_visitors_language(visit: Opener) -> None:
     """Without its modules the page shows no English to whoever reads Chinese."""
     page = visit(locale="zh-CN", ready=False, expect=("Failed to load resource: net::ERR_FAILED",))
-    page.route("**/app/main.js", lambda route: route.abort())
+    page.route("**/app/bundle.js", lambda route: route.abort())
     page.route("**/app/sw.js", lambda route: route.abort())
     page.reload()
     visible = page.locator("h1").evaluate("(at) => getComputedStyle(at).visibility")

@@ -36,12 +36,12 @@ from pipeline.quality_model import (  # noqa: E402
     model_inputs,
 )
 from training.data.degradations import KINDS, Blur, Darken, Jpeg, Noise, degrade  # noqa: E402
-from training.data.photographs import read_rgb  # noqa: E402
-from training.export.layer import Place  # noqa: E402
+from training.data.photographs import halve, read_rgb  # noqa: E402
+from training.data.quality import CLEARLY, Case, target_of  # noqa: E402
+from training.data.restorer import Pair  # noqa: E402
+from training.export.manifest import OutputDirs  # noqa: E402
 from training.export.quality import add_quality  # noqa: E402
 from training.export.restorer import add_restorer  # noqa: E402
-from training.tasks.quality import CLEARLY, Case, truth_of  # noqa: E402
-from training.tasks.restorer import Pair, halve  # noqa: E402
 
 SHIPPED = Settings()
 PHOTO = data.chelsea()  # 300x451
@@ -63,7 +63,7 @@ def damaged_pairs() -> dict[str, list[Pair]]:
     return {"mixed": pairs}
 
 
-def add_random_restorer(place: Place) -> None:
+def add_random_restorer(place: OutputDirs) -> None:
     shape = RestorerShape(16, 1, 16)
     torch.manual_seed(5)
     net = Restorer(shape)
@@ -73,10 +73,10 @@ def add_random_restorer(place: Place) -> None:
     about = {"step": 7, "history": [], "shape": shape.as_dict()}
     torch.save({"average": net.state_dict(), **about}, checkpoint)
     pairs = damaged_pairs()
-    add_restorer(checkpoint, pairs["mixed"], pairs, {"photographs": 2}, place)
+    add_restorer(checkpoint, pairs["mixed"], pairs, 2, place)
 
 
-def add_random_quality(place: Place) -> None:
+def add_random_quality(place: OutputDirs) -> None:
     shape = QualityShape((16, 16, 16), 8)
     torch.manual_seed(5)
     model = QualityModel(shape)
@@ -88,32 +88,32 @@ def add_random_quality(place: Place) -> None:
     held_out = {}
     for kind in KINDS:
         worse, damage = degrade(photo, [Noise(30.0), Blur(2.0)], 1)
-        held_out[kind] = [Case(worse, truth_of(damage))]
-    held_out["clean"] = [Case(photo, truth_of(degrade(photo, [], 1)[1]))]
-    add_quality(checkpoint, [photo], [photo], held_out, {"photographs": 1}, place)
+        held_out[kind] = [Case(worse, target_of(damage))]
+    held_out["clean"] = [Case(photo, target_of(degrade(photo, [], 1)[1]))]
+    add_quality(checkpoint, ([photo], [photo]), held_out, 1, place)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> OutputDirs:
     """The shipped layer with a restorer and a quality model."""
     folder = tmp_path_factory.mktemp("layer")
-    place = Place(folder / "weights", folder / "checkpoints")
-    shutil.copytree(SHIPPED.weights_dir, place.layer)
+    place = OutputDirs(folder / "weights", folder / "checkpoints")
+    shutil.copytree(SHIPPED.weights_dir, place.weights)
     shutil.copytree(SHIPPED.checkpoints_dir, place.checkpoints)
-    document = json.loads((place.layer / "manifest.json").read_text())
+    document = json.loads((place.weights / "manifest.json").read_text())
     others = [e for e in document["weights"] if e["kind"] not in ("restorer", "quality")]
-    (place.layer / "manifest.json").write_text(json.dumps(document | {"weights": others}))
+    (place.weights / "manifest.json").write_text(json.dumps(document | {"weights": others}))
     add_random_restorer(place)
     add_random_quality(place)
     return place
 
 
 @pytest.fixture
-def without(whole: Place, tmp_path: Path):
+def without(whole: OutputDirs, tmp_path: Path):
     """A copy of that layer without the networks of some kinds."""
 
     def make(*kinds: str) -> Path:
-        layer = Path(shutil.copytree(whole.layer, tmp_path / "weights"))
+        layer = Path(shutil.copytree(whole.weights, tmp_path / "weights"))
         document = json.loads((layer / "manifest.json").read_text())
         document["weights"] = [e for e in document["weights"] if e["kind"] not in kinds]
         (layer / "manifest.json").write_text(json.dumps(document))
@@ -122,10 +122,10 @@ def without(whole: Place, tmp_path: Path):
     return make
 
 
-def pipeline_of(place: Place, engine: str = "onnx") -> Pipeline:
+def pipeline_of(place: OutputDirs, engine: str = "onnx") -> Pipeline:
     return Pipeline(
         Settings(
-            weights_dir=place.layer, checkpoints_dir=place.checkpoints, engine=engine, threads=1
+            weights_dir=place.weights, checkpoints_dir=place.checkpoints, engine=engine, threads=1
         )
     )
 
@@ -232,7 +232,7 @@ def test_measures_go_to_the_losses_scale_and_back() -> None:
     assert set(THRESHOLDS) == set(CLEARLY) == set(faults(GOOD))
 
 
-def test_a_layer_with_the_nets_repairs_by_them_without_being_asked(whole: Place) -> None:
+def test_a_layer_with_the_nets_repairs_by_them_without_being_asked(whole: OutputDirs) -> None:
     pipeline = pipeline_of(whole)
     options = Options(denoise="on", sharpen="on", upscale="off", clahe="off", format="png")
     pipeline.check(options)
@@ -247,7 +247,7 @@ def test_a_layer_with_the_nets_repairs_by_them_without_being_asked(whole: Place)
     assert "restorer.double.int8.onnx" in [use.name for use in doubled.weights]
 
 
-def test_both_engines_repair_alike(whole: Place) -> None:
+def test_both_engines_repair_alike(whole: OutputDirs) -> None:
     from pipeline.measure import psnr_db
 
     photo = Photo(degrade(PHOTO[:200, :260], [Noise(20.0)], 3)[0])
@@ -261,7 +261,7 @@ def test_both_engines_repair_alike(whole: Place) -> None:
     assert repaired[0].shape == (400, 520, 3) and psnr_db(*repaired) > 40
 
 
-def test_tiles_are_repaired_as_the_whole_is(whole: Place) -> None:
+def test_tiles_are_repaired_as_the_whole_is(whole: OutputDirs) -> None:
     photo = Photo(PHOTO)
     options = Options(denoise="on", sharpen="on", upscale="on", clahe="off")
     report = replace(assess(photo, SHIPPED), estimate=replace(GOOD, noise=20.0))
@@ -274,16 +274,16 @@ def test_tiles_are_repaired_as_the_whole_is(whole: Place) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (2, 3)])
-def test_tiny_and_thin_photos_pass_through(whole: Place, size: tuple[int, int]) -> None:
+def test_tiny_and_thin_photos_pass_through(whole: OutputDirs, size: tuple[int, int]) -> None:
     options = Options(denoise="on", sharpen="on", clahe="on", max_side_px=8192)
     for value in (0, 128, 255):
         photo = np.full((*size, 3), value, np.uint8)
-        pipeline = Pipeline(Settings(weights_dir=whole.layer, max_aspect=5000))
+        pipeline = Pipeline(Settings(weights_dir=whole.weights, max_aspect=5000))
         result = pipeline.run(encoded(photo), replace(options, upscale="on"))
         assert result.sidecar.output.width_px == 2 * size[1]
 
 
-def test_a_photo_too_large_for_doubling_is_restored_at_its_size(whole: Place) -> None:
+def test_a_photo_too_large_for_doubling_is_restored_at_its_size(whole: OutputDirs) -> None:
     options = Options(denoise="on", upscale="on", max_side_px=300)
     sidecar = pipeline_of(whole).run(encoded(PHOTO[:200, :260]), options).sidecar
     told = {one.step: one for one in sidecar.decisions}
@@ -292,7 +292,7 @@ def test_a_photo_too_large_for_doubling_is_restored_at_its_size(whole: Place) ->
     assert (sidecar.output.width_px, sidecar.output.height_px) == (260, 200)
 
 
-def test_a_photo_that_lacks_nothing_is_the_same_object(whole: Place) -> None:
+def test_a_photo_that_lacks_nothing_is_the_same_object(whole: OutputDirs) -> None:
     photo = Photo(PHOTO)
     quality = QualityEstimator(closed_model(replace(SPEC, thresholds=THRESHOLDS)))
     models = replace(pipeline_of(whole).registry.restoration(Options()), quality=quality)
@@ -343,7 +343,7 @@ def test_a_damaged_net_is_an_error_at_the_start(without, file: str) -> None:
         Pipeline(Settings(weights_dir=layer, threads=1)).check(Options())
 
 
-def test_the_published_gate_decides_for_the_restorer_when_asked(whole: Place) -> None:
+def test_the_published_gate_decides_for_the_restorer_when_asked(whole: OutputDirs) -> None:
     blurred = cv2.GaussianBlur(PHOTO, (0, 0), 3)
     options = Options(gate="laplacian", max_side_px=300)
     for photo, acts in ((blurred, True), (PHOTO[:, :260], False)):

@@ -21,7 +21,7 @@ INSIDE = "host.docker.internal"  # the emulator's name in the function's contain
 WAIT_S = 90.0
 
 NOT_EMULATED = {
-    "S3 Batch Operations": "tests/test_backfill_job.py has the service's model and a stand-in",
+    "S3 Batch Operations": "tests/operations has the service's model and a stand-in",
     "alarms on expressions": "tests/deployment/test_alarms.py reckons each with data",
     "percentiles of metrics": "tests/deployment/test_alarms.py",
     "CodeDeploy": "a release's alias is made here, and moves at once",

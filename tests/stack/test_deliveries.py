@@ -87,7 +87,7 @@ def test_a_call_that_failed_for_good_is_kept_and_made_again(
     assert (failure["kind"], failure["code"]) == ("failed_event", "StoreUnavailable")
     assert failure["key"] == "event.jpg"
     let_read(one_bucket, "kirei-closed")
-    assert "1 failed calls were made again" in kirei("redrive", "--stack", "kirei-one")
+    assert "1 failed calls repeated" in kirei("redrive", "--stack", "kirei-one")
     one_bucket.drawn("stylised/event.cel")
     assert failures() == []
 

@@ -198,9 +198,9 @@ def test_what_fails_comes_back_soon_dies_and_is_redriven(
         assert json.loads(line)["key"] == "poison.jpg"
         assert "received" not in json.loads(line)["why"]
     let_read(stack, "closed")
-    assert "1 dead letters are back" in kirei("redrive")
+    assert "1 dead letters moved" in kirei("redrive")
     stack.drawn("stylised/poison.cel")
     assert "dead_letter" not in kirei("failures", "--json")
     refused = [json.loads(line) for line in kirei("failures", "--json").splitlines()]
     assert [each["code"] for each in refused] == ["not_an_image"]
-    assert "1 refused photos" in kirei("redrive", "--refused", "--code", "not_an_image")
+    assert "1 refused photos sent" in kirei("redrive", "--refused", "--code", "not_an_image")

@@ -22,11 +22,12 @@ from skimage import data
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
 from training.cli import train  # noqa: E402
-from training.engine.checkpoint import load, save  # noqa: E402
+from training.engine.checkpoint import load, restore, save  # noqa: E402
 from training.engine.errors import CheckpointNotSaved, LossNotFinite, ResumeMismatch  # noqa: E402
+from training.engine.loop import train as train_task  # noqa: E402
 from training.engine.recipe import changed  # noqa: E402
-from training.tasks.animegan import Recipe, Run, networks, published, resume  # noqa: E402
-from training.tasks.animegan import train as train_animegan  # noqa: E402
+from training.tasks.animegan import AnimeGANTask, networks  # noqa: E402
+from training.tasks.animegan_recipe import Recipe, published  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 TINY = "batch=1 crop_px=32 side_px=40 initialisation_steps=1 log_every=1"
@@ -121,8 +122,8 @@ def test_a_terminal_gets_a_progress_bar(folders: Path) -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=160)
     recipe = changed(Recipe(), [*TINY.split(), "steps=2"])
-    folder = Run(folders / "photos", folders / "style", folders / "out", None, "cpu")
-    train_animegan(recipe, folder, console)
+    task = AnimeGANTask(recipe, folders / "photos", folders / "style", None)
+    train_task(task, folders / "out", console=console)
     for text in ("drawing", "2/2", "adversarial", "last.pt"):
         assert text in shown.getvalue(), text
 
@@ -209,7 +210,7 @@ save(Path(sys.argv[1]), {"architecture": "animegan", "step": 2, "generator": tor
 
 def test_a_disk_that_is_full_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    save(path, {"architecture": "animegan", "step": 1, "generator": torch.rand(100_000)})
+    save(path, {"step": 1, "history": [], "generator": torch.rand(100_000)})
     before = path.read_bytes()
     assert len(before) > 50_000  # the limit below is met in the middle of the file
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -248,13 +249,13 @@ save(Path(sys.argv[1]), {"architecture": "animegan", "step": 2, "generator": tor
 
 def test_a_kill_while_saving_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    save(path, {"architecture": "animegan", "step": 1, "generator": torch.rand(1000)})
+    save(path, {"step": 1, "history": [], "generator": torch.rand(1000)})
     command = [sys.executable, "-c", KILL_WHILE_SAVING, str(path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
     assert done.returncode == -9 and path.with_suffix(".part").exists()
     assert load(path, "animegan")["step"] == 1
-    save(path, {"architecture": "animegan", "step": 3, "generator": torch.rand(1000)})
+    save(path, {"step": 3, "history": [], "generator": torch.rand(1000)})
     assert load(path, "animegan")["step"] == 3 and not path.with_suffix(".part").exists()
 
 
@@ -270,7 +271,7 @@ def test_a_checkpoint_of_another_training_is_refused(folders: Path) -> None:
     save(path, {"architecture": "animeganv2", "step": 1, "history": [], "generator": {}})
     generator, _ = networks(Recipe())
     with pytest.raises(ResumeMismatch, match="does not fit"):
-        resume(path, Recipe(), "features", {"generator": generator})
+        restore(path, "animeganv2", {"generator": generator})
 
 
 def test_presets_are_the_published_settings() -> None:

@@ -13,7 +13,8 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training.data.animegan import AnimeData, fit, mean_shift, read_picture, smooth_edges  # noqa: E402
+from training.data.animegan import AnimeData, mean_shift, smooth_edges  # noqa: E402
+from training.data.photographs import read_rgb, resize  # noqa: E402
 from training.engine.errors import UnreadablePicture, WeightsMismatch  # noqa: E402
 from training.losses.animegan import (  # noqa: E402
     colour_loss,
@@ -192,12 +193,13 @@ def test_the_mean_shift_makes_the_data_grey_on_average() -> None:
     assert shift.sum() == pytest.approx(0, abs=1e-3)
 
 
-def test_pictures_are_brought_between_two_sides_in_proportion() -> None:
+def test_pictures_are_resized_in_proportion() -> None:
     picture = data.chelsea()  # 451x300
-    assert fit(picture, 100, 400) is picture
-    assert fit(picture, 100, 150).shape == (150, 226, 3)
-    assert fit(picture, 600, 600).shape == (600, 902, 3)
-    assert fit(np.zeros((10, 1000, 3), np.uint8), 64, 64).shape == (64, 6400, 3)
+    assert resize(picture, 1.0) is picture
+    assert resize(picture, 0.5).shape == (150, 226, 3)
+    assert resize(picture, 2.0).shape == (600, 902, 3)
+    assert resize(picture, 0.5, multiple_px=8).shape == (144, 224, 3)
+    assert resize(np.zeros((10, 1000, 3), np.uint8), 0.1, min_px=8).shape == (8, 100, 3)
 
 
 def write_data(folder: Path) -> tuple[Path, Path]:
@@ -215,19 +217,19 @@ def test_batches_depend_on_seed_and_step_alone(tmp_path: Path) -> None:
     photos, style = write_data(tmp_path)
     one, other = (AnimeData(photos, style, 64, 80) for _ in range(2))
     assert len(one.photos) == 2 and {min(p.shape[:2]) for p in one.photos} == {80}
-    other.batch(3, 1, 4, True)  # what was drawn before does not matter
-    batches = [d.batch(3, 1, 5, True) for d in (one, other)]
+    other.batch(3, (1, 4), True)  # what was drawn before does not matter
+    batches = [d.batch(3, (1, 5), True) for d in (one, other)]
     for name in ("photo", "anime", "grey", "smooth"):
         first, second = (getattr(batch, name) for batch in batches)
         assert torch.equal(first, second) and first.shape == (3, 3, 64, 64)
-    assert not torch.equal(batches[0].photo, one.batch(3, 1, 6, True).photo)
-    assert not torch.equal(batches[0].photo, one.batch(3, 2, 5, True).photo)
+    assert not torch.equal(batches[0].photo, one.batch(3, (1, 6), True).photo)
+    assert not torch.equal(batches[0].photo, one.batch(3, (2, 5), True).photo)
 
 
 def test_grey_and_smooth_frames_are_of_the_same_crop_as_the_anime(tmp_path: Path) -> None:
     photos, style = write_data(tmp_path)
     frames = AnimeData(photos, style, 64, 80)
-    batch = frames.batch(2, 7, 0, shift_colours=False)
+    batch = frames.batch(2, (7, 0), shift_colours=False)
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     wanted = (batch.anime * weights).sum(1, keepdim=True)
     assert (batch.grey - wanted).abs().max() < 1.5 / 127.5
@@ -237,7 +239,7 @@ def test_grey_and_smooth_frames_are_of_the_same_crop_as_the_anime(tmp_path: Path
     differs = batch.grey != batch.smooth
     assert 0 < differs.float().mean() < 0.9
 
-    shifted = frames.batch(2, 7, 0, shift_colours=True)
+    shifted = frames.batch(2, (7, 0), shift_colours=True)
     moved = (shifted.anime - batch.anime).amax((0, 2, 3)) * 127.5
     assert moved.numpy() == pytest.approx(frames.mean_shift, abs=1e-3)
     assert torch.equal(shifted.grey, batch.grey)
@@ -247,6 +249,6 @@ def test_a_photo_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     Image.fromarray(data.chelsea()).save(tmp_path / "turned.jpg", exif=exif)
-    assert read_picture(tmp_path / "turned.jpg").shape == (451, 300, 3)
+    assert read_rgb(tmp_path / "turned.jpg").shape == (451, 300, 3)
     with pytest.raises(UnreadablePicture, match=r"absent\.png"):
-        read_picture(tmp_path / "absent.png")
+        read_rgb(tmp_path / "absent.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -21,28 +22,24 @@ from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import Detections, priors  # noqa: E402
 from pipeline.model import to_planes  # noqa: E402
 from pipeline.weights import WeightStore  # noqa: E402
-from training.data.detector import draw_damaged, face_photographs  # noqa: E402
-from training.engine.errors import NoPictures, StyleRefused  # noqa: E402
+from training.data.detector import face_photographs, sample_damaged  # noqa: E402
+from training.data.tensors import to_tensor  # noqa: E402
+from training.engine.errors import ExportRejected, NoPictures  # noqa: E402
+from training.engine.loop import train  # noqa: E402
+from training.export import detector as detector_export  # noqa: E402
 from training.export.detector import add_detector  # noqa: E402
-from training.export.layer import Place  # noqa: E402
+from training.export.manifest import OutputDirs  # noqa: E402
+from training.losses.detection import answer_losses, blocks_of, face_weights  # noqa: E402
 from training.metrics.detection import (  # noqa: E402
     agreement,
     count_faces,
-    figures,
+    detection_metrics,
     held_out_pictures,
-    matched,
+    match_boxes,
 )
-from training.tasks.detector import (  # noqa: E402
-    TEACHER,
-    Recipe,
-    Teacher,
-    answer_losses,
-    batch,
-    blocks_of,
-    emphasis,
-    settle,
-    train,
-)
+from training.published.retinaface import TEACHER, RetinaFaceTeacher  # noqa: E402
+from training.tasks import detector as detector_task  # noqa: E402
+from training.tasks.detector import DetectorTask, Recipe, sample_pictures  # noqa: E402
 
 
 def published() -> RetinaFace:
@@ -125,7 +122,7 @@ def test_the_served_detector_is_small() -> None:
 
 
 def test_the_teacher_tells_what_it_saw_on_its_way(teachers: Path) -> None:
-    teacher, net = Teacher(teachers / TEACHER), published()
+    teacher, net = RetinaFaceTeacher(teachers / TEACHER), published()
     pictures = [data.chelsea()[:64, :96], data.astronaut()[:64, 200:296]]
     answers, blocks = teacher(pictures)
     planes = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
@@ -145,28 +142,28 @@ def test_taught_apart_a_block_is_given_what_the_teachers_made() -> None:
     net = Detector(DetectorShape()).eval()
     picture = torch.rand(1, 3, 64, 96) * 2 - 1
     with torch.inference_mode():
-        together, read = blocks_of(net, picture, None)
-        same, taught = blocks_of(net, picture, together)
+        together = blocks_of(net, picture, None)
+        same = blocks_of(net, picture, together)
         changed = [torch.zeros_like(block) for block in together]
-        apart, given = blocks_of(net, picture, changed)
-    assert all(one is other for one, other in zip(read, together[3:], strict=True))
+        apart = blocks_of(net, picture, changed)
     for one, other in zip(together, same, strict=True):
         torch.testing.assert_close(one, other, atol=0.05, rtol=0.05)  # bfloat16
     torch.testing.assert_close(apart[0], together[0])  # the first sees the picture anyway
     assert all((one != other).any() for one, other in zip(apart[1:3], together[1:3], strict=True))
-    assert taught == together[3:] and all((one == 0).all() for one in given)
 
 
 def test_pictures_are_of_their_seed_alone(folder: Path) -> None:
-    lists = face_photographs(folder, validation=False)
+    files = face_photographs(folder, validation=False)
     recipe = Recipe(batch=3, crop_px=96, damaged=1.0)
-    (clean, seen), (again, _), (other, _) = (batch(lists, recipe, step) for step in (3, 3, 4))
+    (clean, seen), (again, _), (other, _) = (
+        sample_pictures(files, recipe, step) for step in (3, 3, 4)
+    )
     assert all(one.shape == (96, 96, 3) and one.dtype == np.uint8 for one in clean + seen)
     for one, same, different in zip(clean, again, other, strict=True):
         np.testing.assert_array_equal(one, same)
         assert (one != different).any()
     assert any((one != spoilt).any() for one, spoilt in zip(clean, seen, strict=True))
-    assert draw_damaged(clean[0], 0.0, (1, 2)) is clean[0]
+    assert sample_damaged(clean[0], 0.0, (1, 2)) is clean[0]
     with pytest.raises(NoPictures, match="nowhere"):
         face_photographs(Path("nowhere"), validation=False)
 
@@ -198,7 +195,7 @@ def test_places_with_a_face_count_more() -> None:
     score = torch.zeros(1, 2 * (4 * 6 + 2 * 3))
     score[0, 2 * (1 * 6 + 2) + 1] = 0.5  # the second prior of the third place of the second row
     score[0, 2 * 24] = 1.0
-    fine, coarse = emphasis(score, [torch.Size((1, 64, 4, 6)), torch.Size((1, 64, 2, 3))], 10)
+    fine, coarse = face_weights(score, [torch.Size((1, 64, 4, 6)), torch.Size((1, 64, 2, 3))], 10)
     assert fine[0, 0, 1, 2] == 6 and fine.sum() == 24 + 5
     assert coarse[0, 0, 0, 0] == 11 and coarse.sum() == 6 + 10
 
@@ -224,7 +221,7 @@ def test_the_figures_by_hand() -> None:
         found((2, 0, 50, 0.8, -1), (103, 0, 40, 0.45, 0), (300, 0, 50, 0.7, 0)),
         found((0, 0, 30, 0.9, 0)),  # false, and too small to count
     ]
-    measured = figures(wanted, made)
+    measured = detection_metrics(wanted, made)
     assert measured["recall"] == measured["precision"] == 0.5
     assert measured["landmark_error_percent"] == pytest.approx(100 * 1 / 20)
     assert count_faces(wanted) == 2
@@ -238,8 +235,8 @@ def test_the_figures_by_hand() -> None:
 def test_each_face_is_matched_once() -> None:
     ones = found((0, 0, 40, 1, 0), (10, 0, 40, 1, 0)).boxes
     others = found((9, 0, 40, 1, 0), (300, 0, 40, 1, 0)).boxes
-    assert matched(ones, others) == [(1, 0)]
-    assert matched(ones, others[:0]) == []
+    assert match_boxes(ones, others) == [(1, 0)]
+    assert match_boxes(ones, others[:0]) == []
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +246,7 @@ def trained(folder: Path, teachers: Path, tmp_path_factory: pytest.TempPathFacto
 
     def run(name: str, steps: int) -> None:
         recipe = Recipe(steps=steps, batch=2, crop_px=64, held_out_scenes=1, apart=1)
-        train(recipe, folder, teachers, out / name)
+        train(DetectorTask(recipe, folder, teachers), out / name)
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # with more, the order of sums depends on who is faster
@@ -275,20 +272,20 @@ def test_four_steps_are_two_and_two_more(trained: Path) -> None:
 def test_a_checkpoint_becomes_the_layers_detector(
     trained: Path, folder: Path, tmp_path: Path
 ) -> None:
-    place = Place(tmp_path / "weights", tmp_path / "checkpoints")
-    lists = face_photographs(folder, validation=False)
-    calibration = batch(lists, Recipe(batch=2, crop_px=96), 0)[1]
+    dirs = OutputDirs(tmp_path / "weights", tmp_path / "checkpoints")
+    files = face_photographs(folder, validation=False)
+    calibration = sample_pictures(files, Recipe(batch=2, crop_px=96), 0)[1]
     held_out = held_out_pictures(folder, scenes=1)
     # of an untrained detector int8 is no worse than float only where there is nothing to find
     wanted = {kind: [found()] * len(ones) for kind, ones in held_out.items()}
     checkpoint = trained / "whole" / "last.pt"
-    add_detector(checkpoint, calibration, held_out, wanted, {"photographs": 3}, place)
-    layer = WeightStore(place.layer, place.checkpoints)
+    add_detector(checkpoint, calibration, (held_out, wanted), 3, dirs)
+    layer = WeightStore(dirs.weights, dirs.checkpoints)
     spec = layer.require("detector")
     assert spec.architecture == "detector" and spec.recipe["photographs"] == 3
     assert "WIDER FACE" in spec.licence and spec.files["faces"].bytes < 1_000_000
     planes = to_planes(calibration[0], spec.input_range)
-    settings = Settings(weights_dir=place.layer, checkpoints_dir=place.checkpoints, threads=1)
+    settings = Settings(weights_dir=dirs.weights, checkpoints_dir=dirs.checkpoints, threads=1)
     in_int8 = open_engine(layer, spec, "faces", settings).run({"picture": planes})
     as_torch = Settings(**{**vars(settings), "engine": "torch"})
     in_float = open_engine(layer, spec, "faces", as_torch).run({"picture": planes})
@@ -297,30 +294,36 @@ def test_a_checkpoint_becomes_the_layers_detector(
     assert np.abs(in_int8 - in_float).mean() < 0.15 * np.abs(in_float).mean()
 
 
-def test_statistics_are_counted_anew_over_all_batches() -> None:
-    torch.manual_seed(5)
-    net = Detector(DetectorShape(), normalised=True)
-    parts = np.stack([data.astronaut()[n : n + 64, 150:214] for n in range(0, 160, 10)])
-    planes = torch.from_numpy(parts).permute(0, 3, 1, 2) / 127.5 - 1
-    norm = net.front[0].norm
+def test_statistics_are_counted_anew_over_many_batches_and_then_stay(
+    folder: Path, teachers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector_task, "RECALIBRATION_BATCHES", 2)
+    recipe = Recipe(batch=2, crop_px=64, held_out_scenes=1, norms_until=5)
+    task = DetectorTask(recipe, folder, teachers)
+    layer, average = task.net.front[0], deepcopy(task.net)
+    norm = layer.norm
     norm.running_mean.fill_(1e3)  # of no use
-    settle(net, planes.split(4))
+    task.before_step(4, average)
+    assert norm.training and norm.running_mean[0] == 1e3
+    task.before_step(5, average)
+    seen = [p for step in (5, 6) for p in sample_pictures(task.files, recipe, step)[1]]
     with torch.inference_mode():
-        first = torch.nn.functional.conv2d(planes, net.front[0].weight, net.front[0].bias, 4)
+        first = torch.nn.functional.conv2d(to_tensor(seen), layer.weight, layer.bias, 4)
     torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), atol=1e-4, rtol=1e-3)
+    assert not norm.training
 
 
 def test_a_detector_that_int8_spoils_is_refused(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.export import detector as export_detector
-
     picture = np.zeros((64, 64, 3), np.uint8)
     wanted = {"photographs": [found((5, 5, 40, 0.9, 0))]}
-    monkeypatch.setattr(export_detector, "found_by", lambda net, pictures: wanted)
-    place = Place(tmp_path / "weights", tmp_path / "checkpoints")
-    with pytest.raises(StyleRefused, match=r"recall falls from 1\.000 to 0\.000"):
+    monkeypatch.setattr(detector_export, "detect_all", lambda detect, pictures: wanted)
+    nothing = {"photographs": [found()]}
+    monkeypatch.setattr(detector_export, "detect_with_graph", lambda graph, pictures: nothing)
+    dirs = OutputDirs(tmp_path / "weights", tmp_path / "checkpoints")
+    with pytest.raises(ExportRejected, match=r"recall falls from 1\.000 to 0\.000"):
         add_detector(
-            trained / "whole" / "last.pt", [picture], {"photographs": [picture]}, wanted, {}, place
+            trained / "whole" / "last.pt", [picture], ({"photographs": [picture]}, wanted), 1, dirs
         )
-    assert not place.layer.exists()
+    assert not dirs.weights.exists()

@@ -24,14 +24,15 @@ from pipeline import Options  # noqa: E402
 from pipeline.architectures.animegan import AnimeGANGenerator  # noqa: E402
 from pipeline.architectures.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
 from pipeline.architectures.student import StudentShape  # noqa: E402
+from pipeline.domain import WeightSpec  # noqa: E402
 from pipeline.engines import open_engine  # noqa: E402
 from pipeline.measure import psnr_db  # noqa: E402
 from pipeline.weights import WeightStore  # noqa: E402
 from training import weights_cli  # noqa: E402
+from training.architectures.student import Student  # noqa: E402
 from training.engine.errors import AnotherFile  # noqa: E402
-from training.export.layer import Place, install  # noqa: E402
+from training.export.manifest import OutputDirs, WeightInfo, install, new_spec  # noqa: E402
 from training.published.importers import PUBLISHED, Published, find_state, git_blob, identify  # noqa: E402
-from training.tasks.student import Student  # noqa: E402
 
 TEACHER = TEACHERS / "animeganv2_hayao_int8.tflite"
 
@@ -239,18 +240,21 @@ def test_a_folder_without_photographs_is_said(bench: Bench) -> None:
 
 
 def test_a_write_that_fails_leaves_the_layer_as_it_was(bench: Bench) -> None:
-    place = Place(bench.layer, bench.checkpoints)
-    entry = {"name": "a", "kind": "style"}
-    install(place, entry, {"picture": ("a.int8.onnx", b"1"), "float": ("a.safetensors", b"2")})
+    dirs = OutputDirs(bench.layer, bench.checkpoints)
+
+    def spec(name: str) -> WeightSpec:
+        return new_spec(WeightInfo(name, "A", "MIT"), "style", "animegan", "none", working_px=64)
+
+    install(dirs, spec("a"), {"picture": ("a.int8.onnx", b"1"), "float": ("a.safetensors", b"2")})
     before = bench.files()
     (bench.checkpoints / ".b.safetensors.part").mkdir()  # in the way of what is written
     for name in ("a", "b"):
         files = {"picture": (f"{name}.fp16.onnx", b"3"), "float": ("b.safetensors", b"4")}
         with pytest.raises(IsADirectoryError):
-            install(place, entry | {"name": name}, files)
+            install(dirs, spec(name), files)
         assert bench.files() == before
     (bench.checkpoints / ".b.safetensors.part").rmdir()
-    install(place, entry, {"picture": ("a.fp16.onnx", b"3"), "float": ("a.safetensors", b"4")})
+    install(dirs, spec("a"), {"picture": ("a.fp16.onnx", b"3"), "float": ("a.safetensors", b"4")})
     assert {Path(name).name for name in bench.files()} == {
         "manifest.json",
         "a.fp16.onnx",

@@ -9,16 +9,19 @@ import pytest
 
 pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
-from training.export.layer import Place, install
+from training.export.manifest import OutputDirs, WeightInfo, install, new_spec
 
 
 def test_a_style_that_is_made_anew_keeps_what_was_chosen_for_it(tmp_path: Path) -> None:
-    place = Place(tmp_path / "layer", tmp_path / "checkpoints")
+    dirs = OutputDirs(tmp_path / "weights", tmp_path / "checkpoints")
 
     def made(**given: object) -> dict[str, object]:
-        entry = {"name": "mine", "kind": "style", "title": "Mine", **given}
-        install(place, entry, {"picture": ("mine.onnx", b"a graph")})
-        weights = json.loads((place.layer / "manifest.json").read_text())["weights"]
+        title = given.pop("title", "Mine")
+        info = WeightInfo("mine", str(title), "MIT")
+        spec = new_spec(info, "style", "student", "none", working_px=384, **given)
+        files = {"picture": ("mine.onnx", b"a graph")}
+        install(dirs, spec, files, inherit=not given)
+        weights = json.loads((dirs.weights / "manifest.json").read_text())["weights"]
         return next(each for each in weights if each["name"] == "mine")
 
     assert "scene_px" not in made()

@@ -20,30 +20,34 @@ from pipeline.architectures import build  # noqa: E402
 from pipeline.architectures.parser import Parser, ParserShape  # noqa: E402
 from pipeline.faces.align import crop, estimate_similarity  # noqa: E402
 from pipeline.faces.parse import REGIONS  # noqa: E402
+from training.architectures.normalised import folded, normalised  # noqa: E402
 from training.data.parser import (  # noqa: E402
     MIRRORED,
-    as_measured,
-    batch,
-    chances,
-    draw_place,
+    crop_face,
     grid_of,
-    picture_of,
+    labelled,
+    sample_batch,
+    sample_pose,
+    sampling_weights,
     targets_of,
 )
-from training.data.parser_targets import FACES, LEVEL, PAIRS, Case, cells, load, sided  # noqa: E402
-from training.engine.errors import StyleRefused  # noqa: E402
-from training.export.layer import Place, install  # noqa: E402
-from training.export.parser import add_parser, calibration_of  # noqa: E402
-from training.published.parser_teacher import ParserTeacher  # noqa: E402
-from training.tasks.parser import (  # noqa: E402
-    MEASURED,
-    Recipe,
-    folded,
-    loss_of,
-    normalised,
-    overlaps,
-    train,
+from training.data.parser_targets import (  # noqa: E402
+    FACES,
+    LOGIT_STEP,
+    PAIRS,
+    FaceCase,
+    cells,
+    load_cases,
+    sided,
+    write_case,
 )
+from training.engine.errors import ExportRejected, NoPictures  # noqa: E402
+from training.export.manifest import OutputDirs, WeightInfo, install, new_spec  # noqa: E402
+from training.export.parser import add_parser, calibration_of  # noqa: E402
+from training.losses.segmentation import cross_entropy, overlap_loss  # noqa: E402
+from training.metrics.segmentation import MEASURED, overlaps  # noqa: E402
+from training.published.parser_teacher import ParserTeacher  # noqa: E402
+from training.tasks.parser import ParserTask, Recipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 TEACHER = TEACHERS / "bisenetv2_celebamaskhq_448_int8.tflite"
@@ -51,7 +55,7 @@ LANDMARKS = np.array([(170, 200), (278, 200), (224, 258), (186, 310), (262, 310)
 STILL = np.array([[1.0, 0, 0], [0, 1, 0]])
 
 
-def case_of(region: int, x: int, y: int, name: str = "face-0000-0") -> Case:
+def case_of(region: int, x: int, y: int, name: str = "face-0000-0") -> FaceCase:
     """A grey face with one bright spot at a cell, which the teacher calls ``region``."""
     wide = np.full((384, 384, 3), 60, np.uint8)
     middle = (cells()[y, x] / 448 * 256 + 64 - 0.5).round().astype(int)
@@ -59,7 +63,7 @@ def case_of(region: int, x: int, y: int, name: str = "face-0000-0") -> Case:
     logits = np.full((19, 56, 56), -40, np.int8)
     logits[0] = 40
     logits[region, y - 1 : y + 2, x - 1 : x + 2] = 100
-    return Case(name, wide, logits, np.ones((56, 56), np.bool_))
+    return FaceCase(name, wide, logits, np.ones((56, 56), np.bool_))
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / kind).mkdir(parents=True)
         for number in range(count):
             case = case_of(4 + number, 20 + number, 24, f"face-{number:04d}-0")
-            path = folder / kind / case.name
-            cv2.imwrite(f"{path}.png", case.wide)
-            np.savez_compressed(f"{path}.npz", logits=case.logits, inside=case.inside)
+            write_case(case, folder / kind)
     return folder
 
 
@@ -142,10 +144,10 @@ def test_targets_lie_where_the_picture_has_what_they_say() -> None:
     for number in range(12):
         region, x, y = 4, 14 + number * 2, 22
         case = case_of(region, x, y)
-        place, mirror = draw_place(random)
+        pose, mirror = sample_pose(random)
         mirrors.add(mirror)
-        picture = picture_of(case, place, cv2.BORDER_REPLICATE)
-        wanted, counts = targets_of([case], [grid_of(place, 64, 4)], [mirror])
+        picture = crop_face(case, pose, cv2.BORDER_REPLICATE)
+        wanted, counts = targets_of([case], [grid_of(pose, 64, 4)], [mirror])
         named = MIRRORED[region] if mirror else region
         share = wanted[0, named].numpy() - 0.01  # the rest of the face, a little of each
         assert share.max() > 0.9
@@ -171,9 +173,9 @@ def test_what_is_beyond_the_photograph_or_the_square_does_not_count() -> None:
 
 
 def test_a_batch_is_of_its_seed_alone(folder: Path) -> None:
-    faces = load(folder / "plain" / "training")
-    chance = chances(faces)
-    first, again, other = (batch(faces, chance, 3, 0.5, (1, step)) for step in (3, 3, 4))
+    faces = load_cases(folder / "plain" / "training")
+    weights = sampling_weights(faces)
+    first, again, other = (sample_batch(faces, weights, 3, 0.5, (1, step)) for step in (3, 3, 4))
     for one, same in zip(first, again, strict=True):
         assert torch.equal(one, same)
     assert not torch.equal(first[0], other[0])
@@ -184,7 +186,7 @@ def test_faces_with_glasses_are_drawn_more_often() -> None:
     plain, glasses = case_of(10, 28, 28), case_of(6, 28, 28)
     glasses.logits[6, 20:30, 10:46] = 100
     sharp = case_of(10, 28, 28, "portrait-0001-0")
-    assert np.allclose(chances([plain, glasses, sharp]), np.array([1, 4, 2]) / 7)
+    assert np.allclose(sampling_weights([plain, glasses, sharp]), np.array([1, 4, 2]) / 7)
 
 
 def test_the_loss_is_least_for_what_is_wanted_and_blind_elsewhere() -> None:
@@ -193,17 +195,15 @@ def test_the_loss_is_least_for_what_is_wanted_and_blind_elsewhere() -> None:
     counts = torch.ones(2, 1, 8, 8)
     counts[..., 4:] = 0
     right, wrong = wanted.clamp_min(1e-6).log(), torch.randn(2, 19, 8, 8)
-    assert (
-        loss_of(right, wanted, counts, Recipe())
-        < 0.2
-        < 1
-        < loss_of(wrong, wanted, counts, Recipe())
-    )
+
+    def loss_of(logits: torch.Tensor) -> torch.Tensor:
+        overlap = overlap_loss(logits, wanted, counts)
+        return cross_entropy(logits, wanted, counts) + 0.5 * overlap
+
+    assert loss_of(right) < 0.2 < 1 < loss_of(wrong)
     elsewhere = right.clone()
     elsewhere[..., 4:] = wrong[..., 4:]
-    torch.testing.assert_close(
-        loss_of(elsewhere, wanted, counts, Recipe()), loss_of(right, wanted, counts, Recipe())
-    )
+    torch.testing.assert_close(loss_of(elsewhere), loss_of(right))
 
 
 def test_overlaps_by_hand() -> None:
@@ -219,18 +219,18 @@ def test_overlaps_by_hand() -> None:
 
 
 def test_held_out_faces_are_measured_at_full_size(folder: Path) -> None:
-    (picture, labels), *_ = as_measured(load(folder / "plain" / "validation"))
+    (picture, labels), *_ = labelled(load_cases(folder / "plain" / "validation"))
     assert picture.shape == (256, 256, 3) and labels.shape == (256, 256)
     y, x = np.argwhere(labels == 4).mean(0)
     seen_y, seen_x = np.argwhere(picture[..., 0] > 160).mean(0)
     assert abs(x - seen_x) < 1.5 and abs(y - seen_y) < 1.5
-    with pytest.raises(FileNotFoundError, match="parser_targets"):
-        load(folder)
+    with pytest.raises(NoPictures, match="parser_targets"):
+        load_cases(folder)
 
 
 def test_four_steps_are_two_and_two_more_and_are_exported(folder: Path, tmp_path: Path) -> None:
     def run(out: str, steps: int) -> dict[str, torch.Tensor]:
-        command = [sys.executable, "-m", "training.tasks.parser", "--targets", str(folder)]
+        command = [sys.executable, "-m", "pipeline", "train", "parser", "--targets", str(folder)]
         command += ["--output", str(tmp_path / out), "--set", f"steps={steps}", "--set", "batch=2"]
         # one thread: with more, the order of sums depends on who is faster
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -247,23 +247,24 @@ def test_four_steps_are_two_and_two_more_and_are_exported(folder: Path, tmp_path
         for name, tensor in whole[part].items():
             assert torch.equal(tensor, halves[part][name]), f"{part} {name}"
 
-    place = Place(tmp_path / "layer", tmp_path / "checkpoints")
-    faces = load(folder / "plain" / "training")
-    held_out = {name: as_measured(load(folder / name / "validation")) for name in FACES}
+    dirs = OutputDirs(tmp_path / "layer", tmp_path / "checkpoints")
+    faces = load_cases(folder / "plain" / "training")
+    held_out = {name: labelled(load_cases(folder / name / "validation")) for name in FACES}
     checkpoint = tmp_path / "whole" / "last.pt"
     calibration = calibration_of(faces)[:4]
-    written = add_parser(checkpoint, calibration, held_out, len(faces), place)
-    entry = json.loads((place.layer / "manifest.json").read_text())["weights"][0]
+    written = add_parser(checkpoint, calibration, held_out, len(faces), dirs)
+    entry = json.loads((dirs.weights / "manifest.json").read_text())["weights"][0]
     assert entry["kind"] == entry["name"] == "parser" and entry["recipe"]["faces"] == 6
     assert entry["files"]["regions"]["bytes"] == written[0].stat().st_size < 1_000_000
-    install(place, entry | {"name": "another"}, {})
-    with pytest.raises(StyleRefused, match="another"):
-        add_parser(checkpoint, calibration, held_out, len(faces), place)
+    another = new_spec(WeightInfo("another", "A", "MIT"), "parser", "parser", "none")
+    install(dirs, another, {})
+    with pytest.raises(ExportRejected, match="another"):
+        add_parser(checkpoint, calibration, held_out, len(faces), dirs)
 
 
 def test_a_run_without_targets_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="parser_targets"):
-        train(Recipe(steps=1), tmp_path, tmp_path / "run")
+    with pytest.raises(NoPictures, match="parser_targets"):
+        ParserTask(Recipe(steps=1), tmp_path)
 
 
 @needs(TEACHER)
@@ -280,4 +281,4 @@ def test_the_teacher_in_float_labels_as_its_int8_graph() -> None:
     teacher = ParserTeacher(TEACHER)
     assert teacher.logits([picture]).shape == (1, 19, 56, 56)
     assert (teacher.labels(picture) == published).mean() > 0.97
-    assert np.abs(teacher.logits([picture])).max() < LEVEL * 127
+    assert np.abs(teacher.logits([picture])).max() < LOGIT_STEP * 127

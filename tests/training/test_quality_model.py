@@ -15,20 +15,20 @@ from skimage import data
 
 torch = pytest.importorskip("torch", reason="torch's CPU wheel is not installed")
 
+from pipeline import quality_model  # noqa: E402
 from pipeline.architectures.quality import MEASURES, QualityModel, QualityShape  # noqa: E402
+from pipeline.domain import QualityEstimate  # noqa: E402
 from pipeline.quality_model import LIGHTS  # noqa: E402
 from training.data.degradations import KINDS, Damage  # noqa: E402
-from training.tasks.quality import (  # noqa: E402
-    Recipe,
-    batch,
-    draw_case,
-    figures,
-    judge,
-    shown,
-    thresholds_of,
-    truth_of,
+from training.data.photographs import photographs  # noqa: E402
+from training.data.quality import (  # noqa: E402
+    Shares,
+    model_inputs,
+    sample_case,
+    target_of,
 )
-from training.tasks.restorer import photographs  # noqa: E402
+from training.metrics.quality import faults, quality_metrics, thresholds_of  # noqa: E402
+from training.tasks.quality import QualityTask, Recipe, predict  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMALL = QualityShape((8, 8, 8), 8)
@@ -46,10 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_case_is_of_its_seed_alone(folder: Path) -> None:
-    lists = photographs(folder, validation=False)
-    recipe = Recipe(batch=2)
-    first, again, other = (batch(lists, recipe, SMALL, step) for step in (3, 3, 4))
-    given = ((*seen, true) for seen, true in (first, again, other))
+    task = QualityTask(Recipe(batch=2), folder)
+    first, again, other = (task.batch(step) for step in (3, 3, 4))
+    given = ((*inputs, target) for inputs, target in (first, again, other))
     for one, same, different in zip(*given, strict=True):
         assert torch.equal(one, same) and not torch.equal(one, different)
     (thumbnails, patches, light), truth = first
@@ -60,20 +59,20 @@ def test_a_case_is_of_its_seed_alone(folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_truth_is_what_was_done(folder: Path, kind: str) -> None:
-    lists = photographs(folder, validation=False)
-    case = draw_case(lists, kind, Recipe(darkened=0, brightened=0), (1, 2))
-    blur, noise, jpeg_quality, stops, score = case.truth
+    files = photographs(folder, validation=False)
+    case = sample_case(files, kind, Shares(0.4), (1, 2))
+    blur, noise, jpeg_quality, stops, score = case.target
     assert (blur > 0) == (kind in ("blur", "resize")) or kind == "mixed"
     assert (jpeg_quality < 100) == (kind == "jpeg") or kind in ("mixed", "dark")
     assert (stops < 0) == (kind == "dark") or kind == "mixed"
     assert (noise > 0) == (kind in ("noise", "dark")) or kind == "mixed"
     assert (score == pytest.approx(1)) == (kind == "clean")
-    shown_bright = draw_case(lists, "dark", Recipe(darkened=0, brightened=1), (1, 2))
-    assert shown_bright.truth[3] == 0 and shown_bright.photo.mean() > 20
+    shown_bright = sample_case(files, "dark", Shares(0.4, brightened=1), (1, 2))
+    assert shown_bright.target[3] == 0 and shown_bright.photo.mean() > 20
 
 
 def test_extremes_stay_within_the_models_range() -> None:
-    truth = truth_of(Damage(30.0, 500.0, 5.0, -9.0))
+    truth = target_of(Damage(30.0, 500.0, 5.0, -9.0))
     assert truth.tolist() == [8, 100, 25, -5, 0.5**10]
 
 
@@ -88,7 +87,7 @@ def test_extremes_stay_within_the_models_range() -> None:
     ],
 )
 def test_the_score_halves_with_the_worst_fault(damage: Damage, score: float) -> None:
-    assert truth_of(damage)[-1] == pytest.approx(score)
+    assert target_of(damage)[-1] == pytest.approx(score)
 
 
 def test_thresholds_and_figures_by_hand() -> None:
@@ -107,10 +106,17 @@ def test_thresholds_and_figures_by_hand() -> None:
         "clean": clean,
         "noise": np.array([said(0, 19, 0.3), said(0, 3, 0.2), said(0, 9, 0.9)], np.float32),
     }
-    found = figures(model, true, limits)
+    found = quality_metrics(model, true, limits)
     assert found["clean_left_alone"] == pytest.approx(10 / 11)
     assert found["spoilt_found"] == 0.5  # of the two that are clearly spoilt
     assert found["noise_error"] == pytest.approx((11 * 1 + 1 + 27 + 7) / 14)
+
+
+def test_the_thresholds_are_of_the_faults_that_the_gate_sees() -> None:
+    """Of one definition: the gate's own."""
+    measures = np.array([[1.5, 20.0, 60.0, -2.0, 0.3]], np.float32)
+    ours = {name: float(values[0]) for name, values in faults(measures).items()}
+    assert ours == quality_model.faults(QualityEstimate(*measures[0].tolist()))
 
 
 def test_what_is_said_is_in_units_and_of_each_photo_alone() -> None:
@@ -118,11 +124,11 @@ def test_what_is_said_is_in_units_and_of_each_photo_alone() -> None:
     model = QualityModel(SMALL).eval()
     torch.nn.init.normal_(model.out.weight)
     photos = [data.chelsea(), data.astronaut()[:40, :30]]
-    both = judge(model, photos)
+    both = predict(model, photos)
     assert both.shape == (2, 5)
-    np.testing.assert_allclose(both[1:], judge(model, photos[1:]), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(both[1:], predict(model, photos[1:]), rtol=1e-3, atol=1e-3)
     assert (both[:, 0] >= 0).all() and (both[:, 2] <= 100).all() and (both[:, 4] <= 1).all()
-    assert shown(photos, SMALL)[1].shape == (16, 3, 64, 64)
+    assert model_inputs(photos, SMALL)[1].shape == (16, 3, 64, 64)
 
 
 def test_the_served_model_is_small() -> None:
@@ -132,7 +138,7 @@ def test_the_served_model_is_small() -> None:
 
 def test_four_steps_are_two_and_two_more(folder: Path, tmp_path: Path) -> None:
     def run(out: str, steps: int) -> dict[str, torch.Tensor]:
-        command = [sys.executable, "-m", "training.tasks.quality", "--data", str(folder)]
+        command = [sys.executable, "-m", "pipeline", "train", "quality", "--data", str(folder)]
         command += ["--output", str(tmp_path / out), "--set", f"steps={steps}", "--set", "batch=2"]
         # one thread: with more, the order of sums depends on who is faster
         environment = os.environ | {"OMP_NUM_THREADS": "1"}

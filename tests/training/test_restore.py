@@ -27,21 +27,14 @@ from training.data.degradations import (  # noqa: E402
     Noise,
     Resize,
     degrade,
-    draw_steps,
+    sample_steps,
 )
+from training.data.photographs import photographs  # noqa: E402
+from training.data.restorer import held_out_pairs, levels  # noqa: E402
 from training.data.tensors import to_picture, to_tensor  # noqa: E402
 from training.engine.errors import NoPictures  # noqa: E402
-from training.tasks.restorer import (  # noqa: E402
-    Recipe,
-    batch,
-    gains,
-    held_out_pairs,
-    lanczos,
-    levels,
-    measure,
-    photographs,
-    validate,
-)
+from training.metrics.restoration import gains, lanczos, restoration_metrics  # noqa: E402
+from training.tasks.restorer import Recipe, RestorerTask, restore  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMALL = RestorerShape(16, 2, 16)
@@ -147,7 +140,7 @@ def test_every_kind_is_the_same_for_the_same_seed(kind: str) -> None:
     before = PHOTO.copy()
 
     def spoilt(seed: int) -> tuple[np.ndarray, object]:
-        return degrade(PHOTO, draw_steps(kind, np.random.default_rng(seed)), seed)
+        return degrade(PHOTO, sample_steps(kind, np.random.default_rng(seed)), seed)
 
     first, second = spoilt(11), spoilt(11)
     np.testing.assert_array_equal(first[0], second[0])
@@ -155,7 +148,7 @@ def test_every_kind_is_the_same_for_the_same_seed(kind: str) -> None:
     np.testing.assert_array_equal(PHOTO, before)
     assert np.array_equal(first[0], PHOTO) == (kind == "clean")
     with pytest.raises(KeyError):
-        draw_steps("grain", np.random.default_rng(0))
+        sample_steps("grain", np.random.default_rng(0))
 
 
 def test_noise_is_followed_through_a_jpeg() -> None:
@@ -177,9 +170,9 @@ def make_photographs(folder: Path) -> Path:
 
 
 def test_a_step_is_of_its_seed_and_number_alone(tmp_path: Path) -> None:
-    lists = photographs(make_photographs(tmp_path), validation=False)
     recipe = Recipe(doubled=2, same_size=1, crop_px=48)
-    first, again, other = (batch(lists, recipe, step) for step in (4, 4, 5))
+    task = RestorerTask(recipe, make_photographs(tmp_path))
+    first, again, other = (task.batch(step) for step in (4, 4, 5))
     for one, same, different in zip(first, again, other, strict=True):
         assert torch.equal(one, same) and not torch.equal(one, different)
     given, told, wanted, large = first
@@ -191,13 +184,17 @@ def test_doing_nothing_and_doing_it_right_have_their_figures(tmp_path: Path) -> 
     held_out = held_out_pairs(make_photographs(tmp_path))
     assert set(held_out) == set(KINDS)
     pairs = held_out["noise"]
-    nothing = measure(pairs, [p.given for p in pairs], [lanczos(p.given) for p in pairs])
+    inputs = [pair.input for pair in pairs]
+    nothing = restoration_metrics(pairs, inputs, [lanczos(photo) for photo in inputs])
     assert nothing["restored_db"] == nothing["given_db"] < 45
     assert nothing["doubled_db"] == nothing["lanczos_db"]
-    right = measure(pairs, [p.wanted for p in pairs], [p.doubled for p in pairs])
+    right = restoration_metrics(pairs, [p.target for p in pairs], [p.doubled for p in pairs])
     assert right["restored_db"] == right["doubled_db"] == 100
-    two = {kind: held_out[kind][:1] for kind in ("clean", "noise")}
-    untrained = validate(Restorer(SMALL), two)
+    untrained = {}
+    for kind in ("clean", "noise"):
+        pair = held_out[kind][0]
+        same, twice = restore(Restorer(SMALL), pair)
+        untrained[kind] = restoration_metrics([pair], [same], [twice])
     assert untrained["clean"]["restored_db"] == untrained["clean"]["given_db"] == 100
     told = gains(untrained)
     assert told["noise_gain_db"] == 0 and told["clean_db"] == 100
@@ -214,7 +211,7 @@ def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
     folder = make_photographs(tmp_path / "data")
 
     def run(out: str, steps: int) -> dict[str, torch.Tensor]:
-        command = [sys.executable, "-m", "training.tasks.restorer", "--data", str(folder)]
+        command = [sys.executable, "-m", "pipeline", "train", "restorer", "--data", str(folder)]
         command += ["--output", str(tmp_path / out)]
         for setting in (f"steps={steps}", "doubled=1", "same_size=1", "crop_px=32"):
             command += ["--set", setting]

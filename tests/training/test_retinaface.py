@@ -19,7 +19,7 @@ from pipeline.architectures.retinaface import RetinaFace, is_retinaface  # noqa:
 from pipeline.faces.detect import FaceDetector, priors  # noqa: E402
 from pipeline.model import Model  # noqa: E402
 from pipeline.weights import WeightStore  # noqa: E402
-from training.published.readers import load_retinaface_onnx  # noqa: E402
+from training.published.retinaface import load_retinaface_onnx  # noqa: E402
 
 TEACHER = TEACHERS / "retinaface_mobilenet025.onnx"
 

@@ -24,11 +24,13 @@ from pipeline.architectures.student import StudentGenerator, StudentShape, Thumb
 from pipeline.measure import psnr_db  # noqa: E402
 from training.data.photographs import split, windows  # noqa: E402
 from training.data.tensors import to_picture, to_tensor  # noqa: E402
+from training.engine.errors import NoPictures  # noqa: E402
 from training.engine.recipe import InvalidSetting, changed  # noqa: E402
+from training.engine.schedule import learning_rate  # noqa: E402
 from training.looks.grade import Grade, grade_drawing, skin_likeness  # noqa: E402
-from training.losses.drawing import contour_weight, energy_loss, gradient_loss  # noqa: E402
-from training.metrics.drawing import dark_lines, edge_width_px, figures, line_f1  # noqa: E402
-from training.tasks.student import Recipe, learning_rate  # noqa: E402
+from training.losses.pixel import contour_weight, energy_loss, gradient_loss  # noqa: E402
+from training.metrics.drawing import dark_lines, drawing_metrics, edge_width_px, line_f1  # noqa: E402
+from training.tasks.student import Recipe  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 TEACHER = TEACHERS / "animeganv2_hayao_int8.tflite"
@@ -108,7 +110,7 @@ def test_windows_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
         assert one.name == other.name
         np.testing.assert_array_equal(one.pixels, other.pixels)
         assert all(side % 8 == 0 and side <= 128 for side in one.pixels.shape[:2])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NoPictures):
         list(windows(tmp_path / "photos", 1, 128, seed=5))
 
 
@@ -152,7 +154,7 @@ def test_lines_are_found_and_compared() -> None:
     assert dark_lines(page).sum() == 0 and dark_lines(drawn).sum() > 100
     assert line_f1(drawn, drawn) == 1 == line_f1(page, page)
     assert line_f1(moved, drawn) > 0.9 and line_f1(far, drawn) < 0.1
-    assert figures([(drawn, drawn)])["gradient_ratio"] == pytest.approx(1)
+    assert drawing_metrics([drawn], [drawn])["gradient_ratio"] == pytest.approx(1)
     weight = contour_weight(to_tensor([drawn]), 2.0)[0, 0]
     assert weight[30, 45] > 2.5 and weight[10, 45] == 1
 
@@ -249,7 +251,7 @@ def test_four_steps_are_two_and_two_more(tmp_path: Path) -> None:
     halves = distilled(targets, tmp_path / "halves", 4, "--style", "hayao")
     assert whole["step"] == halves["step"] == 4
     assert [entry["from_step"] for entry in halves["history"]] == [0, 2]
-    for part in ("student", "average", "judge"):
+    for part in ("net", "average", "discriminator"):
         for name, tensor in whole[part].items():
             assert torch.equal(tensor, halves[part][name]), f"{part} {name}"
 
@@ -261,8 +263,8 @@ def test_a_student_can_be_fine_tuned_without_any_teacher(tmp_path: Path) -> None
     saved = distilled(targets, tmp_path / "out", 1, "--from", str(start), "--style", "cel")
     given = safetensors.torch.load_file(start)
     for name in ("generator.stem.weight", "encoder.to_code.weight"):
-        assert torch.allclose(saved["student"][name], given[name].float(), atol=2e-3)
-        assert not torch.equal(saved["student"][name], given[name].float())
+        assert torch.allclose(saved["net"][name], given[name].float(), atol=2e-3)
+        assert not torch.equal(saved["net"][name], given[name].float())
 
 
 def test_bad_calls_of_distil_are_said_in_one_line(tmp_path: Path) -> None:

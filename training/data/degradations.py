@@ -21,7 +21,7 @@ from pipeline.light import brighten, to_linear, to_srgb
 
 FloatPicture = NDArray[np.float32]
 KINDS = ("clean", "blur", "resize", "noise", "jpeg", "dark", "mixed")
-SHARES = (0.14, 0.14, 0.06, 0.14, 0.10, 0.10, 0.32)  # how often each is drawn
+SHARES = (0.14, 0.14, 0.06, 0.14, 0.10, 0.10, 0.32)  # how often each is sampled
 MIN_SIDE_PX = 8
 
 # A picture reduced f times and enlarged again is nearest (in L1, over six portraits and all
@@ -219,11 +219,11 @@ def degrade(
     return develop(film), film.damage
 
 
-def draw_kind(random: np.random.Generator) -> str:
+def sample_kind(random: np.random.Generator) -> str:
     return KINDS[random.choice(len(KINDS), p=SHARES)]
 
 
-def draw_steps(kind: str, random: np.random.Generator) -> list[Step]:
+def sample_steps(kind: str, random: np.random.Generator) -> list[Step]:
     """Steps of one kind of KINDS: none, one of its name, or for "mixed" a chain of two rounds,
     of which each thing may be left out. Raises KeyError for another kind.
     """
@@ -244,6 +244,12 @@ def draw_steps(kind: str, random: np.random.Generator) -> list[Step]:
         case "mixed":
             return _chain(random)
     raise KeyError(kind)
+
+
+def brightening(steps: Sequence[Step]) -> list[Step]:
+    """What the pipeline does to a photo that steps have darkened: one step, or none."""
+    stops = sum(step.stops for step in steps if isinstance(step, Darken))
+    return [Brighten(stops)] if stops else []
 
 
 def _chain(random: np.random.Generator) -> list[Step]:
@@ -270,13 +276,14 @@ def _chain(random: np.random.Generator) -> list[Step]:
     return steps
 
 
-def _log_uniform(random: np.random.Generator, least: float, most: float) -> float:
+def log_uniform(random: np.random.Generator, least: float, most: float) -> float:
+    """A number whose logarithm is as often anywhere between the limits'."""
     return float(np.exp(random.uniform(np.log(least), np.log(most))))
 
 
 def _blur(random: np.random.Generator, least_px: float, most_px: float) -> Blur:
     kind = ("gaussian", "motion", "defocus")[random.choice(3, p=(0.6, 0.2, 0.2))]
-    return Blur(_log_uniform(random, least_px, most_px), kind, float(random.uniform(0, 180)))
+    return Blur(log_uniform(random, least_px, most_px), kind, float(random.uniform(0, 180)))
 
 
 def _resize(random: np.random.Generator, most: float) -> Resize:
@@ -286,7 +293,7 @@ def _resize(random: np.random.Generator, most: float) -> Resize:
 
 
 def _noise(random: np.random.Generator, least: float, most: float) -> Noise:
-    sigma = _log_uniform(random, least, most)
+    sigma = log_uniform(random, least, most)
     return Noise(sigma, bool(random.random() < 0.4), bool(random.random() < 0.3))
 
 

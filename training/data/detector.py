@@ -1,5 +1,7 @@
-"""Pictures with faces at many scales: photographs and portraits as they are, reduced, turned and
-mirrored; and faces pasted into scenes, so that there are small ones and crowds.
+"""Pictures with faces at many scales, that the detector is trained on.
+
+Photographs and portraits as they are, reduced, turned and mirrored; and faces pasted into scenes,
+so that there are small ones and crowds.
 
 Nobody marks where the faces are: the teacher sees every picture after all this was done to it.
 """
@@ -7,7 +9,6 @@ Nobody marks where the faces are: the teacher sees every picture after all this 
 from __future__ import annotations
 
 import math
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -16,93 +17,88 @@ from numpy.typing import NDArray
 
 from pipeline.domain import RgbImage
 from pipeline.faces.detect import PADDING
-from training.data.degradations import degrade, draw_kind, draw_steps
-from training.data.photographs import read_rgb, split
-from training.engine.errors import NoPictures
+from training.data.degradations import degrade, log_uniform, sample_kind, sample_steps
+from training.data.photographs import (
+    Files,
+    Random,
+    cached_rgb,
+    photographs,
+    resize,
+    sample_mirror,
+)
 
 SCENES, PORTRAITS, FACES = "photos/*.jpg", "portraits/*.jpg", "faces/*.jpg"
 PORTRAIT_SHARE, CLOSE_SHARE = 0.45, 0.1  # of all pictures: a portrait; one face crop, large
 PASTED_SHARE = 0.65  # of the others, and of a fifth of the portraits: faces pasted in
-MOST_PASTED = 10
+MAX_PASTED = 10
 PASTED_PX = (20, 260)  # the longer side of a pasted face crop
-TURNED_SHARE, MOST_TURN = 0.4, 30.0  # more than a little; degrees
+TURNED_SHARE, MAX_TURN = 0.4, 30.0  # more than a little; degrees
 SLIGHT_TURN = 4.0
 
-Lists = dict[str, list[Path]]
-Random = np.random.Generator
+
+def face_photographs(folder: Path, validation: bool) -> Files:
+    """Finds the files for training by kind, or those held out; see ``photographs``."""
+    return photographs(folder, validation, (SCENES, PORTRAITS, FACES))
 
 
-def face_photographs(folder: Path, validation: bool) -> Lists:
-    """The training files by kind, or those held out. Raises NoPictures when there are none."""
-    lists = {
-        kind: split(list(folder.glob(kind)), validation) for kind in (SCENES, PORTRAITS, FACES)
-    }
-    lists = {kind: files for kind, files in lists.items() if files}
-    if not lists:
-        raise NoPictures(f"{folder}: none of {SCENES}, {PORTRAITS}, {FACES}")
-    return lists
+def sample_picture(files: Files, size: tuple[int, int], seed: tuple[int, ...]) -> RgbImage:
+    """A clean picture, the same for the same seed.
 
+    Args:
+        files: by kind.
+        size: height and width of the picture.
+        seed: of all that is sampled.
 
-def draw_picture(lists: Lists, size: tuple[int, int], seed: tuple[int, ...]) -> RgbImage:
-    """A clean picture, uint8 (H, W, 3), of that height and width; the same for the same seed."""
+    Returns:
+        uint8 (H, W, 3) RGB.
+    """
     random = np.random.default_rng(seed)
     chance = random.random()
-    if chance < PORTRAIT_SHARE and PORTRAITS in lists:
-        kind, scale, paste = PORTRAITS, _log_uniform(random, 0.3, 1.6), 0.2 * PASTED_SHARE
-    elif chance < PORTRAIT_SHARE + CLOSE_SHARE and FACES in lists:
-        kind, scale, paste = FACES, _log_uniform(random, 0.5, 3.5), 0.0
+    if chance < PORTRAIT_SHARE and PORTRAITS in files:
+        kind, scale, paste = PORTRAITS, log_uniform(random, 0.3, 1.6), 0.2 * PASTED_SHARE
+    elif chance < PORTRAIT_SHARE + CLOSE_SHARE and FACES in files:
+        kind, scale, paste = FACES, log_uniform(random, 0.5, 3.5), 0.0
     else:
-        kind = SCENES if SCENES in lists else next(iter(lists))
-        scale, paste = _log_uniform(random, 0.6, 1.5), PASTED_SHARE
-    canvas = _window(_any_of(lists[kind], random), scale, size, random)
+        kind = SCENES if SCENES in files else next(iter(files))
+        scale, paste = log_uniform(random, 0.6, 1.5), PASTED_SHARE
+    canvas = _window(_any_of(files[kind], random), scale, size, random)
     if random.random() < paste:
-        for _ in range(math.ceil(MOST_PASTED * random.random() ** 2)):
-            canvas = _with_face(canvas, lists, random)
-    return _coloured(canvas, random)
+        for _ in range(math.ceil(MAX_PASTED * random.random() ** 2)):
+            canvas = _with_face(canvas, files, random)
+    return _recoloured(canvas, random)
 
 
-def draw_damaged(picture: RgbImage, share: float, seed: tuple[int, ...]) -> RgbImage:
+def sample_damaged(picture: RgbImage, share: float, seed: tuple[int, ...]) -> RgbImage:
     """The picture with blur, noise, darkness or JPEG artefacts, in that share of all cases."""
     random = np.random.default_rng((*seed, 1))
     if random.random() >= share:
         return picture
-    return degrade(picture, draw_steps(draw_kind(random), random), (*seed, 2))[0]
+    return degrade(picture, sample_steps(sample_kind(random), random), (*seed, 2))[0]
 
 
-@cache  # some 1.3 GB when all have been drawn; decoding would take most of a step
-def _photo(path: Path) -> RgbImage:
-    return read_rgb(path)
-
-
-def _any_of(files: list[Path], random: Random) -> RgbImage:
-    return _photo(files[int(random.integers(len(files)))])
-
-
-def _log_uniform(random: Random, least: float, most: float) -> float:
-    return float(np.exp(random.uniform(np.log(least), np.log(most))))
+def _any_of(paths: list[Path], random: Random) -> RgbImage:
+    return cached_rgb(paths[int(random.integers(len(paths)))])
 
 
 def _reduced(photo: RgbImage, scale: float) -> RgbImage:
     """Reduced, where it is to be: what follows interpolates between neighbours alone."""
-    if scale >= 0.95:
-        return photo
-    size = [max(8, round(side * scale)) for side in photo.shape[1::-1]]
-    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    return photo if scale >= 0.95 else resize(photo, scale, min_px=8)
 
 
 def _turn(random: Random) -> float:
-    most = MOST_TURN if random.random() < TURNED_SHARE else SLIGHT_TURN
+    most = MAX_TURN if random.random() < TURNED_SHARE else SLIGHT_TURN
     return float(random.uniform(-most, most))
 
 
 def _window(photo: RgbImage, scale: float, size: tuple[int, int], random: Random) -> RgbImage:
-    """A part of the photo at that scale, turned, a little stretched, mirrored or not; beyond its
-    borders mirrored or grey.
+    """A part of the photo at that scale, turned, a little stretched, mirrored or not.
+
+    Beyond its borders it is mirrored or grey.
     """
-    photo = _reduced(photo[:, :: 1 if random.random() < 0.5 else -1], scale)
+    photo = _reduced(photo[:, sample_mirror(random)], scale)
     zoom = max(1.0, scale)
     height, width = size
-    stretch = _log_uniform(random, 0.9, 1.1)
+    stretch = log_uniform(random, 0.9, 1.1)
     matrix = cv2.getRotationMatrix2D((photo.shape[1] / 2, photo.shape[0] / 2), _turn(random), zoom)
     matrix[0] *= stretch
     # where the photo's middle comes to lie: anywhere that leaves as much of it in as can be
@@ -123,12 +119,12 @@ def _window(photo: RgbImage, scale: float, size: tuple[int, int], random: Random
     )
 
 
-def _with_face(canvas: RgbImage, lists: Lists, random: Random) -> RgbImage:
+def _with_face(canvas: RgbImage, files: Files, random: Random) -> RgbImage:
     """A face crop somewhere on the picture, turned, its border soft or hard."""
-    crop = _any_of(lists[FACES] if FACES in lists else next(iter(lists.values())), random)
-    side = _log_uniform(random, *PASTED_PX)
+    crop = _any_of(files[FACES] if FACES in files else next(iter(files.values())), random)
+    side = log_uniform(random, *PASTED_PX)
     scale = side / max(crop.shape[:2])
-    crop = _reduced(crop[:, :: 1 if random.random() < 0.5 else -1], scale)
+    crop = _reduced(crop[:, sample_mirror(random)], scale)
     zoom = side / max(crop.shape[:2])
     high, wide = crop.shape[:2]
     height, width = canvas.shape[:2]
@@ -159,14 +155,14 @@ def _mask(height: int, width: int, soft: bool) -> NDArray[np.float32]:
     return np.clip((1.05 - np.hypot(x, y)) * 5, 0, 1).astype(np.float32)
 
 
-def _coloured(picture: RgbImage, random: Random) -> RgbImage:
+def _recoloured(picture: RgbImage, random: Random) -> RgbImage:
     """Other light: a gain for each colour, contrast, brightness; sometimes no colour."""
     if random.random() < 0.1:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         picture = cv2.merge([grey, grey, grey])
     if random.random() < 0.3:
         return picture
-    gamma = _log_uniform(random, 0.65, 1.5)
+    gamma = log_uniform(random, 0.65, 1.5)
     contrast = random.uniform(0.7, 1.2)
     gains = random.uniform(0.88, 1.12, 3)
     shift = random.uniform(-20, 20)

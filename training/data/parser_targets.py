@@ -1,6 +1,6 @@
 """Faces and what the teacher says of them, made once: what the parser is trained on.
 
-    python -m training.data.parser_targets --data ../shared/data --teachers ../shared/teachers \\
+    python -m training.data.parser_targets --data DIR --teachers DIR \\
         --output .cache/targets/parser
 
 Faces are found and aligned as the pipeline aligns them, by the five landmarks of the published
@@ -23,61 +23,52 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from pipeline import Options, Pipeline, Settings
-from pipeline.architectures.retinaface import MEAN
 from pipeline.decode import decode_image, fit
 from pipeline.domain import RgbImage
 from pipeline.enhance import enhance
 from pipeline.faces.align import crop, estimate_similarity, invert_affine, transform_points
-from pipeline.faces.detect import COARSE_SIDE_PX, Detections, nms
-from pipeline.faces.detect import decode_boxes as decode_answers
+from pipeline.faces.detect import COARSE_SIDE_PX, Detections
 from pipeline.quality import assess
 from training.data.photographs import read_rgb, split
-from training.metrics.detection import shown
-from training.published.parser_teacher import SIDE_PX, STEP_PX, ParserTeacher
+from training.engine.errors import NoPictures
+from training.metrics.detection import detections, padded
+from training.published import retinaface
+from training.published.parser_teacher import SIDE_PX, STEP_PX, TEACHER, ParserTeacher
 
-PARSER, DETECTOR = "bisenetv2_celebamaskhq_448_int8.tflite", "retinaface_mobilenet025.onnx"
 FACES = ("plain", "repaired")
 KINDS = ("faces/face-*.jpg", "portraits/portrait-*.jpg", "photos/*.jpg")
 ALIGNED_PX = 256
 WIDER = 1.5  # side of the kept crop over that of the aligned square
-LEAST_SCORE = 0.9  # the pipeline's own threshold
-LEAST_FACE_PX = 36  # of the box's longer side; smaller ones show no eyes to learn from
+MIN_SCORE = 0.9  # the pipeline's own threshold
+MIN_FACE_PX = 36  # of the box's longer side; smaller ones show no eyes to learn from
 BORDER_SHARE = 0.3  # photographs that end at the cheeks are shown with some border around
-LEVEL = 0.125  # of the logits as they are kept, int8
+LOGIT_STEP = 0.125  # of the logits as they are kept, int8
 PAIRS = ((2, 3), (4, 5), (7, 8))  # brows, eyes, ears: the person's own left, and right
 NEVER = -16.0  # the logit of a left eye on the right side
 
 
-class Detector:
-    """The published RetinaFace (Deng et al., CVPR 2020) with a MobileNet-0.25 at ``path``."""
-
-    def __init__(self, path: Path) -> None:
-        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-    def find(self, photo: RgbImage) -> Detections:
-        """The faces of a photo of any size, the surest first, in its pixels."""
-        border = round(BORDER_SHARE * min(photo.shape[:2]))
-        around = cv2.copyMakeBorder(photo, border, border, border, border, cv2.BORDER_CONSTANT)
-        scale = min(1.0, COARSE_SIDE_PX / max(around.shape[:2]))
-        seen = shown(around)
-        planes = (seen[..., ::-1] - np.array(MEAN, np.float32)).transpose(2, 0, 1)[None]
-        boxes, scores, landmarks = self._session.run(None, {"input0": planes})
-        answers = np.concatenate([boxes[0], scores[0, :, 1:], landmarks[0]], 1)
-        found = nms(decode_answers(answers, seen.shape[0], seen.shape[1], LEAST_SCORE))
-        return found.rescaled((scale, scale), (-border, -border))
+def detect_faces(photo: RgbImage, detector: retinaface.RetinaFaceTeacher) -> Detections:
+    """The faces of a photo of any size, the surest first, in its pixels."""
+    border = round(BORDER_SHARE * min(photo.shape[:2]))
+    around = cv2.copyMakeBorder(photo, border, border, border, border, cv2.BORDER_CONSTANT)
+    scale = min(1.0, COARSE_SIDE_PX / max(around.shape[:2]))
+    seen = padded(around)
+    faces = detections(detector.answers(seen), seen, MIN_SCORE)
+    return faces.rescaled((scale, scale), (-border, -border))
 
 
 @dataclass(frozen=True)
-class Case:
+class FaceCase:
     """A face as it is kept.
 
-    ``wide``: uint8 (384, 384, 3), with the aligned 256 px square in its middle. ``logits``: int8
-    (19, 56, 56), the teacher's over LEVEL, where ``cells`` says. ``inside``: bool (56, 56), which
-    cells are of the photograph and not of the border around it.
+    Attributes:
+        name: of its photograph, and a number.
+        wide: uint8 (384, 384, 3), with the aligned 256 px square in its middle.
+        logits: int8 (19, 56, 56), the teacher's over LOGIT_STEP, where ``cells`` says.
+        inside: bool (56, 56), which cells are of the photograph and not of the border around it.
     """
 
     name: str
@@ -86,8 +77,8 @@ class Case:
     inside: NDArray[np.bool_]
 
 
-class Repair:
-    """What happens to a photo before its faces are parsed, with the options' defaults."""
+class Restored:
+    """Reads photos as the pipeline shows them to its parser, with the options' defaults."""
 
     def __init__(self) -> None:
         self._pipeline, self._options = Pipeline(Settings(threads=1)), Options()
@@ -103,12 +94,12 @@ class Repair:
 
 
 def cases_of(
-    photo: RgbImage, name: str, detector: Detector, teacher: ParserTeacher
-) -> Iterator[Case]:
+    photo: RgbImage, name: str, detector: retinaface.RetinaFaceTeacher, teacher: ParserTeacher
+) -> Iterator[FaceCase]:
     """Every face of a photograph that is large enough, named by it and numbered."""
-    faces = detector.find(photo)
+    faces = detect_faces(photo, detector)
     for number, (box, landmarks) in enumerate(zip(faces.boxes, faces.landmarks, strict=True)):
-        if (box[2:] - box[:2]).max() < LEAST_FACE_PX:
+        if (box[2:] - box[:2]).max() < MIN_FACE_PX:
             continue
         matrix = estimate_similarity(landmarks, SIDE_PX)
         logits = teacher.logits([crop(photo, matrix, SIDE_PX)])[0]
@@ -116,12 +107,12 @@ def cases_of(
         wide_px = round(ALIGNED_PX * WIDER)
         wider = estimate_similarity(landmarks, ALIGNED_PX)
         wider[:, 2] += (wide_px - ALIGNED_PX) / 2
-        places = transform_points(cells().reshape(-1, 2), invert_affine(matrix))
-        inside = np.asarray(((places >= 0) & (places < photo.shape[1::-1])).all(1))
-        yield Case(
+        points = transform_points(cells().reshape(-1, 2), invert_affine(matrix))
+        inside = np.asarray(((points >= 0) & (points < photo.shape[1::-1])).all(1))
+        yield FaceCase(
             f"{name}-{number}",
             crop(photo, wider, wide_px),
-            np.clip(np.rint(logits / LEVEL), -128, 127).astype(np.int8),
+            np.clip(np.rint(logits / LOGIT_STEP), -128, 127).astype(np.int8),
             inside.reshape(logits.shape[1:]),
         )
 
@@ -133,13 +124,18 @@ def cells() -> NDArray[np.float64]:
 
 
 def sided(logits: NDArray[np.float32], landmarks: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(19, 56, 56) with each pair's logits, joined, given to the member whose side it is:
-    brows and eyes to the nearer eye, ears to their side of the line between the eyes and from
-    its middle down. ``landmarks`` (5, 2) are in the aligned square, left to right as seen.
+    """Gives each pair's logits, joined, to the member whose side it is.
+
+    Brows and eyes go to the nearer eye, ears to their side of the line between the eyes and from
+    its middle down.
+
+    Args:
+        logits: (19, 56, 56).
+        landmarks: (5, 2) in the aligned square, left to right as seen.
     """
-    places, eyes = cells(), landmarks[:2]
-    nearer = np.linalg.norm(places[..., None, :] - eyes, axis=-1).argmin(-1)
-    beyond = (places - eyes.mean(0)) @ (eyes[1] - eyes[0]) > 0
+    points, eyes = cells(), landmarks[:2]
+    nearer = np.linalg.norm(points[..., None, :] - eyes, axis=-1).argmin(-1)
+    beyond = (points - eyes.mean(0)) @ (eyes[1] - eyes[0]) > 0
     result = logits.copy()
     for pair, right_as_seen in zip(PAIRS, (nearer == 1, nearer == 1, beyond), strict=True):
         joined = np.logaddexp(*logits[list(pair)])
@@ -148,54 +144,58 @@ def sided(logits: NDArray[np.float32], landmarks: NDArray[np.float64]) -> NDArra
     return result
 
 
-def draw(data: Path, teachers: Path, output: Path, faces: str, validation: bool) -> int:
-    """Writes the faces of the training files, or of those held out, as NAME.png and NAME.npz;
-    returns how many there are. ``faces``: one of FACES. Interrupted, it goes on where it stopped.
+def draw(data: Path, teachers: Path, output: Path) -> None:
+    """Writes OUTPUT/FACES/validation and OUTPUT/FACES/training, for both of FACES.
+
+    A face is NAME.png and NAME.npz. Interrupted, a second run goes on where the first stopped.
     """
-    detector, teacher = Detector(teachers / DETECTOR), ParserTeacher(teachers / PARSER)
-    read = {"plain": read_rgb, "repaired": Repair().read}[faces]
-    output.mkdir(parents=True, exist_ok=True)
-    done = output / "done.txt"
-    past = set(done.read_text().splitlines()) if done.exists() else set()
-    for kind in KINDS:
-        for path in split(list(data.glob(kind)), validation):
-            if path.name in past:
-                continue
-            for case in cases_of(read(path), path.stem, detector, teacher):
-                cv2.imwrite(str(output / f"{case.name}.png"), case.wide[..., ::-1])
-                arrays = output / f"{case.name}.npz"
-                np.savez_compressed(arrays, logits=case.logits, inside=case.inside)
-            with done.open("a") as file:
-                file.write(f"{path.name}\n")
-    return len(list(output.glob("*.npz")))
-
-
-def draw_all(data: Path, teachers: Path, output: Path) -> None:
-    """OUTPUT/FACES/validation and OUTPUT/FACES/training, for both of FACES."""
-    for faces in FACES:
+    detector = retinaface.RetinaFaceTeacher(teachers / retinaface.TEACHER)
+    teacher = ParserTeacher(teachers / TEACHER)
+    for faces, read in (("plain", read_rgb), ("repaired", Restored().read)):
         for name, validation in (("validation", True), ("training", False)):
-            count = draw(data, teachers, output / faces / name, faces, validation)
-            print(f"{faces} {name}: {count} faces", flush=True)
+            folder = output / faces / name
+            folder.mkdir(parents=True, exist_ok=True)
+            done = folder / "done.txt"
+            past = set(done.read_text().splitlines()) if done.exists() else set()
+            for path in (p for kind in KINDS for p in split(data.glob(kind), validation)):
+                if path.name in past:
+                    continue
+                for case in cases_of(read(path), path.stem, detector, teacher):
+                    write_case(case, folder)
+                with done.open("a") as file:
+                    file.write(f"{path.name}\n")
+            print(f"{faces} {name}: {len(list(folder.glob('*.npz')))} faces", flush=True)
 
 
-def load(folder: Path) -> list[Case]:
-    """The faces of a folder that ``draw`` wrote, in name order, some 0.6 MB each."""
-    found = []
+def write_case(case: FaceCase, folder: Path) -> None:
+    """Writes a face as NAME.png and NAME.npz."""
+    cv2.imwrite(str(folder / f"{case.name}.png"), case.wide[..., ::-1])
+    np.savez_compressed(folder / f"{case.name}.npz", logits=case.logits, inside=case.inside)
+
+
+def load_cases(folder: Path) -> list[FaceCase]:
+    """Reads the faces of a folder that ``draw`` wrote, in name order, some 0.6 MB each.
+
+    Raises:
+        NoPictures: there are none.
+    """
+    cases = []
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as arrays:
-            found.append(Case(path.stem, read_rgb(path.with_suffix(".png")), **arrays))
-    if not found:
-        raise FileNotFoundError(f"{folder}: no faces; run training.data.parser_targets first")
-    return found
+            cases.append(FaceCase(path.stem, read_rgb(path.with_suffix(".png")), **arrays))
+    if not cases:
+        raise NoPictures(f"{folder}: no faces; run python -m training.data.parser_targets first")
+    return cases
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--teachers", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    draw_all(options.data, options.teachers, options.output)
+    draw(options.data, options.teachers, options.output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Computes a teacher's drawings once, so that a student can be trained on them for hours.
 
-    python -m training.data.targets --style hayao --data ../shared/data \\
-        --teachers ../shared/teachers --out .cache/targets/hayao --count 800 --seed 11
+    python -m training.data.targets --style hayao --data DIR --teachers DIR \\
+        --out .cache/targets/hayao --count 800 --seed 11
 
 Each PNG holds a window of a photograph on the left and the teacher's drawing, in the teacher's own
 colours, on the right: it is graded when a training reads it, so that a grade can be changed without
@@ -17,16 +17,22 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.domain import RgbImage
 from training.data.photographs import windows
 from training.looks.styles import STYLES, open_teacher
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Which windows are drawn: ``count`` of them, at most ``side_px`` a side, of the held-out
-    photographs where ``validation``.
+    """Which windows are drawn.
+
+    Attributes:
+        style: of training/looks/styles.py.
+        count: how many windows.
+        seed: the windows are the same for the same seed.
+        side_px: the longest side.
+        validation: whether they are of the held-out photographs.
     """
 
     style: str
@@ -41,8 +47,8 @@ def draw_targets(targets: Targets, data: Path, teachers: Path | None, out: Path)
     teacher = open_teacher(targets.style, teachers)
     out.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    chosen = windows(data, targets.count, targets.side_px, targets.seed, targets.validation)
-    for number, window in enumerate(chosen, 1):
+    selection = windows(data, targets.count, targets.side_px, targets.seed, targets.validation)
+    for number, window in enumerate(selection, 1):
         path = out / f"{window.name}.png"
         if path.exists():
             continue
@@ -51,7 +57,7 @@ def draw_targets(targets: Targets, data: Path, teachers: Path | None, out: Path)
             print(f"{number}/{targets.count}, {time.monotonic() - start:.0f} s", flush=True)
 
 
-def write_pair(path: Path, photo: NDArray[np.uint8], drawing: NDArray[np.uint8]) -> None:
+def write_pair(path: Path, photo: RgbImage, drawing: RgbImage) -> None:
     """A PNG with the photo on the left and its drawing on the right, whole or not at all."""
     pair = np.concatenate([photo, drawing], axis=1)
     temporary = path.with_name("part.png")
@@ -60,6 +66,7 @@ def write_pair(path: Path, photo: NDArray[np.uint8], drawing: NDArray[np.uint8])
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--style", choices=STYLES, required=True)
@@ -69,8 +76,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--validation", action="store_true", help="draw from the held-out files")
     options = parser.parse_args()
-    asked = Targets(options.style, options.count, options.seed, validation=options.validation)
-    draw_targets(asked, options.data, options.teachers, options.out)
+    requested = Targets(options.style, options.count, options.seed, validation=options.validation)
+    draw_targets(requested, options.data, options.teachers, options.out)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Clean large drawings for the upsampler, made once: what enlarging is to give.
 
-    python -m training.data.upsampler_targets --data ../shared/data \\
+    python -m training.data.upsampler_targets --data DIR \\
         --output .cache/targets/upsampler
-    python -m training.data.upsampler_targets --data ../shared/data --validation \\
+    python -m training.data.upsampler_targets --data DIR --validation \\
         --output .cache/targets/upsampler-validation
 
 Each PNG holds a photograph on the left and a drawing of the same size on the right. All drawings
@@ -23,14 +23,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.domain import RgbImage
 from training.data.photographs import windows
 from training.data.targets import write_pair
 from training.looks.cel import CelSettings, flow, render, smooth_l0, smooth_lines
-
-RgbImage = NDArray[np.uint8]
-Pair = tuple[RgbImage, RgbImage]  # a photograph and its drawing
 
 FLATNESS = 0.0012  # lambda of the L0 smoothing that removes grain
 FLOW_SIGMA_PX = 1.5
@@ -41,9 +38,10 @@ HELD_OUT = 24
 
 
 def steepen(picture: RgbImage) -> RgbImage:
-    """Steeper edges without halos: an unsharp mask that keeps within the range of the 3x3 pixels
-    around. Nothing trained on soft edges alone draws steep ones, for their place is uncertain
-    and the mean of steep edges is a soft one.
+    """Steeper edges without halos: an unsharp mask within the range of the 3x3 pixels around.
+
+    Nothing trained on soft edges alone draws steep ones, for their place is uncertain and the
+    mean of steep edges is a soft one.
     """
     around = np.ones((3, 3), np.uint8)
     soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
@@ -52,10 +50,17 @@ def steepen(picture: RgbImage) -> RgbImage:
 
 
 def clean(drawing: RgbImage, times: int = 1) -> RgbImage:
-    """uint8 (H, W, 3) to (times H, times W, 3), times being 1 or 2: areas flat, contours even.
+    """Makes areas flat and contours even.
 
     Enlarged by Lanczos; small gradients removed (L0 smoothing); smoothed along its edges, which
     leaves no staircases on slanted lines; its edges made steeper, once for each ``times``.
+
+    Args:
+        drawing: uint8 (H, W, 3).
+        times: 1, or 2 to double it.
+
+    Returns:
+        uint8 (times H, times W, 3).
     """
     height, width = drawing.shape[:2]
     if times > 1:
@@ -87,7 +92,7 @@ def large(photo: RgbImage, look: CelSettings) -> RgbImage:
     return clean(render(photo, look.scaled(2)))
 
 
-def varied(random: np.random.Generator) -> CelSettings:
+def sample_look(random: np.random.Generator) -> CelSettings:
     """A look between cel's and a film's."""
     film = float(random.uniform())  # 0: cel
     levels = np.linspace(0.1, 0.92, 5 + round(7 * film))
@@ -107,18 +112,21 @@ def varied(random: np.random.Generator) -> CelSettings:
 def draw(data: Path, count: int, output: Path, validation: bool = False) -> None:
     """Writes ``count`` pairs into ``output``; those that are there already stay."""
     output.mkdir(parents=True, exist_ok=True)
-    chosen = windows(data, count, SIDE_PX, SEED, validation)
-    for number, (window, kind) in enumerate(zip(chosen, cycle((thin, wide, large)), strict=False)):
+    selection = windows(data, count, SIDE_PX, SEED, validation)
+    for number, (window, kind) in enumerate(
+        zip(selection, cycle((thin, wide, large)), strict=False)
+    ):
         path = output / f"{kind.__name__}-{window.name}.png"
         if path.exists():
             continue
-        look = varied(np.random.default_rng((SEED, number)))
+        look = sample_look(np.random.default_rng((SEED, number)))
         write_pair(path, window.pixels, kind(window.pixels, look))
         if number % 50 == 49:
             print(f"{number + 1}/{count}", flush=True)
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--output", type=Path, required=True)

@@ -6,25 +6,37 @@ import io
 import os
 import pickle
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.engine.errors import CheckpointNotSaved, LossNotFinite, ResumeMismatch
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+UNREADABLE = (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError)
+
+
+class Stateful(Protocol):
+    """A module or an optimiser."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All tensors by name."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """The inverse of ``state_dict``."""
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes ``content`` so that ``path`` is, at any moment, the old file or the new one.
+    """Writes a checkpoint so that ``path`` is, at any moment, the old file or the new one.
 
-    Raises LossNotFinite when a tensor has a NaN or an infinity, CheckpointNotSaved when the
-    disk is full or refuses; either way the file that was there stays.
+    Args:
+        path: the file.
+        content: nested mappings of tensors and plain values, with ``step`` among them.
+
+    Raises:
+        LossNotFinite: a tensor has a NaN or an infinity; the file that was there stays.
+        CheckpointNotSaved: the disk is full or refuses; the file that was there stays.
     """
     for name, tensor in _tensors(content):
         if not torch.isfinite(tensor).all():
@@ -47,61 +59,46 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def load(path: Path, architecture: str) -> dict[str, Any]:
-    """The checkpoint at ``path``, on the CPU. Raises ResumeMismatch for any other file, and for
-    one of another architecture.
+    """Reads a checkpoint onto the CPU.
+
+    Args:
+        path: the file.
+        architecture: of which network it has to be. Checkpoints of early trainings do not say;
+            their tensors tell when they are loaded.
+
+    Returns:
+        What ``save`` wrote.
+
+    Raises:
+        ResumeMismatch: it is torn, no checkpoint, or of another architecture.
     """
     try:
         saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        found = saved["architecture"]
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+        of = saved.get("architecture", architecture)
+        _ = saved["step"], saved["history"]
+    except (*UNREADABLE, AttributeError) as error:
         raise ResumeMismatch(f"{path}: not a checkpoint of this training: {error!r}") from error
-    if found != architecture:
-        raise ResumeMismatch(f"{path}: holds {found}; {architecture} was asked for")
+    if of != architecture:
+        raise ResumeMismatch(f"{path}: holds {of}; {architecture} was asked for")
     return saved
 
 
-Net = TypeVar("Net", bound=nn.Module)
+def restore(path: Path, architecture: str, parts: Mapping[str, Stateful]) -> dict[str, Any]:
+    """Fills modules and optimisers from a checkpoint.
 
+    Returns:
+        The checkpoint, with ``step`` and ``history``.
 
-class Resumable(Protocol):
-    """A module or an optimiser."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
-
-
-def resume(
-    path: Path, parts: Mapping[str, Resumable], recipe: DataclassInstance
-) -> tuple[int, list[dict[str, Any]]]:
-    """Fills the parts from the checkpoint at ``path``, if there is one. Returns the step to go on
-    from, and all recipes so far with the steps they held from, today's as the last.
+    Raises:
+        ResumeMismatch: the file cannot be read, or does not fit.
     """
-    step, history = 0, list[dict[str, Any]]()
-    if path.exists():
-        saved = torch.load(path, weights_only=True, map_location="cpu")
+    saved = load(path, architecture)
+    try:
         for name, part in parts.items():
             part.load_state_dict(saved[name])
-        step, history = saved["step"], saved["history"]
-    if not history or history[-1]["recipe"] != asdict(recipe):
-        history.append({"from_step": step, "recipe": asdict(recipe)})
-    return step, history
-
-
-def twin(net: Net) -> Net:
-    """A copy of ``net`` of the same class, for ``follow`` to make the moving average of."""
-    return deepcopy(net).requires_grad_(False)
-
-
-def follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
-    """One step of the exponential moving average; faster at first, or it would long remember
-    the random weights that it began with.
-    """
-    decay = min(decay, (step + 1) / (step + 10))
-    with torch.no_grad():
-        for mean, now in zip(average.parameters(), net.parameters(), strict=True):
-            mean.lerp_(now, 1 - decay)
-        # what batch normalisation has counted is a moving average already
-        for held, now in zip(average.buffers(), net.buffers(), strict=True):
-            held.copy_(now)
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise ResumeMismatch(f"{path}: does not fit: {error}") from error
+    return saved
 
 
 def _tensors(content: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

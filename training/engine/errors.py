@@ -1,16 +1,4 @@
-"""What stops a training, as one line for the person who started it.
-
-TrainingError
-  UnreadablePicture   a file of a data folder cannot be decoded
-  NoPictures          a data folder is absent or holds no picture
-  WeightsMismatch     a file of weights is not of the network that it is for
-  UnsafeCheckpoint    a checkpoint would run code when it is opened
-  AnotherFile         a file has the name of published weights, but not their content
-  StyleRefused        the name, the licence or the parity keeps weights out of the layer
-  ResumeMismatch      a checkpoint is of another training than the one asked for
-  LossNotFinite       a loss or a weight is NaN or infinite; the last checkpoint is good
-  CheckpointNotSaved  the disk refused it; the checkpoint before it is good
-"""
+"""What stops a training, as one line for the person who started it."""
 
 
 class TrainingError(Exception):
@@ -18,36 +6,36 @@ class TrainingError(Exception):
 
 
 class UnreadablePicture(TrainingError):
-    pass
+    """A file of a data folder cannot be decoded."""
 
 
 class NoPictures(TrainingError):
-    pass
+    """A data folder is absent or holds no picture."""
 
 
 class WeightsMismatch(TrainingError):
-    pass
+    """A file of weights is not of the network that it is for."""
 
 
 class UnsafeCheckpoint(TrainingError):
-    pass
+    """A checkpoint would run code when it is opened."""
 
 
 class AnotherFile(TrainingError):
-    pass
+    """A file has the name of published weights, but not their content."""
 
 
-class StyleRefused(TrainingError):
-    pass
+class ExportRejected(TrainingError):
+    """The name, the licence or the parity keeps weights out of the folder of weights."""
 
 
 class ResumeMismatch(TrainingError):
-    pass
+    """A checkpoint is damaged, or of another training than the one that would continue."""
 
 
 class LossNotFinite(TrainingError):
-    pass
+    """A loss or a weight is NaN or infinite; the last checkpoint is good."""
 
 
 class CheckpointNotSaved(TrainingError):
-    pass
+    """The disk refused it; the checkpoint before it is good."""

@@ -44,6 +44,7 @@ def plot(log: Path) -> Path:
 
 
 def main() -> None:
+    """Draws all logs."""
     for log in sorted(LOGS.glob("*.jsonl")):
         print(plot(log))
 

@@ -1,6 +1,6 @@
 """The int8 graphs of our own networks as they are served; see training/export/integer.py.
 
-Each takes what training.export.layer.quantise made of a module of pipeline/architectures, exported
+Each takes what training.export.onnx.quantise made of a module of pipeline/architectures, exported
 by torch, and gives the same network on pixels: "picture" is uint8 (1, H, W, 3), and so is what
 comes out.
 """
@@ -28,8 +28,9 @@ GUIDE: Shape = [1, "guide_height", "guide_width", 3]
 
 
 def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
-    """A student generator: "picture" and "code", float32 (1, L, 1, 1), to uint8 (1, H, W, 4), of
-    which the first three are the colours: rows of 12 channels would be slow, see widened.
+    """A student generator: "picture" and "code", float32 (1, L, 1, 1), to uint8 (1, H, W, 4).
+
+    The first three are the colours: rows of 12 channels would be slow, see pad_output_channels.
     """
     graph, made = Quantised(quantised), Writer()
     half = shape.half_channels

@@ -1,6 +1,6 @@
 """An int8 graph as it is served: whole numbers from the photo's pixels to the drawing's.
 
-What ``training.export.layer.quantise`` gives computes on planes of floats at both ends, changes the
+What ``training.export.onnx.quantise`` gives computes on planes of floats at both ends, changes the
 order of the channels around every pixel-shuffle, and leaves integers and comes back wherever a
 thumbnail or a level has a say. Here the same weights and the same ranges become a graph that
 takes and gives uint8 (1, H, W, C) and has none of that:
@@ -92,7 +92,7 @@ class Convolution:
 
 
 class Quantised:
-    """An int8 graph of training.export.layer.quantise, read."""
+    """An int8 graph of training.export.onnx.quantise, read."""
 
     def __init__(self, graph: bytes) -> None:
         model = onnx.load_from_string(graph)

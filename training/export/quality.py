@@ -1,84 +1,70 @@
-"""Turns a quality model's checkpoint into files of the layer, with the gate's thresholds.
-
-    python -m training.export.quality --checkpoint .cache/runs/quality/last.pt \\
-        --data ../shared/data
+"""From a quality model's checkpoint to the served files, with the gate's thresholds.
 
 The thresholds are what nearly all clean photographs of the training set stay under, as the int8
 graph sees them; the held-out ones then tell how often a clean photo is left alone and how often
-a spoilt one is found.
+a degraded one is found.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
-import safetensors.torch
 import torch
-from numpy.typing import NDArray
 
 from pipeline.architectures.quality import BLOCK, MEASURES, QualityModel, QualityShape
 from pipeline.domain import RgbImage
 from pipeline.quality_model import LIGHTS
-from training.engine.errors import StyleRefused
-from training.export.layer import (
-    INT8,
-    Inputs,
-    Place,
-    command,
-    export_onnx,
-    graph_bytes,
-    install,
-    made_by,
-    quantise,
-)
-from training.tasks.quality import (
-    SHARE,
+from training.data.photographs import photographs
+from training.data.quality import (
     Case,
-    Recipe,
-    draw_case,
-    figures,
     held_out_cases,
-    judge,
-    shown,
-    thresholds_of,
+    model_inputs,
+    sample_case,
+    targets_by_kind,
     whole_photos,
 )
-from training.tasks.restorer import photographs
+from training.engine.errors import ExportRejected
+from training.export.manifest import (
+    OutputDirs,
+    WeightInfo,
+    float_file,
+    install,
+    load_average,
+    new_spec,
+    provenance,
+    rounded,
+)
+from training.export.onnx import INT8, Inputs, export_onnx, graph_bytes, quantise, run_graph
+from training.metrics.quality import Measures, quality_metrics, thresholds_of
+from training.tasks.quality import Recipe, predict
 
-NAME = "quality"
 CALIBRATION_CASES, CLEAN_PHOTOS = 128, 1600
-MOST_BYTES = 300_000
+MAX_BYTES = 300_000
 # Mean absolute differences that int8 may make: a tenth to a fifth of what a gate must tell apart.
-MOST_STRAY = dict(zip(MEASURES, (0.15, 1.5, 6.0, 0.2, 0.05), strict=True))
-LICENCE = (
-    "Apache-2.0: trained on photographs spoilt by this repository's own code; see MODEL_CARD.md"
+MAX_STRAY = dict(zip(MEASURES, (0.15, 1.5, 6.0, 0.2, 0.05), strict=True))
+INFO = WeightInfo(
+    "quality",
+    "Quality model of photographs",
+    "Apache-2.0: trained on photographs spoilt by this repository's own code; see MODEL_CARD.md",
 )
 
 
-def inputs_of(photos: Sequence[RgbImage], shape: QualityShape) -> Iterator[Inputs]:
+def graph_inputs(photos: Sequence[RgbImage], shape: QualityShape) -> Iterator[Inputs]:
     """What the graph takes for each photo."""
     for photo in photos:
-        thumbnail, patches, light = shown([photo], shape)
-        yield {
-            "thumbnail": thumbnail.contiguous().numpy(),
-            "patches": patches.contiguous().numpy(),
-            "light": light.numpy(),
-        }
+        names = ("thumbnail", "patches", "light")
+        tensors = model_inputs([photo], shape)
+        pairs = zip(names, tensors, strict=True)
+        yield {name: tensor.contiguous().numpy() for name, tensor in pairs}
 
 
-def run_quality(
-    graph: bytes, photos: Sequence[RgbImage], shape: QualityShape
-) -> NDArray[np.float32]:
-    """(N, 5): what the graph says."""
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    said = [session.run(None, one)[0] for one in inputs_of(photos, shape)]
-    return np.concatenate(said)
+def run_quality(graph: bytes, photos: Sequence[RgbImage], shape: QualityShape) -> Measures:
+    """(N, 5): the measures that the graph predicts."""
+    return np.concatenate(run_graph(graph, graph_inputs(photos, shape)))
 
 
 def graph_of(model: QualityModel, folder: Path, calibration: Sequence[RgbImage]) -> Path:
@@ -91,12 +77,13 @@ def graph_of(model: QualityModel, folder: Path, calibration: Sequence[RgbImage])
     }
     graph = export_onnx(model, example, "measures", folder / "quality.onnx", False)
     in_float = [node.name for node in onnx.load(graph).graph.node if _stays(node)]
-    return quantise(graph, folder, inputs_of(calibration, shape), in_float)
+    return quantise(graph, graph_inputs(calibration, shape), in_float)
 
 
 def _stays(node: onnx.NodeProto) -> bool:
-    """Whether a node stays in float: additions, and the branch of the blocks, of whose large
-    coefficients the small ones are what tells.
+    """Whether a node stays in float: additions, and the branch of the blocks.
+
+    Of the large coefficients of the blocks the small ones are what tells.
     """
     sides = [list(one.ints) for one in node.attribute if one.name == "kernel_shape"]
     return node.op_type == "Add" or sides in ([[1, 1]], [[BLOCK, BLOCK]])
@@ -104,82 +91,66 @@ def _stays(node: onnx.NodeProto) -> bool:
 
 def add_quality(
     checkpoint: Path,
-    calibration: Sequence[RgbImage],
-    clean: Sequence[RgbImage],
-    held_out: dict[str, list[Case]],
-    recipe: dict[str, Any],
-    place: Place,
+    photos: tuple[Sequence[RgbImage], Sequence[RgbImage]],
+    held_out: Mapping[str, Sequence[Case]],
+    count: int,
+    dirs: OutputDirs,
 ) -> list[Path]:
-    """Adds the averaged model of a checkpoint to the layer; returns what it wrote.
+    """Adds the averaged model of a checkpoint to the weights; returns what it wrote.
 
-    ``clean``: photos that set the thresholds. Raises StyleRefused, and writes nothing, when int8
-    strays from float by more than MOST_STRAY or the graph is larger than MOST_BYTES.
+    Args:
+        checkpoint: of a quality model's training.
+        photos: what int8 is calibrated on, and clean ones that set the thresholds.
+        held_out: what it is measured on, by kind of damage.
+        count: of the photographs that it learned from.
+        dirs: where the files go.
+
+    Raises:
+        ExportRejected: int8 strays from float by more than MAX_STRAY, or the graph is larger than
+            MAX_BYTES; nothing is written.
     """
-    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    average, saved = load_average(checkpoint, "quality")
     shape = QualityShape.from_dict(saved["shape"])
-    model = QualityModel(shape).eval()
-    model.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
+    model = rounded(QualityModel(shape), average)
+    calibration, clean = photos
     with tempfile.TemporaryDirectory() as temporary:
         graph = graph_bytes(graph_of(model, Path(temporary), calibration))
-    photos = {kind: [case.photo for case in cases] for kind, cases in held_out.items()}
-    said = {kind: run_quality(graph, ones, shape) for kind, ones in photos.items()}
-    in_float = np.concatenate([judge(model, ones) for ones in photos.values()])
-    strays = np.abs(np.concatenate(list(said.values())) - in_float).mean(0)
-    thresholds = thresholds_of(run_quality(graph, clean, shape), SHARE)
-    true = {kind: np.stack([case.truth for case in cases]) for kind, cases in held_out.items()}
-    measured = {f"{name}_stray": float(s) for name, s in zip(MEASURES, strays, strict=True)}
-    measured |= figures(said, true, thresholds)
-    print(f"int8 graph: {measured}, thresholds {thresholds}")
-    for name, most in MOST_STRAY.items():
-        if measured[f"{name}_stray"] > most:
-            raise StyleRefused(
-                f"{checkpoint}: int8 is {measured[f'{name}_stray']:.2f} of {name} from float, "
+    pictures = {kind: [case.photo for case in cases] for kind, cases in held_out.items()}
+    predictions = {kind: run_quality(graph, ones, shape) for kind, ones in pictures.items()}
+    in_float = np.concatenate([predict(model, ones) for ones in pictures.values()])
+    strays = np.abs(np.concatenate(list(predictions.values())) - in_float).mean(0)
+    thresholds = thresholds_of(run_quality(graph, clean, shape))
+    metrics = {f"{name}_stray": float(s) for name, s in zip(MEASURES, strays, strict=True)}
+    metrics |= quality_metrics(predictions, targets_by_kind(held_out), thresholds)
+    print(f"int8 graph: {metrics}, thresholds {thresholds}")
+    for name, most in MAX_STRAY.items():
+        if metrics[f"{name}_stray"] > most:
+            raise ExportRejected(
+                f"{checkpoint}: int8 is {metrics[f'{name}_stray']:.2f} of {name} from float, "
                 f"over {most}: nothing written"
             )
-    if len(graph) > MOST_BYTES:
-        raise StyleRefused(f"{checkpoint}: the graph has {len(graph)} bytes, over {MOST_BYTES}")
-    entry = {
-        "name": NAME,
-        "title": "Quality model of photographs",
-        "kind": "quality",
-        "architecture": "quality",
-        "files": {},
-        "quantisation": INT8,
-        "input_range": [-1, 1],
-        "scale": 1,
-        "multiple_of_px": 1,
-        "overlap_px": 0,
-        "tileable": False,
-        "working_px": 0,
-        "thumbnail_px": shape.thumbnail_px,
-        "licence": LICENCE,
-        "shape": shape.as_dict(),
-        "recipe": made_by(saved, recipe),
-        "figures": {name: round(value, 4) for name, value in measured.items()},
-        "thresholds": thresholds,
-    }
-    tensors = {name: t.half().contiguous() for name, t in model.state_dict().items()}
-    files = {
-        "report": (f"{NAME}.int8.onnx", graph),
-        "float": (f"{NAME}.safetensors", safetensors.torch.save(tensors)),
-    }
-    return install(place, entry, files)
-
-
-def add(checkpoint: Path, data: Path, place: Place) -> None:
-    """Adds the quality model, calibrated and measured on the photographs of ``data``."""
-    lists = photographs(data, validation=False)
-    of_any_kind = [draw_case(lists, None, Recipe(), (4, n)) for n in range(CALIBRATION_CASES)]
-    written = add_quality(
-        checkpoint,
-        [case.photo for case in of_any_kind],
-        whole_photos(lists, CLEAN_PHOTOS),
-        held_out_cases(data),
-        {"photographs": sum(map(len, lists.values()))},
-        place,
+    if len(graph) > MAX_BYTES:
+        raise ExportRejected(f"{checkpoint}: the graph has {len(graph)} bytes, over {MAX_BYTES}")
+    spec = new_spec(
+        INFO,
+        "quality",
+        "quality",
+        INT8,
+        thumbnail_px=shape.thumbnail_px,
+        shape=shape.as_dict(),
+        recipe=provenance(saved, photographs=count),
+        figures=metrics,
+        thresholds=thresholds,
     )
-    print("wrote", *written)
+    files = {"report": (f"{INFO.name}.int8.onnx", graph), "float": float_file(INFO.name, model)}
+    return install(dirs, spec, files)
 
 
-if __name__ == "__main__":
-    command(__doc__, add)
+def export(checkpoint: Path, data: Path, dirs: OutputDirs) -> list[Path]:
+    """``add_quality`` with the photographs of a folder."""
+    files = photographs(data, validation=False)
+    seeds = ((4, number) for number in range(CALIBRATION_CASES))
+    calibration = [sample_case(files, None, Recipe().shares, seed).photo for seed in seeds]
+    photos = (calibration, whole_photos(files, CLEAN_PHOTOS))
+    count = sum(map(len, files.values()))
+    return add_quality(checkpoint, photos, held_out_cases(data), count, dirs)

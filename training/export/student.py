@@ -1,53 +1,47 @@
-"""Turns a student's checkpoint into files of the layer: ONNX, int8, parity, manifest.
-
-    python -m training.export.student --checkpoint .cache/runs/hayao/last.pt --name hayao \\
-        --targets .cache/targets/hayao \\
-        --validation .cache/targets/hayao-validation
-
-Writes layers/weights/NAME.int8.onnx, NAME.code.onnx, their entry in manifest.json, and the
-float student as training/checkpoints/NAME.safetensors (half precision, to fine-tune from).
-Stops without writing when int8 strays too far from float.
-"""
+"""From a student's checkpoint to a style: two graphs, a float file, an entry of the manifest."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 
 from pipeline.architectures.student import StudentShape
 from pipeline.domain import RgbImage
-from training.data.tensors import to_picture, to_tensor
+from training.architectures.student import Student
+from training.data.student import graded_pairs, thumbnail_of
+from training.data.tensors import to_picture, to_planes, to_tensor
 from training.export.graphs import student_graph
-from training.export.layer import (
-    CHECKPOINTS,
+from training.export.manifest import (
+    CHOSEN,
+    OutputDirs,
+    WeightInfo,
+    check_parity,
+    float_file,
+    install,
+    load_average,
+    new_spec,
+    parity,
+    provenance,
+    rounded,
+)
+from training.export.onnx import (
     INTEGERS,
-    KEPT,
-    LAYER,
     Inputs,
-    Label,
-    Place,
+    draw_with_graph,
     export_onnx,
     graph_bytes,
-    install,
-    made_by,
-    parity,
+    pad_output_channels,
     quantise,
-    refuse_unlike,
-    run_graph,
-    widened,
 )
 from training.looks.styles import STYLES
-from training.metrics.drawing import figures, flat_grain
-from training.tasks.student import Pairs, Student
+from training.metrics.drawing import drawing_metrics, flat_grain
 
 WORKING_PX = 384
 CALIBRATION_WINDOWS = 64
@@ -55,22 +49,11 @@ CALIBRATION_WINDOWS = 64
 Window = tuple[RgbImage, RgbImage]  # a part of a photograph, and the thumbnail of the whole
 
 
-def load_student(checkpoint: Path) -> tuple[Student, dict[str, Any]]:
-    """The averaged student of a checkpoint, rounded to half precision, and the checkpoint.
-
-    Rounded first, so that the float file, the ONNX graph and the figures are of one network.
-    """
-    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    student = Student(StudentShape.from_dict(saved["shape"]))
-    student.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
-    return student.eval(), saved
-
-
 def export_float(student: Student, folder: Path) -> tuple[Path, Path]:
-    """The generator (free height and width) and the encoder as float32 ONNX graphs."""
+    """The generator (any height and width) and the encoder as float32 ONNX graphs."""
     shape = student.generator.shape
     served = deepcopy(student.generator)
-    served.head = widened(served.head)
+    served.head = pad_output_channels(served.head)
     example = {
         "picture": torch.zeros(1, 3, 64, 96),
         "code": torch.ones(1, shape.code_length, 1, 1),
@@ -86,120 +69,100 @@ def graph_inputs(student: Student, windows: Iterable[Window]) -> Iterator[Inputs
     for photo, thumbnail in windows:
         with torch.inference_mode():
             code = student.encoder(to_tensor([thumbnail])).numpy()
-        yield {"picture": to_tensor([photo]).contiguous().numpy(), "code": code}
-
-
-def draw(student: Student, windows: Iterable[Window]) -> list[RgbImage]:
-    """The windows as the torch module draws them."""
-    with torch.inference_mode():
-        return [
-            to_picture(student(to_tensor([photo]), to_tensor([thumbnail])))
-            for photo, thumbnail in windows
-        ]
+        yield {"picture": to_planes([photo]), "code": code}
 
 
 def add_student(
     checkpoint: Path,
-    label: Label,
-    calibration: Sequence[Window],
-    held_out: Sequence[Window],
-    targets: Sequence[RgbImage],
-    recipe: Mapping[str, Any],
-    place: Place,
-    chosen: Mapping[str, Any] | None = None,
+    info: WeightInfo,
+    windows: tuple[Sequence[Window], Sequence[Window]],
+    dirs: OutputDirs,
+    targets: Sequence[RgbImage] = (),
+    **more: Any,
 ) -> list[Path]:
-    """Adds the averaged student of a checkpoint to the layer as a style; returns what it wrote.
+    """Adds the averaged student of a checkpoint to the weights as a style.
 
-    The int8 graph is calibrated on the first windows and measured on the others: against the
-    torch module, and against the ``targets`` where there are any. ``recipe`` is kept in the
-    manifest beside the checkpoint's own history; ``chosen`` are more of its fields there. Raises
-    StyleRefused, and writes nothing, when int8 strays too far from float.
+    Args:
+        checkpoint: of a student's training.
+        info: the style's name, title and licence.
+        windows: what int8 is calibrated on, and what it is measured on, against the torch module.
+        dirs: where the files go.
+        targets: of the measured windows, when there are any.
+        more: ``recipe``, kept in the manifest beside the checkpoint's own history, and fields of
+            CHOSEN.
+
+    Returns:
+        The paths of what was written.
+
+    Raises:
+        ExportRejected: int8 strays too far from float; nothing is written.
     """
-    student, saved = load_student(checkpoint)
+    average, saved = load_average(checkpoint, "student")
+    student = rounded(Student(StudentShape.from_dict(saved["shape"])), average)
     shape = student.generator.shape
+    calibration, held_out = windows
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        picture, code = export_float(student, folder)
-        quantised = quantise(picture, folder, graph_inputs(student, calibration))
+        picture, code = export_float(student, Path(temporary))
+        quantised = quantise(picture, graph_inputs(student, calibration))
         served = student_graph(graph_bytes(quantised), shape)
-        quantised.write_bytes(served)
-        drawn = run_graph(quantised, graph_inputs(student, held_out))
         encoder = graph_bytes(code)
-    measured = parity(draw(student, held_out), drawn)
+    drawings = draw_with_graph(served, graph_inputs(student, held_out))
+    with torch.inference_mode():
+        in_float = [
+            to_picture(student(to_tensor([photo]), to_tensor([thumbnail])))
+            for photo, thumbnail in held_out
+        ]
+    metrics = parity(in_float, drawings)
     if targets:
-        measured |= figures(list(zip(drawn, targets, strict=True)))
+        metrics |= drawing_metrics(drawings, targets)
         photos = [photo for photo, _ in held_out]
-        for name, pictures in (("grain", drawn), ("grain_of_target", targets)):
+        for name, pictures in (("grain", drawings), ("grain_of_target", targets)):
             grains = [flat_grain(*pair) for pair in zip(photos, pictures, strict=True)]
-            measured[name] = float(np.nanmean(grains))
-    refuse_unlike(checkpoint, measured)
-    entry = {
-        "name": label.name,
-        "title": label.title,
-        "kind": "style",
-        "architecture": "student",
-        "files": {},
-        "quantisation": INTEGERS,
-        "input_range": [-1, 1],
-        "scale": 1,
-        "multiple_of_px": 4,
-        "overlap_px": shape.receptive_radius_px,
-        "tileable": True,
-        "working_px": WORKING_PX,
-        "thumbnail_px": shape.thumbnail_px,
-        "licence": label.licence,
-        "shape": shape.as_dict(),
-        "recipe": made_by(saved, recipe),
-        "figures": {name: round(value, 4) for name, value in measured.items()},
-        **(chosen or {}),
-    }
-    tensors = {name: t.half().contiguous() for name, t in student.state_dict().items()}
+            metrics[name] = float(np.nanmean(grains))
+    check_parity(checkpoint, metrics)
+    spec = new_spec(
+        info,
+        "style",
+        "student",
+        INTEGERS,
+        multiple_of_px=4,
+        overlap_px=shape.receptive_radius_px,
+        tileable=True,
+        working_px=WORKING_PX,
+        thumbnail_px=shape.thumbnail_px,
+        shape=shape.as_dict(),
+        figures=metrics,
+        **{**more, "recipe": provenance(saved, **more.get("recipe", {}))},
+    )
     files = {
-        "picture": (f"{label.name}.int8.onnx", served),
-        "code": (f"{label.name}.code.onnx", encoder),
-        "float": (f"{label.name}.safetensors", safetensors.torch.save(tensors)),
+        "picture": (f"{info.name}.int8.onnx", served),
+        "code": (f"{info.name}.code.onnx", encoder),
+        "float": float_file(info.name, student),
     }
-    return install(place, entry, files)
+    return install(dirs, spec, files, inherit=not set(CHOSEN) & set(more))
+
+
+def windows_of(pictures: Sequence[RgbImage]) -> list[Window]:
+    """Whole photographs as windows of themselves."""
+    side_px = StudentShape().thumbnail_px
+    return [(photo, thumbnail_of(photo, side_px)) for photo in pictures]
 
 
 def add_style(
-    name: str, checkpoint: Path, targets: Path, validation: Path, place: Place
+    name: str, checkpoint: Path, targets: Path, validation: Path, dirs: OutputDirs
 ) -> list[Path]:
     """Adds a style of training/looks/styles.py, measured on its held-out windows."""
-    style = STYLES[name]
-    student, saved = load_student(checkpoint)
-    crop_px = saved["history"][-1]["recipe"]["crop_px"]
-    thumbnail_px = student.generator.shape.thumbnail_px
-    pairs = Pairs(targets, thumbnail_px, crop_px, style.grade)
-    held_out = Pairs(validation, thumbnail_px, crop_px, style.grade)
-    windows = list(zip(pairs.photos, pairs.thumbnails, strict=True))
+    style, recipe = STYLES[name], load_average(checkpoint, "student")[1]["history"][-1]["recipe"]
+    pairs, held_out = (graded_pairs(f, name, recipe["crop_px"]) for f in (targets, validation))
+    windows, measured = (list(zip(p.inputs, p.thumbnails, strict=True)) for p in (pairs, held_out))
     names = "\n".join(pairs.names).encode()
-    written = add_student(
+    made_of = {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()}
+    return add_student(
         checkpoint,
-        Label(name, style.title, style.licence),
-        windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)],
-        list(zip(held_out.photos, held_out.thumbnails, strict=True)),
+        WeightInfo(name, style.title, style.licence),
+        (windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)], measured),
+        dirs,
         held_out.targets,
-        {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()},
-        place,
-        {name: getattr(style, name) for name in KEPT},
+        recipe=made_of,
+        **{field: getattr(style, field) for field in CHOSEN},
     )
-    print("wrote", *written)
-    return written
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--name", choices=STYLES, required=True)
-    parser.add_argument("--targets", type=Path, required=True, help="training windows")
-    parser.add_argument("--validation", type=Path, required=True, help="held-out windows")
-    parser.add_argument("--layer", type=Path, default=LAYER)
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
-    options = parser.parse_args()
-    place = Place(options.layer, options.checkpoints)
-    add_style(options.name, options.checkpoint, options.targets, options.validation, place)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,4 @@
-"""Turns an upsampler's checkpoint into files of the layer.
-
-    python -m training.export.upsampler --checkpoint .cache/runs/upsampler/last.pt \\
-        --targets .cache/targets/upsampler --validation .cache/targets/upsampler-validation
+"""From an upsampler's checkpoint to the served files.
 
 The convolutions are int8. What they add to is the drawing, interpolated in whole sixteenths, so
 that flat areas come through unchanged.
@@ -9,123 +6,102 @@ that flat areas come through unchanged.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
 from pipeline.domain import RgbImage
-from pipeline.enlarge import steepen
-from training.data.tensors import to_picture, to_tensor
-from training.data.upsampler_targets import Pair
+from training.data.tensors import to_planes
+from training.data.upsampler import DrawnPair, drawn_pairs
 from training.export.graphs import upsampler_graph
-from training.export.layer import (
-    CHECKPOINTS,
+from training.export.manifest import (
+    OutputDirs,
+    WeightInfo,
+    check_parity,
+    float_file,
+    install,
+    load_average,
+    new_spec,
+    parity,
+    provenance,
+    rounded,
+)
+from training.export.onnx import (
     INTEGERS,
-    LAYER,
     Inputs,
-    Place,
+    draw_with_graph,
     export_onnx,
     graph_bytes,
-    install,
-    made_by,
-    parity,
     quantise,
-    refuse_unlike,
-    run_graph,
 )
-from training.tasks.upsampler import Recipe, measure, pairs
+from training.metrics.drawing import upsampling_metrics
+from training.tasks.upsampler import Recipe, upsample
 
-NAME = "upsampler"
 IN_FLOAT = ("/Conv", "/Add")  # the interpolation, and what is added to it
 CALIBRATION_DRAWINGS = 64
-LICENCE = "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md"
+INFO = WeightInfo(
+    "upsampler",
+    "Upsampler of drawings",
+    "Apache-2.0: trained on drawings of this repository's own renderer; see MODEL_CARD.md",
+)
 
 
-def inputs_of(small: list[RgbImage], pairs_of_them: list[Pair]) -> Iterator[Inputs]:
+def graph_inputs(inputs: list[RgbImage], pairs: list[DrawnPair]) -> Iterator[Inputs]:
     """What the graph takes for each small drawing and its photograph."""
-    for picture, (photo, _) in zip(small, pairs_of_them, strict=True):
-        tensors = {"picture": to_tensor([picture]), "guide": to_tensor([photo])}
-        yield {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
+    for picture, (photo, _) in zip(inputs, pairs, strict=True):
+        yield {"picture": to_planes([picture]), "guide": to_planes([photo])}
 
 
-def add_upsampler(checkpoint: Path, targets: Path, validation: Path, place: Place) -> list[Path]:
-    """Adds the averaged net of a checkpoint to the layer; returns what it wrote.
+def add_upsampler(
+    checkpoint: Path, targets: Path, validation: Path, dirs: OutputDirs
+) -> list[Path]:
+    """Adds the averaged network of a checkpoint to the weights; returns what it wrote.
 
-    Calibrated on the drawings of ``targets``, measured, steepened, on those of ``validation``
-    (folders that training.data.upsampler_targets made). Raises StyleRefused, and writes nothing,
-    when int8 strays too far from float.
+    Args:
+        checkpoint: of an upsampler's training.
+        targets: the drawings that calibrate int8 (training.data.upsampler_targets).
+        validation: those that it is measured on, steepened.
+        dirs: where the files go.
+
+    Raises:
+        ExportRejected: int8 strays too far from float; nothing is written.
     """
-    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    average, saved = load_average(checkpoint, "upsampler")
     shape = UpsamplerShape(**saved["shape"])
-    net = Upsampler(shape).eval()
-    net.load_state_dict({name: t.half().float() for name, t in saved["average"].items()})
+    net = rounded(Upsampler(shape), average)
     recipe = Recipe(**saved["history"][-1]["recipe"])
-    known, held_out = (pairs(folder, recipe.reduced) for folder in (targets, validation))
+    known, held_out = (drawn_pairs(folder, recipe.reduced) for folder in (targets, validation))
     calibration = known[:: max(1, len(known) // CALIBRATION_DRAWINGS)]
-    small, to_calibrate = (
-        [recipe.middling(drawing, number) for number, (_, drawing) in enumerate(some)]
-        for some in (held_out, calibration)
+    inputs, calibration_inputs = (
+        recipe.middling([drawing for _, drawing in pairs]) for pairs in (held_out, calibration)
     )
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
         example = {"picture": torch.zeros(1, 3, 64, 96), "guide": torch.zeros(1, 3, 128, 192)}
-        graph = export_onnx(net, example, "drawing", folder / "upsampler.onnx", True)
-        quantised = quantise(graph, folder, inputs_of(to_calibrate, calibration), IN_FLOAT)
-        content = upsampler_graph(graph_bytes(quantised), shape)
-        quantised.write_bytes(content)
-        made = run_graph(quantised, inputs_of(small, held_out))
-    with torch.inference_mode():
-        of_float = [
-            to_picture(net(to_tensor([picture]), to_tensor([photo])))
-            for picture, (photo, _) in zip(small, held_out, strict=True)
-        ]
-    targets_of_them = [drawing for _, drawing in held_out]
-    steep = [steepen(drawing) for drawing in made]
-    measured = parity(of_float, made) | measure(small, steep, targets_of_them)
-    refuse_unlike(checkpoint, measured)
-    entry = {
-        "name": NAME,
-        "title": "Upsampler of drawings",
-        "kind": "upsampler",
-        "architecture": "upsampler",
-        "files": {},
-        "quantisation": INTEGERS,
-        "input_range": [-1, 1],
-        "scale": 2,
-        "multiple_of_px": 2,
-        "overlap_px": shape.receptive_radius_px,
-        "tileable": True,
-        "working_px": 0,
-        "thumbnail_px": 0,
-        "licence": LICENCE,
-        "shape": shape.as_dict(),
-        "recipe": made_by(saved, {"windows": len(known)}),
-        "figures": {name: round(value, 4) for name, value in measured.items()},
-    }
-    tensors = {name: t.half().contiguous() for name, t in net.state_dict().items()}
+        graph = export_onnx(net, example, "drawing", Path(temporary) / "upsampler.onnx", True)
+        quantised = quantise(graph, graph_inputs(calibration_inputs, calibration), IN_FLOAT)
+        served = upsampler_graph(graph_bytes(quantised), shape)
+    drawings = draw_with_graph(served, graph_inputs(inputs, held_out))
+    metrics = parity(upsample(net, inputs, held_out), drawings)
+    metrics |= upsampling_metrics(inputs, drawings, [drawing for _, drawing in held_out])
+    check_parity(checkpoint, metrics)
+    spec = new_spec(
+        INFO,
+        "upsampler",
+        "upsampler",
+        INTEGERS,
+        scale=2,
+        multiple_of_px=2,
+        overlap_px=shape.receptive_radius_px,
+        tileable=True,
+        shape=shape.as_dict(),
+        recipe=provenance(saved, windows=len(known)),
+        figures=metrics,
+    )
     files = {
-        "picture": (f"{NAME}.int8.onnx", content),
-        "float": (f"{NAME}.safetensors", safetensors.torch.save(tensors)),
+        "picture": (f"{INFO.name}.int8.onnx", served),
+        "float": float_file(INFO.name, net),
     }
-    return install(place, entry, files)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--targets", type=Path, required=True)
-    parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--layer", type=Path, default=LAYER)
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
-    options = parser.parse_args()
-    place = Place(options.layer, options.checkpoints)
-    print("wrote", *add_upsampler(options.checkpoint, options.targets, options.validation, place))
-
-
-if __name__ == "__main__":
-    main()
+    return install(dirs, spec, files)

@@ -10,26 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor, nn
 
 from pipeline.architectures import bisenet, build, rrdbnet
 from pipeline.architectures.retinaface import is_retinaface
-from pipeline.domain import RgbImage
 from pipeline.faces.detect import COARSE_SIDE_PX
-from training.data.calibration import halves, read_photographs
-from training.engine.errors import AnotherFile, StyleRefused, UnsafeCheckpoint, WeightsMismatch
-from training.export.detectors import DETECTOR, DETECTOR_ROLE, add_retinaface
-from training.export.layer import INT8, Label, Place, check_label
-from training.export.student import Window, add_student, load_student
-from training.published.bisenet import KIND as PARSER
-from training.published.bisenet import NAME as PARSER_NAME
-from training.published.bisenet import add_bisenet, check_alone
-from training.published.generators import MULTIPLE_OF_PX, Added, Use, add_generator
+from training.data.photographs import halves, read_photographs
+from training.engine.errors import AnotherFile, ExportRejected, UnsafeCheckpoint, WeightsMismatch
+from training.export.detector import KIND as DETECTOR
+from training.export.detector import ROLE as DETECTOR_ROLE
+from training.export.detector import add_retinaface
+from training.export.manifest import Exported, OutputDirs, WeightInfo, check_info
+from training.export.onnx import INTEGERS
+from training.export.student import add_student, windows_of
+from training.published.exporters import MULTIPLE_OF_PX, Import, add_bisenet, add_generator
 
 WORKING_PX = 384
-MOST_NAMED = 20  # tensors that one message lists
+MAX_NAMED = 20  # tensors that one message lists
+PARSER = "parser"  # its kind, and its name unless another is given
 ESRGAN, ESRGAN_PX = "esrgan", 128  # its kind; on larger photographs it takes minutes
 MIT = "MIT: weights of github.com/bryandlee/animegan2-pytorch"
 
@@ -58,152 +57,121 @@ PUBLISHED = {
 }
 
 
-def import_generator(
-    file: Path,
-    *,
-    name: str | None,
-    title: str | None,
-    licence: str | None,
-    upsampling: str,
-    working_px: int | None,
-    photos: Path,
-    place: Place,
-    replace: bool,
-) -> Added:
-    """A published state dict in the layer: of AnimeGANv2's generator, as a style; or, known by
-    their keys, of ESRGAN's RRDBNet, as what doubles photographs in the classic repair, of
-    RetinaFace, as the detector of faces, and BiSeNet for faces, as the parser, whose name is
-    "parser" unless another is given.
+@dataclass(frozen=True)
+class Request:
+    """What a person asks of an import; None where there is a default.
 
-    ``name``, ``title`` and ``working_px`` have defaults; ``licence`` has one for published files
-    alone; ``upsampling`` and ``working_px`` are of styles. Nothing of the file is used before its
-    content is checked. Raises AnotherFile, UnsafeCheckpoint, WeightsMismatch, StyleRefused; the
-    layer is then as it was.
+    Attributes:
+        name: of the weights.
+        title: for people.
+        licence: known for published files alone.
+        upsampling: of a style, how the network doubles sides.
+        working_px: of a style, the longer side to draw at.
+        photos: a folder of photographs that calibrate and measure.
+        replace: whether weights of that name and kind may be replaced.
+    """
+
+    name: str | None = None
+    title: str | None = None
+    licence: str | None = None
+    upsampling: str = "half_pixel"
+    working_px: int | None = None
+    photos: Path = Path("samples")
+    replace: bool = False
+
+
+def import_weights(file: Path, request: Request, dirs: OutputDirs) -> Exported:
+    """Adds a published state dict to the weights.
+
+    AnimeGANv2's generator becomes a style. Known by their keys, ESRGAN's RRDBNet becomes what
+    doubles photographs in the classic repair, RetinaFace the detector of faces and BiSeNet for
+    faces the parser. Nothing of the file is used before its content is checked.
+
+    Raises:
+        AnotherFile: it has the name of published weights, but not their content.
+        UnsafeCheckpoint: opening it would run code.
+        WeightsMismatch: it is not of a network that is known.
+        ExportRejected: the name, the licence or the parity.
     """
     content = file.read_bytes()
     published = identify(file.name, content)
-    if licence is None and published is None:
-        raise StyleRefused(f"{file}: its licence is not known; state it with --licence")
+    if request.licence is None and published is None:
+        raise ExportRejected(f"{file}: its licence is not known; state it with --licence")
+    licence = request.licence or (published.licence if published else "")
+    title = request.title or (published.title if published else file.stem)
     plain = re.sub(r"[^A-Za-z0-9]+", "-", file.stem).strip("-")
-    label = Label(
-        name or plain,
-        title or (published.title if published else file.stem),
-        licence or (published.licence if published else ""),
-    )
+    recipe = {"imported": file.name, "git_blob": git_blob(content)}
     saved = open_checkpoint(file, content)
     if "architecture" in saved or "average" in saved:
         raise WeightsMismatch(f"{file}: a checkpoint of a training; see kirei weights add")
-    enlarger = rrdbnet.renamed(saved)
-    enlarger_shape = rrdbnet.shape_of(enlarger)
-    if enlarger_shape is not None:
-        check_label(label, place, replace, ESRGAN)
-        return _add_esrgan(file, content, enlarger, enlarger_shape, label, photos, place)
-    detector = find_state(saved, "retinaface", {}, DETECTOR_ROLE)
-    if is_retinaface(detector):
-        label = Label(name or DETECTOR, title or "RetinaFace, MobileNet-0.25", label.licence)
-        check_label(label, place, replace, DETECTOR)
-        net = fill("retinaface", {}, detector, file, DETECTOR_ROLE)
-        recipe = {"imported": file.name, "git_blob": git_blob(content)}
-        return add_retinaface(
-            net, label, read_photographs(photos, COARSE_SIDE_PX, 32), recipe, place
-        )
-    parser = bisenet.renamed(saved)
-    if parser:
-        label = Label(name or PARSER_NAME, label.title, label.licence)
-        return _add_bisenet(file, content, parser, label, photos, place, replace)
-    check_label(label, place, replace)
-    shape = {"upsampling": upsampling}
-    net = fill("animeganv2", shape, find_state(saved, "animeganv2", shape), file)
-    size = working_px or (published.working_px if published else WORKING_PX)
-    recipe = {"imported": file.name, "git_blob": git_blob(content)}
-    return add_generator(
-        net,
-        "animeganv2",
-        shape,
-        label,
-        read_photographs(photos, size, MULTIPLE_OF_PX),
-        size,
-        recipe,
-        place,
-    )
 
+    def checked(kind: str, name: str = plain, default_title: str = title) -> WeightInfo:
+        info = WeightInfo(request.name or name, request.title or default_title, licence)
+        check_info(info, kind, dirs, request.replace)
+        return info
 
-def _add_esrgan(
-    file: Path,
-    content: bytes,
-    state: Mapping[str, Any],
-    shape: Mapping[str, int],
-    label: Label,
-    photos: Path,
-    place: Place,
-) -> Added:
-    net, scale = fill("rrdbnet", shape, state, file), shape["scale"]
-    multiple = 4 // scale
-    use = Use(ESRGAN, scale, multiple, rrdbnet.receptive_radius_px(scale, shape["blocks"]), True)
-    pictures = read_photographs(photos, ESRGAN_PX, MULTIPLE_OF_PX)
-    recipe = {"imported": file.name, "git_blob": git_blob(content)}
-    return add_generator(net, "rrdbnet", shape, label, pictures, 0, recipe, place, use)
-
-
-def _add_bisenet(
-    file: Path,
-    content: bytes,
-    state: Mapping[str, Any],
-    label: Label,
-    photos: Path,
-    place: Place,
-    replace: bool,
-) -> Added:
-    check_alone(label, place)
-    check_label(label, place, replace, PARSER)
-    net = fill("bisenet", {}, state, file, "regions")
-    pictures = read_photographs(photos, net.side_px, MULTIPLE_OF_PX)
-    recipe = {"imported": file.name, "git_blob": git_blob(content)}
-    return add_bisenet(net, label, pictures, recipe, place)
+    state = rrdbnet.renamed(saved)
+    shape = rrdbnet.shape_of(state)
+    if shape is not None:
+        info, scale = checked(ESRGAN), shape["scale"]
+        net = fill("rrdbnet", shape, state, file)
+        photos = read_photographs(request.photos, ESRGAN_PX, MULTIPLE_OF_PX)
+        use = {
+            "scale": scale,
+            "multiple_of_px": 4 // scale,
+            "overlap_px": rrdbnet.receptive_radius_px(scale, shape["blocks"]),
+            "tileable": True,
+        }
+        imported = Import(net, info, "rrdbnet", shape, recipe)
+        return add_generator(imported, photos, dirs, ESRGAN, **use)
+    state = find_state(saved, "retinaface", {}, DETECTOR_ROLE)
+    if is_retinaface(state):
+        info = checked(DETECTOR, DETECTOR, "RetinaFace, MobileNet-0.25")
+        net = fill("retinaface", {}, state, file, DETECTOR_ROLE)
+        photos = read_photographs(request.photos, COARSE_SIDE_PX, 32)
+        return add_retinaface(net, info, photos, recipe, dirs)
+    state = bisenet.renamed(saved)
+    if state:
+        info = checked(PARSER, PARSER)
+        net = fill("bisenet", {}, state, file, "regions")
+        photos = read_photographs(request.photos, net.side_px, MULTIPLE_OF_PX)
+        shape = {"side_px": net.side_px}
+        return add_bisenet(Import(net, info, "bisenet", shape, recipe), photos, dirs)
+    info, style = checked("style"), {"upsampling": request.upsampling}
+    net = fill("animeganv2", style, find_state(saved, "animeganv2", style), file)
+    working_px = request.working_px or (published.working_px if published else WORKING_PX)
+    photos = read_photographs(request.photos, working_px, MULTIPLE_OF_PX)
+    imported = Import(net, info, "animeganv2", style, recipe)
+    return add_generator(imported, photos, dirs, working_px=working_px)
 
 
 def add_checkpoint(
-    file: Path, *, label: Label, working_px: int, photos: Path, place: Place, replace: bool
-) -> Added:
-    """A checkpoint of `kirei train animegan` or of a distillation as a style of the layer.
+    file: Path, info: WeightInfo, working_px: int, request: Request, dirs: OutputDirs
+) -> Exported:
+    """Adds a checkpoint of `kirei train animegan` or `kirei train distil` as a style.
 
-    Raises UnsafeCheckpoint, WeightsMismatch, StyleRefused; the layer is then as it was.
+    Raises:
+        UnsafeCheckpoint: opening it would run code.
+        WeightsMismatch: it is of no training that is known.
+        ExportRejected: the name, the licence or the parity.
     """
-    check_label(label, place, replace)
+    check_info(info, "style", dirs, request.replace)
     saved = open_checkpoint(file, file.read_bytes())
-    pictures = read_photographs(photos, working_px, MULTIPLE_OF_PX)
+    photos = read_photographs(request.photos, working_px, MULTIPLE_OF_PX)
     if "average" in saved and "shape" in saved:
-        return _add_student(file, label, pictures, place)
+        calibration, held_out = map(windows_of, halves(photos))
+        recipe = {"photographs": len(photos)}
+        written = add_student(file, info, (calibration, held_out), dirs, recipe=recipe)
+        return Exported(written, INTEGERS, {})
     architecture = saved.get("architecture")
     if architecture not in ("animegan", "animeganv2") or "generator" not in saved:
-        found = ", ".join(list(map(str, saved))[:MOST_NAMED])
-        raise WeightsMismatch(f"{file}: not a checkpoint of a training that is known: {found}")
+        keys = ", ".join(list(map(str, saved))[:MAX_NAMED])
+        raise WeightsMismatch(f"{file}: not a checkpoint of a training that is known: {keys}")
     shape = {"upsampling": saved["upsampling"]} if architecture == "animeganv2" else {}
     net = fill(architecture, shape, saved["generator"], file)
     recipe = {"history": saved["history"], "steps_done": saved["step"]}
-    return add_generator(net, architecture, shape, label, pictures, working_px, recipe, place)
-
-
-def _add_student(file: Path, label: Label, photos: list[RgbImage], place: Place) -> Added:
-    side = load_student(file)[0].generator.shape.thumbnail_px
-
-    def windows(pictures: list[RgbImage]) -> list[Window]:
-        return [
-            (photo, cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA))
-            for photo in pictures
-        ]
-
-    calibration, held_out = halves(photos)
-    written = add_student(
-        file,
-        label,
-        windows(calibration),
-        windows(held_out),
-        [],
-        {"photographs": len(photos)},
-        place,
-    )
-    return Added(written, INT8, {})
+    imported = Import(net, info, architecture, shape, recipe)
+    return add_generator(imported, photos, dirs, working_px=working_px)
 
 
 def git_blob(content: bytes) -> str:
@@ -214,7 +182,8 @@ def git_blob(content: bytes) -> str:
 def identify(name: str, content: bytes) -> Published | None:
     """Which published weights the content is, whatever its name; None for others.
 
-    Raises AnotherFile for other content under a published name.
+    Raises:
+        AnotherFile: it is other content under a published name.
     """
     blob = git_blob(content)
     for published in PUBLISHED.values():
@@ -232,8 +201,9 @@ def identify(name: str, content: bytes) -> Published | None:
 def open_checkpoint(file: Path, content: bytes) -> dict[Any, Any]:
     """What torch saved, by torch's unpickler for tensors and plain values alone.
 
-    Raises UnsafeCheckpoint for a pickle that calls anything else, and WeightsMismatch for a file
-    that is no checkpoint.
+    Raises:
+        UnsafeCheckpoint: the pickle calls anything else.
+        WeightsMismatch: the file is no checkpoint.
     """
     try:
         saved = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
@@ -252,8 +222,10 @@ def open_checkpoint(file: Path, content: bytes) -> dict[Any, Any]:
 def find_state(
     saved: Mapping[Any, Any], architecture: str, shape: Mapping[str, Any], role: str = "picture"
 ) -> Any:
-    """The state dict in ``saved``: itself, or the value of one of its keys that shares the most
-    names with the architecture, without the prefix ``module.`` of parallel training.
+    """The state dict in what was saved: itself, or the value of one of its keys.
+
+    The one that shares the most names with the architecture, without the prefix ``module.`` of
+    parallel training.
     """
     names = set(build(architecture, role, shape)[0].state_dict())
     candidates = [saved, *(value for value in saved.values() if isinstance(value, Mapping))]
@@ -269,21 +241,24 @@ def fill(
 ) -> nn.Module:
     """The architecture's network with the tensors of ``state``.
 
-    Raises WeightsMismatch that names what is missing, left over, of another shape, no tensor
-    of numbers (whole ones where the network counts), or not finite.
+    Raises:
+        WeightsMismatch: it names what is missing, left over, of another shape, no tensor of
+            numbers (whole ones where the network counts), or not finite.
     """
     net: nn.Module = build(architecture, role, shape)[0]
-    wanted: dict[str, Tensor] = net.state_dict()
-    missing = [name for name in wanted if name not in state]
-    extra = [name for name in state if name not in wanted]
+    expected: dict[str, Tensor] = net.state_dict()
+    missing = [name for name in expected if name not in state]
+    extra = [name for name in state if name not in expected]
     wrong, tensors = [], {}
-    for name in (name for name in wanted if name in state):
+    for name in (name for name in expected if name in state):
         tensor = state[name]
-        whole = not wanted[name].is_floating_point()
+        whole = not expected[name].is_floating_point()
         if not isinstance(tensor, Tensor) or tensor.is_floating_point() == whole:
             wrong.append(f"{name} holds no {'whole' if whole else 'floating-point'} tensor")
-        elif tensor.shape != wanted[name].shape:
-            wrong.append(f"{name} is {tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}")
+        elif tensor.shape != expected[name].shape:
+            wrong.append(
+                f"{name} is {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
+            )
         elif not tensor.isfinite().all():
             wrong.append(f"{name} holds values that are not finite")
         else:
@@ -301,5 +276,5 @@ def fill(
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

@@ -19,15 +19,17 @@ from torch import Tensor
 from pipeline.domain import RgbImage
 from training.data.tensors import to_tensor
 
+TEACHER = "bisenetv2_celebamaskhq_448_int8.tflite"
 SIDE_PX = 448
 STEP_PX = 8  # of the logits' grid: legacy TensorFlow, so cell k is of pixel 8 k
 CLASSES = 19
 
 
 class ParserTeacher:
-    """The graph of bisenetv2_celebamaskhq_448_int8.tflite at ``path``, in bfloat16.
+    """The graph of bisenetv2_celebamaskhq_448_int8.tflite at a path, in bfloat16.
 
-    Raises ValueError for a graph with operators that it does not know.
+    Raises:
+        ValueError: the graph has operators that are not known here.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,16 +66,16 @@ class ParserTeacher:
             for name, options, inputs, output in self._operators:
                 value = [known[i] if i in known else self._constants[i] for i in inputs]
                 if name == "RESIZE_BILINEAR" and value[0].shape[1] == CLASSES:
-                    found: NDArray[np.float32] = value[0].float().numpy()
-                    return found
+                    logits: NDArray[np.float32] = value[0].float().numpy()
+                    return logits
                 known[output] = _run(name, options, value)
         raise ValueError("the graph has no resize of its logits")
 
     def labels(self, crop: RgbImage) -> NDArray[np.uint8]:
         """uint8 (448, 448, 3) to (448, 448), as the graph makes them."""
         grid = torch.from_numpy(self.logits([crop]))
-        whole: NDArray[np.uint8] = _resize(grid, SIDE_PX, False).argmax(1)[0].byte().numpy()
-        return whole
+        labels: NDArray[np.uint8] = _resize(grid, SIDE_PX, False).argmax(1)[0].byte().numpy()
+        return labels
 
 
 def _values(content: NDArray[np.uint8], tensor: Any) -> NDArray[np.float32]:
@@ -148,9 +150,9 @@ def _resize(x: Tensor, side: int, half_pixel: bool) -> Tensor:
     if half_pixel:
         return F.interpolate(x, (side, side), mode="bilinear")
     small = x.shape[2]
-    place = (torch.arange(side) * (small / side)).clamp(max=small - 1)
-    low = place.floor().long()
+    position = (torch.arange(side) * (small / side)).clamp(max=small - 1)
+    low = position.floor().long()
     high = (low + 1).clamp(max=small - 1)
-    share = (place - low).to(x.dtype)
+    share = (position - low).to(x.dtype)
     x = x[:, :, low] * (1 - share)[:, None] + x[:, :, high] * share[:, None]
     return x[..., low] * (1 - share) + x[..., high] * share

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.architectures.animeganv2 import AnimeGANv2Generator
-from pipeline.architectures.retinaface import RetinaFace
 from training.architectures.cartoongan import CartoonGANGenerator
 from training.architectures.whitebox import WhiteBoxCartoonGenerator
 
@@ -150,57 +149,6 @@ def load_whitebox_tflite(path: Path) -> WhiteBoxCartoonGenerator:
             convolution.weight.copy_(planes)
             convolution.bias.copy_(torch.from_numpy(bias.copy()))
     return net.eval().requires_grad_(False)
-
-
-def load_retinaface_onnx(path: Path) -> RetinaFace:
-    """The ONNX graph of the published RetinaFace (MobileNet-0.25) as a torch module.
-
-    In the graph each batch normalisation is part of its convolution; here it only adds the
-    bias. Raises ValueError when the graph does not have the module's convolutions.
-    """
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load(path).graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    net = RetinaFace().eval()
-    state: dict[str, torch.Tensor] = {}
-    try:
-        for name, node in retinaface_nodes(graph).items():
-            weight, bias = (torch.from_numpy(constants[key].copy()) for key in node.input[1:3])
-            state[f"{name}.weight"] = weight
-            if "conv1x1" in name:
-                state[f"{name}.bias"] = bias
-                continue
-            stem, _, place = name.rpartition(".")
-            norm = f"{stem}.{int(place) + 1}"
-            gain = (1 + net.get_submodule(norm).eps) ** 0.5
-            state |= {
-                f"{norm}.weight": torch.full_like(bias, gain),
-                f"{norm}.bias": bias,
-                f"{norm}.running_mean": torch.zeros_like(bias),
-                f"{norm}.running_var": torch.ones_like(bias),
-                f"{norm}.num_batches_tracked": torch.tensor(0),
-            }
-        net.load_state_dict(state)
-    except (LookupError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{path}: not a RetinaFace: {error}") from error
-    return net.requires_grad_(False)
-
-
-def retinaface_nodes(graph: Any) -> dict[str, Any]:
-    """The convolutions of the ONNX graph by the names that they have in the module: the heads
-    by those of their weights, all others in order of execution. Raises ValueError when there
-    are not as many.
-    """
-    layers = [node for node in graph.node if node.op_type == "Conv"]
-    heads = {node.input[1].removesuffix(".weight"): node for node in layers}
-    heads = {name: node for name, node in heads.items() if name.endswith("conv1x1")}
-    others = [node for node in layers if node not in heads.values()]
-    modules = RetinaFace().named_modules()
-    names = [name for name, module in modules if isinstance(module, torch.nn.Conv2d)]
-    names = [name for name in names if not name.endswith("conv1x1")]
-    return heads | dict(zip(names, others, strict=True))
 
 
 Constants = Callable[[int], NDArray[np.float32] | None]
