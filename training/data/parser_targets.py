@@ -1,6 +1,6 @@
-"""Faces and what the teacher says of them, made once: what the parser is trained on.
+r"""Faces and what the teacher says of them, made once: what the parser is trained on.
 
-    python -m training.data.parser_targets --data DIR --teachers DIR \\
+    python -m training.data.parser_targets --data DIR --teachers DIR \
         --output .cache/targets/parser
 
 Faces are found and aligned as the pipeline aligns them, by the five landmarks of the published
