@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from buckets import INPUT, OUTPUT, Event, keys, object_of, put, s3_event, sqs_event
 from calls import FORM, Invoke, call, error_of, form, picture_of
-from test_delivery import batch_event
+from test_s3_batch import batch_event
 
 from adapters.events import Kind, kind_of, notified_jobs, photo_from_base64
 from adapters.jobs import Ignored, Job
