@@ -32,10 +32,10 @@ from pipeline.job import (
     Redrawn,
 )
 from pipeline.measure import measure
+from pipeline.postprocess import postprocess
 from pipeline.quality import assess
-from pipeline.repair import repair
 from pipeline.stylise import StyleModel, StylisedImage, stylise
-from pipeline.visible import content_of, extend, fill_transparent, with_bars
+from pipeline.visible import detect_content, extend, fill_transparent, restore_bars
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _decode(job: Job) -> DecodedPhoto:
         request.data, request.options.max_side_px, request.budget.left_s
     )
     photo = fill_transparent(decoded.photo)
-    content = content_of(photo.pixels)
+    content = detect_content(photo.pixels)
     return DecodedPhoto(photo, decoded.source, content, decoded.reduced_by, decoded.warnings)
 
 
@@ -128,8 +128,10 @@ def _redraw(job: Job) -> Redrawn:
 
 def _postprocess(job: Job) -> Postprocessed:
     photo = job.enhanced.photo.pixels
-    pixels, decisions = repair(job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options)
-    return Postprocessed(with_bars(pixels, photo, job.decoded.content), decisions)
+    pixels, decisions = postprocess(
+        job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options
+    )
+    return Postprocessed(restore_bars(pixels, photo, job.decoded.content), decisions)
 
 
 def _measure(job: Job) -> Measured:

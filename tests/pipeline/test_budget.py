@@ -17,36 +17,37 @@ from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
 from pipeline.budget import (
     BYTES_PER_PIXEL,
     BYTES_PER_WORKING_PIXEL,
-    FIRST_S,
+    DEFAULT_S,
     Budget,
     Costs,
-    Plan,
-    affordable,
+    WorkPlan,
     expected_s,
+    fit_to_budget,
 )
 from pipeline.model import Model
+from pipeline.planning import FixedScale
 
 ROOT = Path(__file__).parents[2]
 
 
 def plan(width=2000, height=1500, steps=("upscale", "denoise"), faces=True):
-    return Plan(
+    return WorkPlan(
         width_px=width,
         height_px=height,
         mode="classic",
         steps=steps,
         faces=faces,
         style="hayao",
-        working_mp=lambda wide, high: 0.25,
+        working=FixedScale(500, 500),
     )
 
 
 def test_what_is_left_out_first() -> None:
-    parts = [(step, words) for _, step, words in plan().less()]
+    parts = [(step, words) for _, step, words in plan().fallbacks()]
     assert [step for step, _ in parts] == ["upscale"] + ["side"] * 7 + ["faces"]
     assert parts[0][1] == "it is not doubled"
     assert parts[-2][1] == "it is drawn at 512 px"
-    plans = [plan(), *(less for less, *_ in plan().less())]
+    plans = [plan(), *(less for less, *_ in plan().fallbacks())]
     assert plans[1].side_px == 2000
     assert plans[1].steps == ("denoise",)
     assert (plans[-1].width_px, plans[-1].height_px) == (512, 384)
@@ -57,13 +58,13 @@ def test_what_is_left_out_first() -> None:
 
 
 def test_a_small_photo_is_made_no_smaller() -> None:
-    assert [step for _, step, _ in plan(400, 300, ()).less()] == ["faces"]
-    assert list(plan(400, 300, (), faces=False).less()) == []
+    assert [step for _, step, _ in plan(400, 300, ()).fallbacks()] == ["faces"]
+    assert list(plan(400, 300, (), faces=False).fallbacks()) == []
 
 
 def test_costs_are_the_dearest_of_the_last_runs_by_megapixel() -> None:
     costs = Costs()
-    assert costs.expected_s("measure", 3.0, FIRST_S["measure"]) == pytest.approx(0.3)
+    assert costs.expected_s("measure", 3.0, DEFAULT_S["measure"]) == pytest.approx(0.3)
     costs.learn("measure", 0.01, 9.0)  # a thumbnail teaches nothing
     assert costs.expected_s("measure", 3.0, 0.1) == pytest.approx(0.3)
     for elapsed_s in (2.0, 1.0):
@@ -76,7 +77,7 @@ def test_costs_are_the_dearest_of_the_last_runs_by_megapixel() -> None:
 
 def test_no_limits_decide_nothing() -> None:
     wanted = plan()
-    assert affordable(wanted, Budget(), Costs(), False) == (wanted, (), ())
+    assert fit_to_budget(wanted, Budget(), Costs(), False) == (wanted, (), ())
 
 
 def left(seconds, **known):
@@ -99,7 +100,7 @@ def left(seconds, **known):
     ],
 )
 def test_less_time_less_is_done(left_s, side_px, steps, faces) -> None:
-    found, (decision,), told = affordable(plan(), left(left_s), Costs(), False)
+    found, (decision,), told = fit_to_budget(plan(), left(left_s), Costs(), False)
     assert (found.side_px, found.steps, found.faces) == (side_px, steps, faces)
     assert decision.measured <= decision.threshold == left_s
     assert decision.ran == bool(told) == (left_s < 1000)
@@ -112,15 +113,15 @@ def test_less_time_less_is_done(left_s, side_px, steps, faces) -> None:
 
 def test_too_little_for_anything() -> None:
     with pytest.raises(OutOfTime) as caught:
-        affordable(plan(), left(1.5), Costs(), False)
+        fit_to_budget(plan(), left(1.5), Costs(), False)
     assert caught.value.limit == 1.5
     assert caught.value.measured > 1.5
     with pytest.raises(TooMuchMemory):
-        affordable(plan(), Budget(free_bytes=5_000_000), Costs(), False)
+        fit_to_budget(plan(), Budget(free_bytes=5_000_000), Costs(), False)
 
 
 def test_too_little_memory_makes_the_picture_smaller() -> None:
-    found, _, told = affordable(plan(), Budget(free_bytes=450_000_000), Costs(), False)
+    found, _, told = fit_to_budget(plan(), Budget(free_bytes=450_000_000), Costs(), False)
     assert found.steps == ("denoise",)
     assert found.megapixels * BYTES_PER_PIXEL <= 100
     assert ["MB are free" in words for words in told] == [True, True]
@@ -128,10 +129,10 @@ def test_too_little_memory_makes_the_picture_smaller() -> None:
 
 def test_a_larger_working_scale_needs_more_memory_up_to_a_tile() -> None:
     """The picture's size alone says too little: it is drawn at another."""
-    small, large = (replace(plan(), working_mp=lambda *_, mp=mp: mp) for mp in (0.2, 0.8))
+    small, large = (replace(plan(), working=FixedScale(1000, side)) for side in (200, 800))
     assert large.memory_mb - small.memory_mb == pytest.approx(0.6 * BYTES_PER_WORKING_PIXEL, abs=1)
     assert expected_s(large, Costs()) > expected_s(small, Costs())
-    tiled, whole = (replace(plan(), working_mp=lambda *_, mp=mp: mp) for mp in (2.0, 24.0))
+    tiled, whole = (replace(plan(), working=FixedScale(1000, side)) for side in (2000, 24000))
     assert tiled.memory_mb == whole.memory_mb
 
 

@@ -18,7 +18,7 @@ from bombs import of_gif, of_jpeg
 from hostile import sound
 from PIL import Image
 
-from pipeline.decode import decode, fit
+from pipeline.decode import decode_image, fit
 from pipeline.decoder import OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES, Decoder
 from pipeline.errors import (
     NotAnImage,
@@ -53,7 +53,7 @@ def bomb(of, name):
 @pytest.mark.parametrize("side_px", [1920, 50])
 def test_the_pixels_are_those_of_decode(decoder, ending, side_px):
     data = sound()[ending]
-    photo, source = decode(data, Settings())
+    photo, source = decode_image(data, Settings())
     photo = fit(photo, side_px)
     decoded = decoder.decode(data, side_px)
     assert np.array_equal(decoded.photo.pixels, photo.pixels)

@@ -10,7 +10,7 @@ import pytest
 from PIL import ExifTags, Image
 from tiffs import Page, described, tiff
 
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.domain import Source
 from pipeline.errors import NotAnImage, TooManyPixels, TruncatedImage, UnsupportedVariant
 from pipeline.settings import Settings
@@ -41,7 +41,7 @@ def jpeg(picture: np.ndarray, mode: str = "RGB", **options: object) -> bytes:
 
 def opened(data: bytes) -> tuple[np.ndarray, np.ndarray | None, Source, list[str]]:
     warnings: list[str] = []
-    photo, source = decode(data, Settings(), warn=warnings.append)
+    photo, source = decode_image(data, Settings(), warn=warnings.append)
     return photo.pixels, photo.alpha, source, warnings
 
 
@@ -202,7 +202,7 @@ def test_a_raw_file_of_many_marks_and_a_preview_of_many_pixels() -> None:
     with pytest.raises(UnsupportedVariant):
         opened(raf(b"\xff\xd8\xff\xe0\0\x04ab" * 5000))
     with pytest.raises(TooManyPixels):
-        decode(raf(preview()), Settings(max_input_pixels=500_000))
+        decode_image(raf(preview()), Settings(max_input_pixels=500_000))
 
 
 # Animations

@@ -44,7 +44,7 @@ def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
         if number in shape.modulated_blocks:
             place = 2 * shape.modulated_blocks.index(number)
             gain, shift = _away_from_zero(made, parts[place]), parts[place + 1]
-        y, scale = _block(graph, made, number, y, scale, gain, shift)
+        y, scale = _block(graph, made, number, (y, scale), gain, shift)
     up, merge = graph.convolution("/up/Conv"), graph.convolution("/merge/Conv")
     up = up.of_outputs(colours_last(2, half))
     fine = made.to_space(made.convolve(y, up), 2, half)
@@ -76,8 +76,9 @@ def upsampler_graph(quantised: bytes, shape: UpsamplerShape) -> bytes:
 
 
 def restorer_graph(quantised: bytes, shape: RestorerShape) -> bytes:
-    """A restorer that keeps the size: "picture" and "level", float32 (1, 3, 1, 1), to uint8
-    (1, H, W, 3); the picture itself where the levels are zero.
+    """A restorer that keeps the size: "picture" and "level", float32 (1, 3, 1, 1).
+
+    To uint8 (1, H, W, 3); the picture itself where the levels are zero.
     """
     graph, made = Quantised(quantised), Writer()
     told = made.add("Div", made.flat("level"), made.constant(graph.divisors(), np.float32))
@@ -88,7 +89,7 @@ def restorer_graph(quantised: bytes, shape: RestorerShape) -> bytes:
         shift = None
         if number % 2 == 0:
             shift = made.multiply(graph.matrix(f"/blocks.{number}/shift/Conv"), told)
-        y, scale = _block(graph, made, number, y, scale, None, shift)
+        y, scale = _block(graph, made, number, (y, scale), None, shift)
     hidden = made.add("Relu", made.multiply(graph.matrix("/gate/first/Conv"), told))
     order = colours_last(4, 3)
     gate = made.multiply(graph.matrix("/gate/second/Conv")[order], hidden)
@@ -102,31 +103,32 @@ def _block(
     graph: Quantised,
     made: Writer,
     number: int,
-    given: str,
-    scale: Scale,
+    before: tuple[str, Scale],
     gain: str | None,
     shift: str | None,
 ) -> tuple[str, Scale]:
-    """A residual block: two convolutions, the first with what it is told, on top of ``given``."""
+    """A residual block: two convolutions, the first with what it is told, added to ``before``."""
+    y, scale = before
     first, second = (
         graph.convolution(f"/blocks.{number}/{name}/Conv") for name in ("first", "second")
     )
     if shift:
         # what is added up has the scale that follows the rectifier: negative sums clip at zero
         told = graph.after(f"/blocks.{number}/{'Mul' if gain else 'first/Conv'}")
-        inner = made.convolve(given, first.changed(after=told), gain)
+        inner = made.convolve(y, first.changed(after=told), gain)
         inner = made.shifted(inner, told, shift, second.before)
     else:
-        inner = made.convolve(given, first.changed(after=second.before))
+        inner = made.convolve(y, first.changed(after=second.before))
     # where something is told, an addition comes before that of the block
     after = graph.after(f"/blocks.{number}/Add" + ("_1" if shift else ""))
-    total = made.sum(given, scale, made.convolve(inner, second), second.after, after)
+    total = made.sum(y, scale, made.convolve(inner, second), second.after, after)
     return total, after
 
 
 def interpolating() -> Convolution:
-    """Pixels of a picture ``to_depth`` by 2 to the blocks of 4x4 that bilinear interpolation
-    makes of them. The middle that PIXELS takes away comes back: the weights of an output sum to 1.
+    """Pixels ``to_depth`` by 2 to the blocks of 4x4 of bilinear interpolation.
+
+    The middle that PIXELS takes away comes back: the weights of an output sum to 1.
     """
     rows, columns = colours_last(4, 3), colours_last(2, 3)
     weights = bilinear_kernel().numpy().astype(np.int8)[rows][:, columns]

@@ -58,8 +58,15 @@ class Grade:
 def grade_drawing(
     photo: NDArray[np.uint8], drawing: NDArray[np.uint8], grade: Grade
 ) -> NDArray[np.uint8]:
-    """in: photo and the teacher's drawing of it, uint8 (H, W, 3) RGB of one size; out: the target,
-    uint8 (H, W, 3) RGB.
+    """Gives a drawing the colours of a film.
+
+    Args:
+        photo: uint8 (H, W, 3) RGB.
+        drawing: the teacher's, of the same size.
+        grade: the colours.
+
+    Returns:
+        The target, uint8 (H, W, 3) RGB.
     """
     if grade.smoothing:
         for _ in range(2):

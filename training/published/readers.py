@@ -25,10 +25,10 @@ CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 def open_animeganv3(path: Path) -> Callable[[RgbImage], RgbImage]:
-    """What draws with an ONNX graph of AnimeGANv3: uint8 (H, W, 3) RGB, sides multiples of 16, to a
-    drawing of the same size, on as many threads as torch is given.
+    """What draws with an ONNX graph of AnimeGANv3, on as many threads as torch is given.
 
-    Its norms look at the whole picture, so a window is drawn as a picture of its own.
+    uint8 (H, W, 3) RGB, sides multiples of 16, to a drawing of the same size. Its norms
+    look at the whole picture, so a window is drawn as a picture of its own.
     """
     import onnxruntime
 
@@ -155,8 +155,10 @@ Constants = Callable[[int], NDArray[np.float32] | None]
 
 
 def _open_graph(path: Path) -> tuple[list[tuple[str, list[int]]], Constants]:
-    """The operators of a TensorFlow Lite graph, in order of execution, as (name, tensors that
-    go in); and what gives a constant tensor as float32, or None for an activation.
+    """The operators of a TensorFlow Lite graph, in order of execution, and its constants.
+
+    An operator is (name, tensors that go in). The second value is what gives a
+    constant tensor as float32, or None for an activation.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
