@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from buckets import OUTPUT, keys, put, s3_event
 from calls import Invoke
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from adapters.process import process_worker
 from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
@@ -27,6 +27,7 @@ from pipeline.budget import (
     expected_s,
     fit_to_budget,
 )
+from pipeline.model import Model
 from pipeline.planning import FixedScale
 
 ROOT = Path(__file__).parents[2]
@@ -208,6 +209,32 @@ def test_a_stage_that_took_too_long_ends_the_run_before_the_next(
         budget.check(2.1)
     with pytest.raises(OutOfTime):
         pipeline.run(photo, Options(), time_left_s=0.0)
+
+
+@pytest.mark.parametrize("stage", ["enhance", "stylise"])
+def test_time_that_ends_within_a_stage_ends_the_run_between_two_tiles(monkeypatch, stage):
+    """Every tile takes longer than the whole photo may: the second one is not begun."""
+    clock_s, tiles, entered = [1000.0], [], []
+    monkeypatch.setattr("pipeline.budget.time.monotonic", lambda: clock_s[0])
+    run_tile = Model._run_tile
+
+    def slow(self, image, guide, inputs):
+        drawn = run_tile(self, image, guide, inputs)
+        if entered[-1] == stage:
+            tiles.append(self.spec.name)
+            clock_s[0] += 100
+        return drawn
+
+    monkeypatch.setattr(Model, "_run_tile", slow)
+    picture = Image.open(ROOT / "samples" / "chelsea.jpg").convert("RGB").resize((640, 420))
+    buffer = io.BytesIO()
+    picture.filter(ImageFilter.GaussianBlur(3)).save(buffer, "PNG")
+    options = Options(style="cel", detail=1, faces="off", upscale="off")
+    with pytest.raises(OutOfTime, match="there is no time left"):
+        Pipeline(Settings(tile_px=256)).run(
+            buffer.getvalue(), options, on_stage=entered.append, time_left_s=90
+        )
+    assert (entered[-1], len(tiles)) == (stage, 1)
 
 
 class Hurried:
