@@ -1,6 +1,6 @@
 # The Lambda function, and the same code for any machine that runs containers.
 #
-#   docker build -t kirei .
+#   docker build -t kirei .                              # for Lambda, with BuildKit: --provenance=false
 #   docker build -t kirei --build-arg ENGINE=torch .     # with the second engine
 #   docker build -t kirei --build-arg HEIC=off .         # without the GPL's x265: docs/licences.md
 #

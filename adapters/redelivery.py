@@ -1,8 +1,8 @@
-"""When a queue brings a message again that failed: soon at first, later each time.
+"""When a queue delivers a failed message again: soon at first, and later each time.
 
-By itself that would be when the queue's visibility timeout runs out, which is six times the
-function's timeout, as AWS asks for: half an hour, for a fault that may be over in a second. So the
-timeout of the one message is changed
+Without this it would be when the queue's visibility timeout ends, which is six times the function's
+timeout, as AWS recommends: half an hour, for a fault that may last a second. So the timeout of that
+one message is changed
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html,
 "Changing the visibility timeout for a message").
 """
@@ -17,20 +17,20 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from adapters import logger
 
 FIRST_DELAY_S = 15
-DELAY_GROWTH = 4  # 15 s, 1 min, 4 min, 16 min: S3's short and longer faults are over by then
+DELAY_GROWTH = 4  # 15 s, 1 min, 4 min, 16 min: longer than most of S3's faults
 MAX_DELAY_S = 3600
 TIMEOUT_S = 2.0
 
 
 def delay_s(receives: int, max_receives: int) -> int:
-    """Seconds until the next try.
+    """Returns the seconds until the next attempt.
 
     Args:
-        receives: how many times the message was received, this one included; from 1 on.
-        max_receives: after how many the queue gives it up.
+        receives: How often the message was received, this time included.
+        max_receives: After how many the queue gives it up.
 
     Returns:
-        0 after the last try: it only remains to be moved to the dead letters.
+        Seconds; 0 after the last attempt, because it only has to be moved to the dead letters.
     """
     if receives >= max_receives:
         return 0
@@ -38,14 +38,14 @@ def delay_s(receives: int, max_receives: int) -> int:
 
 
 def redeliver(record: SQSRecord, seconds: int) -> None:
-    """Has the queue bring a message again after a while.
+    """Has the queue deliver a message again after some seconds.
 
-    Where the queue refuses, the message comes when the queue's own visibility timeout is over, and
-    the log says so.
+    If that is refused, the message comes when the queue's own visibility timeout ends, and the log
+    says so.
 
     Args:
         record: The message.
-        seconds: How long it stays invisible.
+        seconds: When it comes again.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -228,3 +228,43 @@ def _summary(cost: Estimate) -> str:
         f"and for storage   ${dollars['storage_per_month']:.2f} a month",
     ]
     return "\n".join(lines)
+
+
+@click.command()
+@_stack_option
+@click.option(
+    "--days", default=14, show_default=True, type=click.IntRange(1, 63), help="to look at"
+)
+@click.option(
+    "--price", "prices", multiple=True, metavar="NAME=DOLLARS", help="replace a price; repeatable"
+)
+@click.option("--json", "print_json", is_flag=True, help="print one line of JSON")
+def costs(stack: str, days: int, prices: tuple[str, ...], print_json: bool) -> None:
+    """Show what the stack costs: each month while idle, and for a thousand photos.
+
+    The second is measured: the function's time and the pictures of the last days, by CloudWatch.
+    """
+    from operations.costs import costs as reckon
+    from operations.costs import inventory, usage
+
+    with _named_errors():
+        found_stack = Stack.find(stack)
+        known = Prices.with_changes(prices)
+        result = reckon(inventory(found_stack), usage(found_stack, days), known)
+    if print_json:
+        click.echo(json.dumps(result.as_dict()))
+        return
+    click.echo(f"idle, a month              ${sum(result.idle_beyond_free.values()):.2f}")
+    click.echo(f"  if nothing were free     ${sum(result.idle.values()):.2f}")
+    for name, dollars in result.idle.items():
+        click.echo(f"    {name:22} ${dollars:.2f}")
+    if result.per_thousand is None:
+        click.echo(f"no picture was drawn in the last {days} days")
+        return
+    used = result.usage
+    click.echo(f"a thousand photos          ${sum(result.per_thousand.values()):.3f}")
+    for name, dollars in result.per_thousand.items():
+        click.echo(f"    {name:22} ${dollars:.4f}")
+    each_s = used.seconds / used.photos
+    click.echo(f"  of {used.photos:.0f} photos in {used.days} days, {each_s:.2f} s each")
+    click.echo(f"list prices of {PRICES_OF}, us-east-1; --price NAME=DOLLARS replaces one")

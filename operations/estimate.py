@@ -31,6 +31,13 @@ class Prices:
     batch_object: float = _price(1.00e-6, "one object of a job")
     manifest_object: float = _price(0.015e-6, "one object listed for a job's manifest")
     storage_gigabyte_month: float = _price(0.023, "a gigabyte of pictures kept for a month")
+    queue_request: float = _price(0.40e-6, "one request to SQS")
+    alarm_metric_month: float = _price(0.10, "one metric of an alarm, for a month")
+    custom_metric_month: float = _price(
+        0.30, "one metric of our own, for a month in which it is sent"
+    )
+    dashboard_month: float = _price(3.00, "one dashboard for a month")
+    secret_month: float = _price(0.40, "one secret for a month")
 
     @classmethod
     def with_changes(cls, changes: tuple[str, ...]) -> Self:

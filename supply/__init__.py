@@ -1,1 +1,1 @@
-"""What the image is made of: the list of licences and the bill of materials."""
+"""What the image consists of: the list of licences and the bill of materials."""

@@ -2,7 +2,7 @@
 
 python -m supply.bom > build/kirei.cdx.json
 
-Equal inputs give equal bytes: there is no time in it, and its serial number is made of the rest.
+Equal inputs give equal bytes: it holds no time, and its serial number is derived from the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from supply.parts import IMAGE, Package, licence, packages, weights
 
 
 def bill() -> dict[str, Any]:
-    """The document. Raises LookupError where a package is not installed."""
+    """Returns the document. Raises LookupError if a package is not installed."""
     components = [_package(package) for package in packages(IMAGE)]
     for entry in weights():
         for role, file in sorted(entry["files"].items()):
@@ -45,7 +45,7 @@ def bill() -> dict[str, Any]:
 
 def _package(package: Package) -> dict[str, Any]:
     address = f"pkg:pypi/{package.name}@{package.version}"
-    # one of these files was installed: which one, the machine decides
+    # the machine decides which of these files is installed
     files = [{"alg": "SHA-256", "content": content} for content in package.hashes]
     return {
         "type": "library",

@@ -14,7 +14,7 @@ IMAGE = ROOT / "requirements" / "image.txt"
 IMAGE_TORCH = ROOT / "requirements" / "image-torch.txt"
 MANIFEST = ROOT / "layers" / "weights" / "manifest.json"
 
-# what metadata says in words, in the names of SPDX; words that name no one licence are left
+# SPDX names for the words that metadata uses; words that name no single licence are kept.
 SPDX = {
     "Apache 2.0": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0",
@@ -27,10 +27,10 @@ SPDX = {
     "Dual License": "Apache-2.0 OR BSD-3-Clause",
     "MIT License": "MIT",
 }
-# whose metadata name none
+# Packages whose metadata name no licence.
 NOT_NAMED = {"torch": "BSD-3-Clause"}
-# wheels hold libraries, too; these have terms of their own that a giver-on must know. The rest is
-# under MIT, BSD, zlib and the like, and stands in the wheels' own lists of licences.
+# Libraries inside wheels with terms that matter to whoever distributes the image. The rest is under
+# MIT, BSD, zlib and the like, and is listed in the wheels' own licence files.
 COPYLEFT = {
     "libavcodec": "LGPL-2.1-or-later",
     "libavformat": "LGPL-2.1-or-later",
@@ -47,7 +47,7 @@ COPYLEFT = {
 
 @dataclass(frozen=True)
 class Package:
-    """``hashes``: SHA-256 of every file of this version that the index has, in hexadecimal."""
+    """A locked package; ``hashes`` are the SHA-256 of every file of this version, in hex."""
 
     name: str
     version: str
@@ -55,19 +55,19 @@ class Package:
 
 
 def packages(lock: Path) -> list[Package]:
-    """The packages of a lock file, in its order."""
+    """Returns the packages of a lock file, in its order."""
     text = lock.read_text().replace("\\\n", " ")
-    found = []
+    locked = []
     for line in text.splitlines():
         pin = re.match(r"([a-z0-9._-]+)==([^\s;]+)", line)
         if pin:
             hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", line))
-            found.append(Package(pin[1], pin[2], hashes))
-    return found
+            locked.append(Package(pin[1], pin[2], hashes))
+    return locked
 
 
 def weights() -> list[dict[str, Any]]:
-    """The entries of the manifest."""
+    """Returns the entries of the weights' manifest."""
     entries: list[dict[str, Any]] = json.loads(MANIFEST.read_text())["weights"]
     return entries
 
@@ -76,10 +76,10 @@ def licence(name: str) -> str:
     """Reads a package's licence from its metadata as installed here.
 
     Args:
-        name: Of the package.
+        name: The package's name.
 
     Returns:
-        An SPDX expression where that is possible, else the metadata's own words.
+        An SPDX expression if possible, else the metadata's own words.
 
     Raises:
         LookupError: The package is not installed or names no licence.
@@ -91,18 +91,18 @@ def licence(name: str) -> str:
     if name in NOT_NAMED:
         return NOT_NAMED[name]
     named = [about[field] for field in ("License-Expression", "License") if field in about]
-    said = str(named[0]) if named else ""
-    if not said or "\n" in said or len(said) > 60:  # some put the whole text there
+    text = str(named[0]) if named else ""
+    if not text or "\n" in text or len(text) > 60:  # some packages put the whole licence there
         classified = about.get_all("Classifier") or []
-        names = [text.rpartition(" :: ")[2] for text in classified if text.startswith("License ::")]
-        said = " AND ".join(SPDX.get(text, text) for text in names)
-    if not said:
+        names = [line.rpartition(" :: ")[2] for line in classified if line.startswith("License ::")]
+        text = " AND ".join(SPDX.get(name, name) for name in names)
+    if not text:
         raise LookupError(f"{name} names no licence")
-    return SPDX.get(said, said)
+    return SPDX.get(text, text)
 
 
 def bundled(name: str) -> list[str]:
-    """The shared libraries that a package's wheel for Linux brings with it, without versions."""
-    found = files(name) or []
-    names = {re.sub(r"[-.].*", "", file.name) for file in found if ".libs/" in str(file)}
+    """Returns the shared libraries in a package's wheel for Linux, without their versions."""
+    installed = files(name) or []
+    names = {re.sub(r"[-.].*", "", file.name) for file in installed if ".libs/" in str(file)}
     return sorted(names)

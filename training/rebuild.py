@@ -169,6 +169,8 @@ def main() -> None:
         if name in TAUGHT and options.teachers is None:
             arguments.error(f"{name} is taught by published networks: give --teachers")
         checkpoint = None
+        if options.export_only and name in TAUGHT:  # normalisation is folded into their float files
+            arguments.error(f"{name} is exported from a checkpoint of its training alone")
         if options.export_only:
             checkpoint = shipped_checkpoint(name, options.folder / "runs" / f"{name}.shipped.pt")
         rebuild(name, folders, checkpoint=checkpoint)

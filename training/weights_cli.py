@@ -70,10 +70,11 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @_places
 def import_(file: Path, layer: Path, checkpoints: Path, **request: Any) -> None:
-    """Make a style of published AnimeGANv2 weights (a PyTorch state dict), take ESRGAN's
-    weights (RRDBNet, x1, x2 or x4, under any of its three schemes of names) for the doubling of
-    the classic repair, RetinaFace's (MobileNet-0.25) as the detector of faces, or BiSeNet's
-    (79999_iter.pth, of faces) as their parser.
+    """Import published weights (a PyTorch state dict).
+
+    AnimeGANv2's become a style; ESRGAN's (RRDBNet, x1, x2 or x4, under any of its three schemes
+    of names) do the doubling of the classic repair; RetinaFace's (MobileNet-0.25) are the
+    detector of faces, BiSeNet's (79999_iter.pth, of faces) their parser.
 
     Known files (face_paint_512_v2.pt, face_paint_512_v1.pt, celeba_distill.pt, paprika.pt) are
     checked against the published content.

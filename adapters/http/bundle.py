@@ -1,14 +1,13 @@
-"""The page's modules as one file: a first visit asks for a few files and not for forty at once.
+"""The page's modules as one file: a first visit requests a few files and not forty at once.
 
-Each file of the page is a run of the function in the cloud. A new account may have ten runs at
-once, so that forty requests of one visitor would fail among themselves. The modules stay as they
-are in web/, without a build step; of the language's imports and exports they may use what is read
-here, and anything else is an error:
+In the cloud, each file of the page is a run of the function. A new account may have ten concurrent
+runs, so that forty requests of one visitor would throttle each other. The modules in web/ need no
+build step. They may use only the forms of import and export that are known here:
 
     import { a, b as c } from "./other.js";
     export const a = ...; export function b() ...; export async function c() ...; export class D ...
 
-No module may import one that imports it. What changes later (``export let``) cannot be exported.
+Modules must not import each other in a circle, and ``export let`` is not possible.
 """
 
 from __future__ import annotations
@@ -22,28 +21,28 @@ OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
 class BundleError(Exception):
-    """A module uses what the bundle does not know."""
+    """A module uses a form of import or export that is not known here."""
 
 
 def bundle(entry: str, read: Callable[[str], str]) -> str:
-    """All modules that the entry needs, each once and before those that need it, as one module.
+    """Joins all modules that the entry needs, each once and before those that need it.
 
     Args:
-        entry: the first module's name without its ending, such as ``main``.
-        read: the text of a module by that name.
+        entry: The first module's name without its suffix, such as ``main``.
+        read: Returns the text of a module by its name.
 
     Returns:
-        JavaScript. Every module but the entry is a function of its own, so that names do not meet.
+        JavaScript. Every module except the entry is a function, so that names do not clash.
 
     Raises:
-        BundleError: a module has another import or export than those above, or imports go round.
+        BundleError: A module has an unknown import or export, or imports form a circle.
     """
     parts: list[str] = []
     done: set[str] = set()
 
     def add(name: str, importers: tuple[str, ...]) -> None:
         if name in importers:
-            raise BundleError(f"imports go round: {' -> '.join((*importers, name))}")
+            raise BundleError(f"circular imports: {' -> '.join((*importers, name))}")
         if name in done:
             return
         text = read(name)
@@ -62,7 +61,7 @@ def _as_part(name: str, text: str, is_entry: bool) -> str:
     body = EXPORT.sub(r"\1", body)
     unknown = OTHER.search(body)
     if unknown:
-        raise BundleError(f"{name}.js: not understood: {unknown[0]}")
+        raise BundleError(f"{name}.js: unknown import or export: {unknown[0]}")
     if is_entry:  # it may wait, which a function that is not asynchronous cannot
         return f"// {name}.js\n{{\n{body}}}\n"
     returned = f"return {{ {', '.join(exported)} }};\n"

@@ -124,8 +124,9 @@ class FaceDetector:
         return tuple(_to_faces(faces[order]))
 
     def search(self, pixels: RgbImage, min_score: float = MIN_SCORE) -> tuple[Face, ...]:
-        """``detect`` for a whole photo, with further passes where faces are easily missed: a small
-        photo enlarged, and a dim or coloured one in even light.
+        """Finds faces in a whole photo, also where one pass easily misses them.
+
+        As ``detect``; a small photo is passed again enlarged, a dim or coloured one in even light.
         """
         height, width = pixels.shape[:2]
         found = [self.detect(pixels, min_score)]
@@ -146,8 +147,10 @@ class FaceDetector:
         return _distinct(found)
 
     def _pass(self, pixels: RgbImage, scale: float, min_score: float) -> tuple[Detections, float]:
-        """Detections in the image reduced to ``scale`` (from 1 on: as it is), in px of
-        ``pixels``; and the scale that it had.
+        """Detects faces in the image reduced to ``scale``; from 1 on: as it is.
+
+        Returns:
+            The detections in px of ``pixels``, and the scale that the image had.
         """
         height, width = pixels.shape[:2]
         scale = min(1.0, scale)
@@ -177,8 +180,10 @@ class FaceDetector:
 
 
 def even_light(pixels: RgbImage) -> RgbImage | None:
-    """A photo in white light of ordinary brightness: each channel multiplied so that the means
-    are equal (the grey world of Buchsbaum, 1980), then a power that brings the mean to MEAN_GREY.
+    """A photo as in white light of ordinary brightness.
+
+    Each channel is multiplied so that the means are equal (the grey world of Buchsbaum, 1980), then
+    a power brings the mean to MEAN_GREY.
 
     Args:
         pixels: uint8 (H, W, 3) RGB.
@@ -226,7 +231,8 @@ def priors(height: int, width: int) -> Array:
     """The priors of an image, in the order of the network's outputs.
 
     Args:
-        height, width: Sides of the image, multiples of 32.
+        height: Of the image, a multiple of 32.
+        width: Of the image, a multiple of 32.
 
     Returns:
         (P, 3): x and y of the centre and the side, in px.
@@ -243,9 +249,10 @@ def decode_boxes(outputs: Array, height: int, width: int, min_score: float) -> D
     """Turns the network's outputs into boxes and landmarks.
 
     Args:
-        outputs: (P, 15) for an image of that size: offsets of centre and size, score, offsets of
-            five landmarks, for each of ``priors``. Rows that are not finite are dropped.
-        height, width: Sides of the image.
+        outputs: (P, 15): for each of ``priors`` offsets of centre and size, the score, offsets of
+            five landmarks. Rows that are not finite are dropped.
+        height: Of the image.
+        width: Of the image.
         min_score: Priors below it are dropped.
 
     Returns:
@@ -306,8 +313,10 @@ def _joined(fine: Detections, coarse: Detections) -> Detections:
 
 
 def plausible(faces: Detections, width: int, height: int) -> Detections:
-    """Cuts the boxes at the image's borders; drops those that are then empty or have landmarks
-    further outside the box than MAX_LANDMARK_OVERHANG of its sides.
+    """Cuts the boxes at the image's borders and drops implausible ones.
+
+    Those are empty then, or have landmarks further outside the box than MAX_LANDMARK_OVERHANG of
+    its sides.
     """
     overhang = MAX_LANDMARK_OVERHANG * (faces.boxes[:, 2:] - faces.boxes[:, :2])
     low = (faces.boxes[:, :2] - overhang)[:, None]

@@ -85,9 +85,13 @@ class FaceRedrawer:
     drawers: FaceDrawers
 
     def best(self, face: DetectedFace) -> Candidate:
-        """The first candidate that keeps the landmarks in place; else the one that moves them
-        least. Without landmarks to compare, the first, which suits most faces. A head in a
-        style of its own comes before all others, and only where its landmarks are in place.
+        """Chooses the first candidate that keeps the landmarks in place.
+
+        If none does, the one that moves them least. Without landmarks to compare, the first
+        candidate, which suits most faces.
+
+        A head in a style of its own comes before all others, and only where its landmarks are in
+        place.
         """
         why_not_head, head = self._head(face)
         if head is not None:

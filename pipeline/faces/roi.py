@@ -24,20 +24,23 @@ from pipeline.faces.face import DetectedFace
 
 
 class Grid(Protocol):
-    """Pixels that show a part of a photo.
-
-    Attributes:
-        scale: Grid pixels per photo pixel.
-        grid_size: Width and height in pixels of the grid.
-        to_grid: The 2x3 matrix from photo pixels to pixels of the grid.
-    """
+    """Pixels that show a part of a photo."""
 
     @property
-    def scale(self) -> float: ...
+    def scale(self) -> float:
+        """Grid pixels per photo pixel."""
+        ...
+
     @property
-    def grid_size(self) -> tuple[int, int]: ...
+    def grid_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the grid."""
+        ...
+
     @property
-    def to_grid(self) -> Matrix: ...
+    def to_grid(self) -> Matrix:
+        """The 2x3 matrix from photo pixels to pixels of the grid."""
+        ...
+
     def crop(self, pixels: RgbImage) -> RgbImage:
         """What the grid shows of a photo, uint8 (H, W, 3) RGB."""
         ...

@@ -50,7 +50,7 @@ def test_each_module_is_there_once_and_before_those_that_need_it() -> None:
         ("export let changing = 1;\n", "export let"),
         ("export { a };\n", "export {"),
         ("export default 1;\n", "export default"),
-        ('import { main } from "./main.js";\n', "go round: main -> main"),
+        ('import { main } from "./main.js";\n', "circular imports: main -> main"),
     ],
 )
 def test_what_is_not_understood_is_an_error(text: str, message: str) -> None:

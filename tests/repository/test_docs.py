@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ MANIFEST = json.loads((ROOT / "layers" / "weights" / "manifest.json").read_text(
 
 
 @pytest.mark.parametrize("option", fields(Options), ids=lambda item: item.name)
-def test_every_option_stands_in_the_readme_with_its_default(option: object) -> None:
+def test_every_option_stands_in_the_readme_with_its_default(option: Field[Any]) -> None:
     rows = [line for line in README.splitlines() if f"`{option.name}`" in line and "|" in line]
     assert len(rows) == 1, option.name
     default = f"{option.default:g}" if isinstance(option.default, float) else option.default

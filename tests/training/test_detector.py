@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,11 @@ from pipeline.engines import open_engine  # noqa: E402
 from pipeline.faces.detect import Detections, priors  # noqa: E402
 from pipeline.model import to_planes  # noqa: E402
 from pipeline.weights import WeightStore  # noqa: E402
-from training.data.detector import face_photographs, sample_damaged  # noqa: E402
+from training.data.detector import (  # noqa: E402
+    face_photographs,
+    sample_damaged,
+    sample_pictures,
+)
 from training.data.tensors import to_tensor  # noqa: E402
 from training.engine.errors import ExportRejected, NoPictures  # noqa: E402
 from training.engine.loop import train  # noqa: E402
@@ -39,7 +44,7 @@ from training.metrics.detection import (  # noqa: E402
 )
 from training.published.retinaface import TEACHER, RetinaFaceTeacher  # noqa: E402
 from training.tasks import detector as detector_task  # noqa: E402
-from training.tasks.detector import DetectorTask, Recipe, sample_pictures  # noqa: E402
+from training.tasks.detector import DetectorTask, Recipe  # noqa: E402
 
 
 def published() -> RetinaFace:
@@ -51,7 +56,7 @@ def published() -> RetinaFace:
 class AsPublished(RetinaFace):
     """BGR without its mean to boxes, classes and landmarks, as the published graph has it."""
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, x: Any) -> tuple[Any, ...]:
         answers = super().forward((x + self.mean).flip(1))
         score = answers[..., 4:5]
         return answers[..., :4], torch.cat([1 - score, score], 2), answers[..., 5:]
@@ -154,10 +159,9 @@ def test_taught_apart_a_block_is_given_what_the_teachers_made() -> None:
 
 def test_pictures_are_of_their_seed_alone(folder: Path) -> None:
     files = face_photographs(folder, validation=False)
-    recipe = Recipe(batch=3, crop_px=96, damaged=1.0)
-    (clean, seen), (again, _), (other, _) = (
-        sample_pictures(files, recipe, step) for step in (3, 3, 4)
-    )
+    seeds = [[(1, step, number) for number in range(3)] for step in (3, 3, 4)]
+    steps = (sample_pictures(files, 96, 1.0, of_step) for of_step in seeds)
+    (clean, seen), (again, _), (other, _) = steps
     assert all(one.shape == (96, 96, 3) and one.dtype == np.uint8 for one in clean + seen)
     for one, same, different in zip(clean, again, other, strict=True):
         np.testing.assert_array_equal(one, same)
@@ -274,7 +278,7 @@ def test_a_checkpoint_becomes_the_layers_detector(
 ) -> None:
     dirs = OutputDirs(tmp_path / "weights", tmp_path / "checkpoints")
     files = face_photographs(folder, validation=False)
-    calibration = sample_pictures(files, Recipe(batch=2, crop_px=96), 0)[1]
+    calibration = sample_pictures(files, 96, 0.4, [(1, 0, 0), (1, 0, 1)])[1]
     held_out = held_out_pictures(folder, scenes=1)
     # of an untrained detector int8 is no worse than float only where there is nothing to find
     wanted = {kind: [found()] * len(ones) for kind, ones in held_out.items()}
@@ -306,7 +310,7 @@ def test_statistics_are_counted_anew_over_many_batches_and_then_stay(
     task.before_step(4, average)
     assert norm.training and norm.running_mean[0] == 1e3
     task.before_step(5, average)
-    seen = [p for step in (5, 6) for p in sample_pictures(task.files, recipe, step)[1]]
+    seen = [p for step in (5, 6) for p in task.pictures(step)[1]]
     with torch.inference_mode():
         first = torch.nn.functional.conv2d(to_tensor(seen), layer.weight, layer.bias, 4)
     torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), atol=1e-4, rtol=1e-3)

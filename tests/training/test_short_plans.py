@@ -30,6 +30,7 @@ from training.export import quality as quality_export  # noqa: E402
 from training.export import restorer as restorer_export  # noqa: E402
 from training.export.manifest import OutputDirs  # noqa: E402
 from training.looks.styles import STUDENTS, STYLES  # noqa: E402
+from training.metrics import detection as detection_metrics  # noqa: E402
 from training.published.retinaface import TEACHER  # noqa: E402
 from training.recipes import PLANS, Plan, Stage  # noqa: E402
 
@@ -115,8 +116,8 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
         (quality_data, "SIDES_PX", (70, 100)),
         (quality_export, "CALIBRATION_CASES", 8),
         (quality_export, "MAX_STRAY", dict.fromkeys(quality_export.MAX_STRAY, 1000.0)),
-        (detector_export, "CALIBRATION_STEPS", 1),
-        (detector_export, "CALIBRATION_BATCH", 2),
+        (detector_export, "CALIBRATION_PICTURES", 2),
+        (detection_metrics, "SCENE_SIZE", (64, 96)),
         (detector_export, "MAX_LOST", 1.0),
         (parser_export, "CALIBRATION_BATCH", 4),
         (parser_export, "MIN_AGREEMENT", 0.0),

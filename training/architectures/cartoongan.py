@@ -70,5 +70,6 @@ class CartoonGANGenerator(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Drawings of photos."""
         drawing: Tensor = self.layers(x)
         return drawing

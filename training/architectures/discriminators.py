@@ -53,5 +53,6 @@ class AnimeDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, picture: Tensor) -> Tensor:
+        """Scores of patches."""
         scores: Tensor = self.layers(picture)
         return scores

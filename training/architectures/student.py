@@ -16,5 +16,6 @@ class Student(nn.Module):
         self.encoder = ThumbnailEncoder(shape)
 
     def forward(self, picture: Tensor, thumbnail: Tensor) -> Tensor:
+        """Drawings of pictures and the thumbnails of the photos that they are of."""
         drawing: Tensor = self.generator(picture, self.encoder(thumbnail))
         return drawing

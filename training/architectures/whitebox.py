@@ -50,6 +50,7 @@ class WhiteBoxCartoonGenerator(nn.Module):
         self.last = nn.Conv2d(c, 3, 7, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Drawings of photos."""
         full = self.first(x)
         half = self.to_half(full)
         y = self.to_quarter(half)

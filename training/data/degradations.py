@@ -31,10 +31,13 @@ RESIZE_BLUR = 0.45
 
 @dataclass(frozen=True)
 class Damage:
-    """What a photo suffers from, in all: ``blur_px`` is the sigma of the Gaussian with the same
-    spread, ``noise`` the standard deviation of the noise in grey levels as it stands in the
-    result, ``jpeg_quality`` the lowest that it went through (100: none), ``exposure_stops`` how
-    much too bright it is: negative for a dark one.
+    """What a photo suffers from, in all.
+
+    Attributes:
+        blur_px: sigma of the Gaussian with the same spread.
+        noise: standard deviation in grey levels, as it stands in the result.
+        jpeg_quality: the lowest that it went through; 100 is none.
+        exposure_stops: how much too bright it is, negative for a dark one.
     """
 
     blur_px: float = 0.0
@@ -45,8 +48,9 @@ class Damage:
 
 @dataclass
 class Film:
-    """A picture on its way, float32 (H, W, 3) of 0..255, and the noise that is in it, which
-    goes the same way so that its strength is known at the end.
+    """A picture on its way, and the noise that is in it, float32 (H, W, 3) of 0..255.
+
+    The noise goes the same way, so that its strength is known at the end.
     """
 
     picture: FloatPicture
@@ -57,6 +61,7 @@ class Film:
 
     @property
     def damage(self) -> Damage:
+        """What was done to it so far."""
         noise = float(self.noise.std()) if self.noise.any() else 0.0
         blur = math.sqrt(self.blur_variance_px2)
         return Damage(blur, noise, self.jpeg_quality, self.exposure_stops)
@@ -65,13 +70,15 @@ class Film:
 class Step(Protocol):
     """One thing that happens to a picture, in place."""
 
-    def apply(self, film: Film, random: np.random.Generator) -> None: ...
+    def apply(self, film: Film, random: np.random.Generator) -> None:
+        """Does it to the film, in place."""
 
 
 @dataclass(frozen=True)
 class Blur:
-    """``kind``: gaussian, motion (an even line at ``angle`` in degrees) or defocus (an even
-    disc), each of the spread of a Gaussian of ``sigma_px``.
+    """A blur of the spread of a Gaussian of ``sigma_px``.
+
+    ``kind``: gaussian, motion (an even line at ``angle`` in degrees) or defocus (an even disc).
     """
 
     sigma_px: float
@@ -79,6 +86,7 @@ class Blur:
     angle: float = 0.0
 
     def apply(self, film: Film, random: np.random.Generator) -> None:
+        """Does it to the film, in place."""
         kernel = self.kernel()
         for plane in (film.picture, film.noise):
             plane[:] = cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
@@ -116,6 +124,7 @@ class Resize:
     up: int = cv2.INTER_CUBIC
 
     def apply(self, film: Film, random: np.random.Generator) -> None:
+        """Does it to the film, in place."""
         height, width = film.picture.shape[:2]
         small = [max(MIN_SIDE_PX, round(side / self.factor)) for side in (width, height)]
         for plane in (film.picture, film.noise):
@@ -126,8 +135,10 @@ class Resize:
 
 @dataclass(frozen=True)
 class Noise:
-    """Gaussian noise of ``sigma`` grey levels, or with ``poisson`` the noise of counted photons,
-    of ``sigma`` at white and less in the dark; ``grey``: the same in all three colours.
+    """Gaussian noise of ``sigma`` grey levels.
+
+    With ``poisson`` the noise of counted photons, of ``sigma`` at white and less in the dark;
+    with ``grey`` the same in all three colours.
     """
 
     sigma: float
@@ -135,6 +146,7 @@ class Noise:
     grey: bool = False
 
     def apply(self, film: Film, random: np.random.Generator) -> None:
+        """Does it to the film, in place."""
         noisy = np.clip(film.picture + film.noise, 0, 255)
         grain = random.standard_normal(noisy.shape, dtype=np.float32)
         if self.grey:
@@ -159,6 +171,7 @@ class Jpeg:
     quality: int
 
     def apply(self, film: Film, random: np.random.Generator) -> None:
+        """Does it to the film, in place."""
         pixels = develop(film)[..., ::-1]
         _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
         decoded: Any = cv2.imdecode(content, cv2.IMREAD_COLOR)
@@ -173,6 +186,8 @@ class Darken:
     stops: float
 
     def apply(self, film: Film, random: np.random.Generator) -> None:
+        """Does it to the film, in place."""
+
         def dark(pixels: FloatPicture) -> FloatPicture:
             return to_srgb(to_linear(pixels) * np.float32(2**-self.stops))
 
@@ -187,6 +202,8 @@ class Brighten:
     stops: float
 
     def apply(self, film: Film, random: np.random.Generator) -> None:
+        """Does it to the film, in place."""
+
         def bright(pixels: FloatPicture) -> FloatPicture:
             whole = np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
             return brighten(whole, self.stops).astype(np.float32)
@@ -209,8 +226,15 @@ def develop(film: Film) -> RgbImage:
 def degrade(
     photo: RgbImage, steps: Sequence[Step], seed: int | tuple[int, ...]
 ) -> tuple[RgbImage, Damage]:
-    """in: uint8 (H, W, 3) and what is to happen to it, in order; out: the same size, and the
-    damage. The same for the same seed. No step gives the photo itself.
+    """Does steps to a photo, the same for the same seed.
+
+    Args:
+        photo: uint8 (H, W, 3) RGB.
+        steps: what happens to it, in order; none gives the photo itself.
+        seed: of the noise.
+
+    Returns:
+        A photo of the same size, and its damage.
     """
     random = np.random.default_rng(seed)
     film = Film(photo.astype(np.float32), np.zeros(photo.shape, np.float32))
@@ -220,12 +244,17 @@ def degrade(
 
 
 def sample_kind(random: np.random.Generator) -> str:
+    """One of KINDS, as often as SHARES say."""
     return KINDS[random.choice(len(KINDS), p=SHARES)]
 
 
 def sample_steps(kind: str, random: np.random.Generator) -> list[Step]:
-    """Steps of one kind of KINDS: none, one of its name, or for "mixed" a chain of two rounds,
-    of which each thing may be left out. Raises KeyError for another kind.
+    """Steps of one kind: none, one of its name, or for "mixed" a chain of two rounds.
+
+    Of the chain each thing may be left out.
+
+    Raises:
+        KeyError: the kind is not of KINDS.
     """
     match kind:
         case "clean":

@@ -9,6 +9,7 @@ Nobody marks where the faces are: the teacher sees every picture after all this 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -74,6 +75,15 @@ def sample_damaged(picture: RgbImage, share: float, seed: tuple[int, ...]) -> Rg
     if random.random() >= share:
         return picture
     return degrade(picture, sample_steps(sample_kind(random), random), (*seed, 2))[0]
+
+
+def sample_pictures(
+    files: Files, side_px: int, damaged: float, seeds: Sequence[tuple[int, ...]]
+) -> tuple[list[RgbImage], list[RgbImage]]:
+    """Clean squares, one for each seed, and the same with that share of them damaged."""
+    clean = [sample_picture(files, (side_px, side_px), seed) for seed in seeds]
+    pairs = zip(clean, seeds, strict=True)
+    return clean, [sample_damaged(picture, damaged, seed) for picture, seed in pairs]
 
 
 def _any_of(paths: list[Path], random: Random) -> RgbImage:

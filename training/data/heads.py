@@ -1,5 +1,6 @@
-"""The heads that the face styles are taught on: upright, the face about half as wide as the
-window, as the pipeline cuts them out of a photo.
+"""The heads that the face styles are taught on.
+
+Upright, the face about half as wide as the window, as the pipeline cuts them out of a photo.
 """
 
 from __future__ import annotations

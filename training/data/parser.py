@@ -34,8 +34,9 @@ MARGIN_PX = round(ALIGNED_PX * (WIDER - 1) / 2)  # of the kept crop around the a
 
 
 class Batch(NamedTuple):
-    """Faces (N, 3, 256, 256), the teacher's probabilities (N, 19, 64, 64), and 1 where these count,
-    (N, 1, 64, 64).
+    """Faces (N, 3, 256, 256) and the teacher's probabilities (N, 19, 64, 64).
+
+    ``counts`` (N, 1, 64, 64) is 1 where the probabilities count.
     """
 
     input: Tensor

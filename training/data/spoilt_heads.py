@@ -29,8 +29,16 @@ def spoil(photo: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.u
 def spoil_to(
     photo: NDArray[np.uint8], face_px: float, badness: float, random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The photo with a face ``face_px`` wide, blurred by ``badness`` (0..1) times the most, with
-    chances of noise, darkness and JPEG.
+    """Spoils a head to a degree.
+
+    Args:
+        photo: uint8 (S, S, 3) RGB, a window with one head.
+        face_px: How wide the face becomes, before it is enlarged again.
+        badness: Share of the strongest blur, 0..1. Noise, darkness and JPEG come by chance.
+        random: Decides on those.
+
+    Returns:
+        uint8 (S, S, 3) RGB.
     """
     side = photo.shape[0]
     small = min(side, max(24, round(face_px / FACE_SHARE)))

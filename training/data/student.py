@@ -142,8 +142,9 @@ def feature_weight(side_px: int) -> NDArray[np.float32]:
 
 
 def graded_pairs(folder: Path, style: str | None, crop_px: int) -> StudentPairs:
-    """The windows of a folder for today's student, their targets in the colours of a style; those
-    of heads are spoilt on their way in.
+    """The windows of a folder for today's student, their targets in the colours of a style.
+
+    Heads are spoilt on their way in.
 
     Raises:
         InvalidSetting: there is no such style.

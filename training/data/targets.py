@@ -1,6 +1,6 @@
-"""Computes a teacher's drawings once, so that a student can be trained on them for hours.
+r"""Computes a teacher's drawings once, so that a student can be trained on them for hours.
 
-    python -m training.data.targets --style hayao --data DIR --teachers DIR \\
+    python -m training.data.targets --style hayao --data DIR --teachers DIR \
         --out .cache/targets/hayao --count 800 --seed 11
 
 Each PNG holds a window of a photograph on the left and the teacher's drawing, in the teacher's own

@@ -1,8 +1,8 @@
-"""Clean large drawings for the upsampler, made once: what enlarging is to give.
+r"""Clean large drawings for the upsampler, made once: what enlarging is to give.
 
-    python -m training.data.upsampler_targets --data DIR \\
+    python -m training.data.upsampler_targets --data DIR \
         --output .cache/targets/upsampler
-    python -m training.data.upsampler_targets --data DIR --validation \\
+    python -m training.data.upsampler_targets --data DIR --validation \
         --output .cache/targets/upsampler-validation
 
 Each PNG holds a photograph on the left and a drawing of the same size on the right. All drawings

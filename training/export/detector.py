@@ -18,7 +18,7 @@ from torch import nn
 from pipeline.architectures.detector import Detector, DetectorShape, folded
 from pipeline.domain import RgbImage
 from pipeline.model import to_planes
-from training.data.detector import face_photographs
+from training.data.detector import face_photographs, sample_pictures
 from training.engine.errors import ExportRejected
 from training.export.ladder import FULL
 from training.export.manifest import (
@@ -53,7 +53,7 @@ from training.metrics.detection import (
     held_out_pictures,
 )
 from training.published.retinaface import TEACHER, RetinaFaceTeacher
-from training.tasks.detector import Recipe, sample_pictures
+from training.tasks.detector import Recipe
 
 KIND, ROLE = "detector", "faces"  # its kind in the manifest, and its graph's role
 MULTIPLE_PX = 32
@@ -61,7 +61,7 @@ SPAN, PUBLISHED_SPAN = (-1.0, 1.0), (0.0, 255.0)
 MAX_APART = 1e-3  # of the published graph's answers from torch's, in scores and deltas
 # names of nodes: what reads pixels, what tells places
 IN_FLOAT = ("/front.0/", "/heads.", "/Concat")
-CALIBRATION_STEPS, CALIBRATION_BATCH, CALIBRATION_SEED = 8, 8, 3
+CALIBRATION_PICTURES, CALIBRATION_SEED = 64, 3
 MAX_LOST = 0.01  # of recall and of precision, through int8
 INFO = WeightInfo(
     KIND,
@@ -190,9 +190,8 @@ def export(checkpoint: Path, data: Path, teachers: Path, dirs: OutputDirs) -> li
     """``add_detector`` with the photographs of a folder and a published RetinaFace."""
     files = face_photographs(data, validation=False)
     recipe = Recipe(**load_average(checkpoint, "detector")[1]["history"][-1]["recipe"])
-    sampled = Recipe(batch=CALIBRATION_BATCH, seed=CALIBRATION_SEED)
-    steps = range(CALIBRATION_STEPS)
-    calibration = [seen for step in steps for seen in sample_pictures(files, sampled, step)[1]]
+    seeds = [(CALIBRATION_SEED, *divmod(n, 8)) for n in range(CALIBRATION_PICTURES)]
+    _, calibration = sample_pictures(files, Recipe.crop_px, Recipe.damaged, seeds)
     pictures = held_out_pictures(data, recipe.held_out_scenes)
     targets = detect_all(RetinaFaceTeacher(teachers / TEACHER).answers, pictures)
     photos = sum(map(len, files.values()))

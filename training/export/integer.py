@@ -45,8 +45,10 @@ PIXELS = Scale(LEVEL, MIDDLE)
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """A quantised convolution: int8 (O, I, h, w), a step for each output, int32 biases in steps
-    of input times weight, and the scales of what goes in and of what comes out.
+    """A quantised convolution: int8 (O, I, h, w) and a step for each output.
+
+    The int32 biases are in steps of input times weight; ``before`` and ``after`` are the scales of
+    what goes in and of what comes out.
     """
 
     weights: NDArray[np.int8]
@@ -71,8 +73,9 @@ class Convolution:
         )
 
     def of_pixels(self) -> Convolution:
-        """The same for pixels as its inputs: that they stand for half a level more than their
-        integers say is in the bias.
+        """The same for pixels as its inputs.
+
+        That they stand for half a level more than their integers say is in the bias.
         """
         more = self.weights.astype(np.int64).sum((1, 2, 3)) / 2
         biases = np.rint(self.biases * (self.before.step / LEVEL) + more)
@@ -88,6 +91,7 @@ class Convolution:
         return self.changed(after=PIXELS)
 
     def changed(self, **values: Any) -> Convolution:
+        """The same with other values."""
         return replace(self, **values)
 
 
@@ -151,8 +155,10 @@ class Quantised:
 
 
 class Writer:
-    """A graph in the making. Its methods take names of what there is and give those of what
-    they make, in uint8 (1, H, W, C) unless they say otherwise.
+    """A graph in the making.
+
+    Its methods take names of what there is and give those of what they make, in uint8
+    (1, H, W, C) unless they say otherwise.
     """
 
     def __init__(self) -> None:
@@ -182,6 +188,7 @@ class Writer:
         return names
 
     def constant(self, values: object, kind: type[np.generic]) -> str:
+        """A constant of that kind of numbers."""
         name = f"constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(values, kind), name))
         return name
@@ -190,6 +197,7 @@ class Writer:
         self, picture: str, layer: Convolution, gain: str | None = None, padded: bool = True
     ) -> str:
         """Of the same size where ``padded`` with zeros, else smaller by what a kernel reaches over.
+
         ``gain``, float32 (O,): what comes out is multiplied by it.
         """
         steps = self.constant(layer.steps, np.float32)
@@ -214,8 +222,9 @@ class Writer:
         )
 
     def shifted(self, picture: str, scale: Scale, shift: str, after: Scale) -> str:
-        """``shift``, float32 (C,), added to every pixel; rounded and clipped to what ``after`` can
-        stand for. The shift's own scale is computed once a run, so that none is clipped.
+        """``shift``, float32 (C,), added to every pixel, as ``after`` can stand for it.
+
+        Rounded and clipped. The shift's own scale is computed once a run, so that none is clipped.
         """
         largest = self.add("ReduceMax", self.add("Abs", shift), keepdims=0)
         least = self.constant(1e-6, np.float32)  # a shift of zero has a scale, too
@@ -254,8 +263,9 @@ class Writer:
         return self._reshaped(flat, [0, 0, -1, channels])
 
     def model(self, inputs: dict[str, Shape], drawing: str, channels: int) -> bytes:
-        """The file. ``inputs`` are shapes by name: "picture" and "guide", of uint8, and others, of
-        float32.
+        """The file.
+
+        ``inputs`` are shapes by name: "picture" and "guide" of uint8, others of float32.
         """
         self._nodes.append(helper.make_node("Identity", [drawing], ["drawing"], name="drawing"))
         kinds = dict.fromkeys(PICTURES, TensorProto.UINT8)
@@ -289,8 +299,9 @@ class Writer:
 
 
 def colours_last(by: int, channels: int) -> list[int]:
-    """The channels of a shuffle by ``by``, (channels, rows, columns) as torch has them, in the
-    order of rows, columns, channels.
+    """The channels of a shuffle in the order of rows, columns, channels.
+
+    Torch has them as (channels, rows, columns).
     """
     order = np.arange(by * by * channels).reshape(channels, by, by)
     return [int(one) for one in order.transpose(1, 2, 0).ravel()]

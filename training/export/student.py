@@ -152,8 +152,9 @@ def windows_of(pictures: Sequence[RgbImage]) -> list[Window]:
 def add_style(
     name: str, checkpoint: Path, targets: Path, validation: Path, dirs: OutputDirs
 ) -> list[Path]:
-    """Adds a style of training/looks/styles.py, or the face restorer, measured on its held-out
-    windows. What sees heads is calibrated on spoilt ones, too.
+    """Adds a student of training/looks/styles.py, measured on its held-out windows.
+
+    What sees heads is calibrated on spoilt ones, too.
     """
     style, recipe = STUDENTS[name], load_average(checkpoint, "student")[1]["history"][-1]["recipe"]
     pairs, held_out = (graded_pairs(f, name, recipe["crop_px"]) for f in (targets, validation))

@@ -29,8 +29,9 @@ STROKE_INK = 0.03  # a pixel with more ink is part of a stroke
 
 @dataclass(frozen=True)
 class CelSettings:
-    """What the look is made of: lengths in px of a picture drawn at 448 to 1024 px, lightness in
-    0..1.
+    """What the look is made of.
+
+    Lengths in px of a picture drawn at 448 to 1024 px, lightness in 0..1.
     """
 
     calm_px: float = 3.0  # sigma of the bilateral filter in front of all else
@@ -96,8 +97,9 @@ def render(photo: NDArray[np.uint8], settings: CelSettings | None = None) -> NDA
 
 
 def skin_share(lab: GrayImage) -> GrayImage:
-    """float32 (H, W, 3) CIELAB to (H, W) in 0..1: how like skin, dark or light, a colour is: hue
-    within 30 to 44 degrees of SKIN_HUE_DEGREES, chroma from 5 to 11 up to 38 to 50.
+    """How like skin, dark or light, a colour is: float32 (H, W, 3) CIELAB to (H, W) in 0..1.
+
+    Hue within 30 to 44 degrees of SKIN_HUE_DEGREES, chroma from 5 to 11 up to 38 to 50.
     """
     hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
     chroma = np.hypot(lab[..., 1], lab[..., 2])
@@ -171,8 +173,9 @@ def in_strokes(ink: GrayImage, length_px: float) -> GrayImage:
 
 
 def flow(picture: GrayImage, sigma_px: float) -> tuple[GrayImage, GrayImage]:
-    """Unit vectors (H, W, 2) as (x, y) along and across the edges, from the smoothed structure
-    tensor over all channels.
+    """Unit vectors (H, W, 2) as (x, y) along and across the edges.
+
+    From the smoothed structure tensor over all channels.
     """
     dx = cv2.Sobel(picture, cv2.CV_32F, 1, 0, scale=0.25)
     dy = cv2.Sobel(picture, cv2.CV_32F, 0, 1, scale=0.25)

@@ -80,8 +80,9 @@ def keep_skin(photo: RgbImage, drawing: RgbImage, parse: Parse, photo_share: flo
 
 
 def _smooth_within(change: Floats, mask: Floats, sigma: float, even: bool = False) -> Floats:
-    """The smooth part of a change where a mask is, from there alone; away from it a smoother part,
-    and at last its mean. ``even`` takes small unevenness out. float32 (S, S, 3).
+    """The smooth part of a change where a mask is, from there alone, float32 (S, S, 3).
+
+    Away from the mask a smoother part, and at last the mean. ``even`` takes small unevenness out.
     """
     if mask.sum() < MIN_MASK_PX:
         return np.zeros_like(change)

@@ -32,8 +32,10 @@ class Heads:
 
 @dataclass(frozen=True)
 class Style:
-    """``open`` opens the teacher's network out of ``file``; without them the teacher is the
-    renderer of training/looks/cel.py, which needs no file and whose colours stand as they are.
+    """A look: its teacher, its colours, and at which size it is drawn.
+
+    ``open`` opens the teacher's network out of ``file``; without them the teacher is the renderer
+    of training/looks/cel.py, which needs no file and whose colours stand as they are.
     """
 
     title: str
@@ -165,11 +167,18 @@ STUDENTS = {**STYLES, "face_restorer": FACE_RESTORER}
 
 
 def open_teacher(name: str, teachers: Path | None) -> Draw:
-    """What turns uint8 (H, W, 3) RGB, sides multiples of 8, into a drawing of the same size, in the
-    teacher's own colours.
+    """What draws in a style, in the teacher's own colours.
 
-    ``teachers``: the folder with the published networks. Raises ValueError for a style that is
-    not in STUDENTS, or that needs the folder when it is not given; FileNotFoundError.
+    Args:
+        name: of STUDENTS.
+        teachers: the folder with the published networks.
+
+    Returns:
+        A function from uint8 (H, W, 3) RGB, sides multiples of 8, to a drawing of the same size.
+
+    Raises:
+        ValueError: there is no such style, or it needs the folder.
+        FileNotFoundError: the folder lacks the network.
     """
     if name not in STUDENTS:
         raise ValueError(f"no style {name!r}; there are {', '.join(STUDENTS)}")

@@ -20,11 +20,11 @@ YUV_FROM_RGB = (  # ITU-R BT.601, as TensorFlow's rgb_to_yuv
 
 
 def discriminator_loss(anime: Tensor, grey: Tensor, smooth: Tensor, drawn: Tensor) -> Tensor:
-    """Least squares over scores of any one shape: 1 for anime; 0 for anime without colour, for
-    anime without edges, and for what the generator drew.
+    """Least squares over scores of any one shape: 1 for anime, 0 for all else.
 
-    The grey frames tell the generator to colour (the grey-scale adversarial loss), the
-    smoothed ones to draw edges.
+    That is anime without colour, anime without edges, and what the generator drew. The grey
+    frames tell the generator to colour (the grey-scale adversarial loss), the smoothed ones to
+    draw edges.
     """
     return (
         (anime - 1).square().mean()

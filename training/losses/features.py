@@ -44,6 +44,7 @@ class StudentFeatures(nn.Module):
         self.load_state_dict(tensors)
 
     def forward(self, picture: Tensor) -> Tensor:
+        """Features of pictures."""
         features: Tensor = self.down(F.relu(self.stem(F.pixel_unshuffle(picture, 2))))
         return features
 

@@ -50,6 +50,7 @@ class Vgg19Features(nn.Module):
         )
 
     def forward(self, picture: Tensor) -> Tensor:
+        """Features of pictures."""
         normal = ((picture + 1) / 2 - self.mean) / self.deviation
         features: Tensor = self.features(normal)
         return features

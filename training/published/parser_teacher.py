@@ -95,7 +95,7 @@ def _values(content: NDArray[np.uint8], tensor: Any) -> NDArray[np.float32]:
     return np.asarray((raw - zeros) * scales, np.float32)
 
 
-def _run(name: str, options: Any, value: list[Tensor]) -> Tensor:
+def _run(name: str, options: Any, value: list[Tensor]) -> Tensor:  # noqa: C901  a case each
     """One operator of TensorFlow Lite on (N, C, H, W)."""
     x = value[0]
     match name:

@@ -25,20 +25,20 @@ CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 def open_animeganv3(path: Path) -> Callable[[RgbImage], RgbImage]:
-    """What draws with an ONNX graph of AnimeGANv3: uint8 (H, W, 3) RGB, sides multiples of 16, to a
-    drawing of the same size, on as many threads as torch is given.
+    """What draws with an ONNX graph of AnimeGANv3, on as many threads as torch is given.
 
-    Its norms look at the whole picture, so a window is drawn as a picture of its own.
+    uint8 (H, W, 3) RGB, sides multiples of 16, to a drawing of the same size. Its norms
+    look at the whole picture, so a window is drawn as a picture of its own.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    (given,) = session.get_inputs()
+    (entry,) = session.get_inputs()
 
     def draw(photo: RgbImage) -> RgbImage:
-        drawn = session.run(None, {given.name: photo[None].astype(np.float32) / 127.5 - 1})[0]
+        drawn = session.run(None, {entry.name: photo[None].astype(np.float32) / 127.5 - 1})[0]
         return np.clip((drawn[0] + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
 
     return draw
@@ -155,8 +155,10 @@ Constants = Callable[[int], NDArray[np.float32] | None]
 
 
 def _open_graph(path: Path) -> tuple[list[tuple[str, list[int]]], Constants]:
-    """The operators of a TensorFlow Lite graph, in order of execution, as (name, tensors that
-    go in); and what gives a constant tensor as float32, or None for an activation.
+    """The operators of a TensorFlow Lite graph, in order of execution, and its constants.
+
+    An operator is (name, tensors that go in). The second value is what gives a
+    constant tensor as float32, or None for an activation.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 

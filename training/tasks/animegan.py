@@ -27,7 +27,9 @@ from training.engine.schedule import set_rate
 from training.engine.task import Task, Turn
 from training.losses import animegan as losses_of
 from training.losses.features import open_features
-from training.tasks.animegan_recipe import ARCHITECTURES, Recipe
+from training.tasks.animegan_recipe import ARCHITECTURES, Recipe, published
+
+__all__ = ["AnimeGANTask", "Recipe", "networks", "published"]
 
 SAMPLES = 4  # photographs on a sheet
 BETAS = (0.5, 0.999)
@@ -43,9 +45,7 @@ class AnimeGANTask(Task):
         features: VGG19 or a float student; None is the first layers of the shipped one.
 
     Raises:
-        NoPictures: a folder has no pictures.
-        UnreadablePicture: a file cannot be decoded.
-        WeightsMismatch: ``features`` is another file.
+        TrainingError: a folder has no pictures, a file cannot be read.
     """
 
     validates = False
@@ -61,9 +61,9 @@ class AnimeGANTask(Task):
         feature_net, origin = open_features(features)
         self.features = self.placed(feature_net)
         self.net, self.discriminator = map(self.placed, networks(recipe))
+        nets = (self.net, self.discriminator)
         self.optimiser, self.discriminator_optimiser = (
-            torch.optim.Adam(net.parameters(), betas=BETAS)
-            for net in (self.net, self.discriminator)
+            torch.optim.Adam(net.parameters(), betas=BETAS) for net in nets
         )
         self.about, self.origin = {"upsampling": recipe.upsampling}, {"features": origin}
         self.warnings, self.notes = self.data.warned, [*self.data.notes, origin]
@@ -77,7 +77,6 @@ class AnimeGANTask(Task):
         }
 
     def phase(self, step: int) -> str:
-        """The name that log.jsonl has for it."""
         return "initialisation" if step < self.recipe.initialisation_steps else "drawing"
 
     def before_step(self, step: int, average: nn.Module) -> None:

@@ -18,8 +18,7 @@ from torch.optim.swa_utils import update_bn
 
 from pipeline.architectures.detector import Detector, DetectorShape
 from pipeline.domain import RgbImage
-from training.data.detector import face_photographs, sample_damaged, sample_picture
-from training.data.photographs import Files
+from training.data.detector import face_photographs, sample_pictures
 from training.data.tensors import to_tensor
 from training.engine.task import Task
 from training.losses.detection import answer_losses, block_loss, blocks_of, face_weights
@@ -27,7 +26,7 @@ from training.metrics.detection import agreement, answers_of, detect_all, held_o
 from training.published.retinaface import TEACHER, RetinaFaceTeacher
 
 RECALIBRATION_BATCHES = 100
-SCALES_FROM, SCALE_BATCHES = 3000, 8  # the steps whose pictures set the scales of the blocks
+SCALE_STEPS = range(3000, 3008)  # whose pictures set the scales of the blocks
 
 
 @dataclass(frozen=True)
@@ -88,23 +87,29 @@ class DetectorTask(Task):
         self.about = {"shape": shape.as_dict()}
         self.notes = [f"{sum(map(len, self.files.values()))} photographs"]
 
+    def pictures(self, step: int) -> tuple[list[RgbImage], list[RgbImage]]:
+        """The clean pictures of a step, and the same as the student sees them."""
+        recipe = self.recipe
+        seeds = [(recipe.seed, step, number) for number in range(recipe.batch)]
+        return sample_pictures(self.files, recipe.crop_px, recipe.damaged, seeds)
+
     def batch(self, step: int) -> Batch:
-        clean, seen = sample_pictures(self.files, self.recipe, step)
+        clean, seen = self.pictures(step)
         answers, blocks = self.teacher(clean)
-        tensors = [torch.from_numpy(block) for block in blocks]
-        return Batch(to_tensor(seen), torch.from_numpy(answers), tensors)
+        return Batch(
+            to_tensor(seen), torch.from_numpy(answers), list(map(torch.from_numpy, blocks))
+        )
 
     def before_step(self, step: int, average: nn.Module) -> None:
         """From ``norms_until`` on, normalises with statistics that no batch changes.
 
-        They are counted anew over many batches: those of the last few steps go up and down with
-        their faces.
+        Counted anew over many batches: those of few steps go up and down with their faces.
         """
         if step == self.recipe.norms_until:
             self.net.load_state_dict(average.state_dict())
             steps = range(step, step + RECALIBRATION_BATCHES)
             update_bn(
-                (to_tensor(sample_pictures(self.files, self.recipe, n)[1]) for n in steps),
+                (to_tensor(self.pictures(n)[1]) for n in steps),
                 self.net,
                 self.device,
             )
@@ -120,10 +125,10 @@ class DetectorTask(Task):
         # the answers are read in float: landmarks are wanted to a fraction of a pixel
         blocks = [block.float() for block in blocks]
         answers = self.net.read(taught[3:] if taught else blocks[3:])
-        sides = [block.shape for block in blocks[3:]]
-        weights = 2 * face_weights(batch.answers[..., 4], sides, recipe.face_emphasis)
-        triples = zip(blocks, batch.blocks, self.scales, weights, strict=True)
-        matches = [block_loss(*triple) for triple in triples]
+        shapes = [block.shape for block in blocks[3:]]
+        weights = 2 * face_weights(batch.answers[..., 4], shapes, recipe.face_emphasis)
+        rows = zip(blocks, batch.blocks, self.scales, weights, strict=True)
+        matches = [block_loss(*row) for row in rows]
         score, box, landmarks = answer_losses(answers, batch.answers)
         return {
             "stages": recipe.stage_weight * (sum(matches[:3]) / 3),
@@ -134,24 +139,11 @@ class DetectorTask(Task):
         }
 
     def validate(self, net: nn.Module) -> dict[str, float]:
-        """Agreement with the teacher on held-out pictures."""
         return agreement(self.held_out_faces, detect_all(answers_of(net), self.held_out))
 
     def _scales(self) -> list[Tensor]:
         """(1, C, 1, 1), of what each block makes: the root mean square of each channel."""
-        steps = range(SCALES_FROM, SCALES_FROM + SCALE_BATCHES)
-        clean = (sample_pictures(self.files, self.recipe, step)[0] for step in steps)
+        clean = (self.pictures(step)[0] for step in SCALE_STEPS)
         blocks = zip(*(self.teacher(pictures)[1] for pictures in clean), strict=True)
         squares = [[np.square(b).mean((0, 2, 3), keepdims=True) for b in of] for of in blocks]
         return [torch.from_numpy(np.sqrt(np.mean(level, 0)) + 1e-2) for level in squares]
-
-
-def sample_pictures(
-    files: Files, recipe: Recipe, step: int
-) -> tuple[list[RgbImage], list[RgbImage]]:
-    """The clean pictures of a step, and the same as the student sees them."""
-    size = (recipe.crop_px, recipe.crop_px)
-    seeds = [(recipe.seed, step, number) for number in range(recipe.batch)]
-    clean = [sample_picture(files, size, seed) for seed in seeds]
-    pairs = zip(clean, seeds, strict=True)
-    return clean, [sample_damaged(picture, recipe.damaged, seed) for picture, seed in pairs]

@@ -99,9 +99,7 @@ class RestorerTask(Task):
         }
 
     def _loss(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Nearly the square for small errors, and a little of edges and spectrum: sharper, and
-        nothing invented.
-        """
+        """Nearly the square, and a little of edges and spectrum: sharper, nothing invented."""
         return (
             charbonnier_loss(prediction, target, CHARBONNIER)
             + self.recipe.gradient_weight * gradient_loss(prediction, target)

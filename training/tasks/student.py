@@ -23,8 +23,6 @@ from training.losses.adversarial import PatchDiscriminator, discriminator_loss, 
 from training.losses.pixel import contour_weight, energy_loss, fourier_loss, gradient_loss
 from training.metrics.drawing import drawing_metrics
 
-SHEET_PX = (1152, 384)  # width and height of a row
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -95,19 +93,18 @@ class StudentTask(Task):
         self.pairs, self.held_out = (
             graded_pairs(folder, style, recipe.crop_px) for folder in (targets, validation)
         )
+        self.flaws = Flaws(recipe.wall_share, recipe.noise_share, recipe.noise_sigma)
         if recipe.degraded_share:
             self.pairs.input_transform = degraded(recipe.degraded_share)
         self.about = {"shape": shape.as_dict()}
         self.notes = [f"{len(self.pairs.inputs)} windows, {len(self.held_out.inputs)} held out"]
 
     def parts(self) -> dict[str, Stateful]:
-        rest = {"discriminator_optimiser": self.discriminator_optimiser}
-        return {**super().parts(), "discriminator": self.discriminator, **rest}
+        names = ("discriminator", "discriminator_optimiser")
+        return super().parts() | {name: getattr(self, name) for name in names}
 
     def batch(self, step: int) -> Batch:
-        recipe = self.recipe
-        flaws = Flaws(recipe.wall_share, recipe.noise_share, recipe.noise_sigma)
-        return self.pairs.batch(recipe.batch, flaws, (recipe.seed, step))
+        return self.pairs.batch(self.recipe.batch, self.flaws, (self.recipe.seed, step))
 
     def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
         """The student, then from ``adversarial_from`` on the discriminator."""
@@ -145,7 +142,7 @@ class StudentTask(Task):
         for number in range(0, len(self.held_out.inputs), 4):
             pair = [self.held_out.inputs[number], self.held_out.targets[number]]
             row = np.concatenate([*pair, self._draw(net, number)], 1)
-            rows.append(cv2.resize(row, SHEET_PX, interpolation=cv2.INTER_AREA))
+            rows.append(cv2.resize(row, (1152, 384), interpolation=cv2.INTER_AREA))
         return np.concatenate(rows)
 
     def _draw(self, net: nn.Module, number: int) -> RgbImage:
