@@ -145,7 +145,9 @@ class Evaluation:
 
     def _draw(self, photo: RgbImage, style: str, restore: str = "auto") -> RgbImage:
         return draw(
-            self.pipeline, photo, Options(style=style, restore_faces=restore, format="png")
+            self.pipeline,
+            photo,
+            Options(style=style, restore_faces=restore, upscale="off", format="png"),
         )[0]
 
 

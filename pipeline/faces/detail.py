@@ -10,7 +10,7 @@ from pipeline.quality_model import QualityEstimator
 
 MAX_DETAIL_PX = 64.0  # more is not measured: such a face lacks nothing
 # Under it eyes are blots, which no style draws as eyes: seen side by side, MODEL_CARD.md.
-MIN_DETAIL_PX = 32.0
+MIN_DETAIL_PX = 36.0
 # A picture reduced f times and enlarged again is as blurred as by a Gaussian of this times
 # sqrt(f^2 - 1) px; see training/data/degradations.py, where it was measured.
 RESIZE_BLUR = 0.45
