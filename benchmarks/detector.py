@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 
 from pipeline import Settings
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.domain import RgbImage
 from pipeline.faces.detect import PADDING, FaceDetector
 from pipeline.registry import ModelRegistry
@@ -96,7 +96,7 @@ def main() -> None:
     )
     planes = np.random.default_rng(1).uniform(-1, 1, (1, 3, *SIDES)).astype(np.float32)
     photos = {
-        name: decode((ROOT / "samples" / f"{name}.jpg").read_bytes(), settings)[0].pixels
+        name: decode_image((ROOT / "samples" / f"{name}.jpg").read_bytes(), settings)[0].pixels
         for name in ("astronaut", "rocket")
     }
     works: dict[str, Callable[[], object]] = {

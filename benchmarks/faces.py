@@ -28,11 +28,12 @@ from benchmarks import face_scenes
 from benchmarks.machine import ROOT, THREADS, processor
 from pipeline import Options, Pipeline, Settings
 from pipeline.architectures import build
-from pipeline.decode import decode
-from pipeline.domain import Face, RgbImage, Sidecar
+from pipeline.decode import decode_image
+from pipeline.domain import Face, RgbImage
 from pipeline.faces.align import crop, estimate_similarity
 from pipeline.faces.detect import COARSE_SIDE_PX, FaceDetector
 from pipeline.model import Model
+from pipeline.result import Sidecar
 from pipeline.weights import WeightStore
 from training.data.photographs import read_rgb
 from training.data.tensors import to_tensor
@@ -167,7 +168,7 @@ def draw(pipeline: Pipeline, photo: RgbImage, options: Options) -> tuple[RgbImag
     """The drawing of a photo, and its sidecar."""
     content = cv2.imencode(".png", photo[..., ::-1])[1].tobytes()
     result = pipeline.run(content, options)
-    return decode(result.image, pipeline.settings)[0].pixels, result.sidecar
+    return decode_image(result.image, pipeline.settings)[0].pixels, result.sidecar
 
 
 def face_ms(sidecar: Sidecar) -> float:

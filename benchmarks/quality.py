@@ -29,7 +29,7 @@ from benchmarks.frechet import Features, distance, inception_features, student_f
 from benchmarks.machine import ROOT, THREADS, interleaved, processor
 from benchmarks.photographs import montage
 from pipeline import Options, Pipeline, Settings, WeightsInvalid
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.domain import Photo, RgbImage
 from pipeline.enhance import enhance
 from pipeline.enhance.classic import denoise
@@ -110,7 +110,7 @@ def draw(pipeline: Pipeline, pixels: RgbImage) -> RgbImage:
     """As the pipeline draws it, without a repair."""
     _, content = cv2.imencode(".png", pixels[..., ::-1])
     options = Options(enhance="off", format="png", max_side_px=8192)
-    return decode(pipeline.run(content.tobytes(), options).image, pipeline.settings)[0].pixels
+    return decode_image(pipeline.run(content.tobytes(), options).image, pipeline.settings)[0].pixels
 
 
 def likeness(made: RgbImage, wanted: RgbImage) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion
-    from pipeline.domain import Output, Result, Sidecar, Source, WeightSpec
+    from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
         DecoderLost,
         EmptyInput,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         WeightsInvalid,
     )
     from pipeline.origin import Origin
+    from pipeline.result import Output, Result, Sidecar
     from pipeline.run import Pipeline
     from pipeline.settings import Options, Settings
     from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
@@ -103,8 +104,9 @@ __all__ = [
 _MODULES = {
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
-    "domain": ("Output", "Result", "Sidecar", "Source", "WeightSpec"),
+    "domain": ("Source", "WeightSpec"),
     "origin": ("Origin",),
+    "result": ("Output", "Result", "Sidecar"),
     "run": ("Pipeline",),
     "settings": ("Options", "Settings"),
     "sidecar": ("failure_document", "fingerprint", "sidecar_document", "to_json"),

@@ -1,5 +1,6 @@
-"""The command line: ``kirei stylise``, ``kirei styles``, ``kirei weights verify``, and what other
-packages add to it.
+"""The command line: ``kirei stylise``, ``kirei styles``, ``kirei weights verify``.
+
+Other packages add their commands to it; see pipeline/commands.py.
 """
 
 from __future__ import annotations

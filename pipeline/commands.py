@@ -61,6 +61,7 @@ class ExtensibleGroup(click.Group):
         return {entry.name: entry for entry in entry_points(group=self._commands_of)}
 
     def list_commands(self, context: click.Context) -> list[str]:
+        """The group's own commands and those of the entry points, sorted."""
         return sorted({*super().list_commands(context), *self._found()})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
@@ -87,7 +88,7 @@ def _absent(name: str, error: Exception) -> click.Command:
         short_help="(not installed here)",
     )
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def absent(arguments: tuple[str, ...]) -> None:
+    def absent(arguments: tuple[str, ...]) -> None:  # noqa: ARG001  # click passes them
         click.echo(f"kirei: {name} is not installed here: {error}", err=True)
         sys.exit(1)
 

@@ -26,8 +26,14 @@ APPLE_DOUBLE = "._"  # before the name of the file whose resource fork it holds
 
 
 def companion(key: str, content: object = None) -> str | None:
-    """What a file is, if it lies beside photos and is none; else None. By its name alone, or also
-    by what its ``content`` turned out to be (``measured`` of NotAnImage).
+    """Whether a file is one of those that lie beside photos.
+
+    Args:
+        key: Its name, with or without folders.
+        content: What it turned out to be (``measured`` of NotAnImage), where that is known.
+
+    Returns:
+        What the file is; None for what may be a photo.
     """
     folder, _, name = key.rpartition("/")
     name = name.lower()

@@ -67,8 +67,14 @@ UNSUPPORTED = re.compile(
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a picture before its pixels are decoded. ``format``: as in Source;
-    ``sample_bytes``: of a pixel's samples where they have more than 8 bits, else 0.
+    """What is known of a picture before its pixels are decoded.
+
+    Attributes:
+        format: As in Source.
+        width: Stored columns.
+        height: Stored rows.
+        has_alpha: Whether it may be transparent.
+        sample_bytes: Of a pixel's samples where they have more than 8 bits, else 0.
     """
 
     format: str
@@ -82,7 +88,15 @@ class Header:
 class Raster:
     """Decoded pixels as they are stored, and all that it takes to show them.
 
-    ``turn`` is what of ``orientation`` (EXIF's value) is still to be applied.
+    Attributes:
+        format: As in Source.
+        mode: As in Source.
+        size: Stored width and height.
+        orientation: EXIF's value, 1 to 8.
+        turn: What of the orientation is still to be applied.
+        colours: The pixels.
+        alpha: uint8 (H, W), None where all is opaque.
+        colour: Their colour space.
     """
 
     format: str
@@ -104,17 +118,31 @@ def _unwarned(message: str) -> None:
     """Whoever does not ask for warnings gets none."""
 
 
-def decode(
+def decode_image(
     data: bytes, settings: Settings, reserve: Reserve | None = None, warn: Warn = _unwarned
 ) -> tuple[Photo, Source]:
-    """in: the bytes of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIF file, or of a camera's raw
-    file; out: the Photo, uint8 RGB in sRGB, upright, with its alpha (None where all is opaque),
-    and what the file said. ``warn`` is told what was guessed, ignored or not all there.
+    """Decodes a photo.
 
-    Of several pages the first full one is taken, of several frames the first that shows something,
-    of a raw file its largest preview. Raises EmptyInput, TooManyBytes, NotAnImage, TooManyPixels,
-    ExtremeAspect (these by the header, before any pixel is decoded), UnsupportedVariant and
-    TruncatedImage. Nothing here bounds what a hostile file costs: pipeline/decoder.py does.
+    Formats: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIF, and the raw files of cameras. Of several
+    pages the first full one is taken, of several frames the first that shows something, of a raw
+    file its largest preview. Nothing here bounds what a hostile file costs: pipeline/decoder.py
+    does.
+
+    Args:
+        data: The file.
+        settings: Limits of bytes, pixels and aspect.
+        reserve: Called once the header is read; see ``Reserve``.
+        warn: Called with what was guessed, ignored or incomplete.
+
+    Returns:
+        The Photo, uint8 RGB in sRGB, upright, with its alpha (None where all is opaque); and what
+        the file said.
+
+    Raises:
+        EmptyInput, TooManyBytes, NotAnImage: By its bytes.
+        TooManyPixels, ExtremeAspect: By its header, before any pixel is decoded.
+        UnsupportedVariant: A sound file of a kind that is not supported.
+        TruncatedImage: A damaged file.
     """
     if not data:
         raise EmptyInput("the file is empty", measured=0)
@@ -153,8 +181,11 @@ def decode(
 
 
 def fit(photo: Photo, max_side_px: int) -> Photo:
-    """in: a Photo; out: the same Photo where its longer side is at most ``max_side_px``, else one
-    reduced to that by area, no side under 1 px. Never enlarges.
+    """Reduces a photo to a longer side of at most ``max_side_px``.
+
+    Returns:
+        The same object where it is no larger; else one reduced by area, no side under 1 px. Never
+        enlarges.
     """
     longer = max(photo.height_px, photo.width_px)
     if longer <= max_side_px:
@@ -205,7 +236,7 @@ def _named_errors(kind: str, data: bytes, settings: Settings) -> Iterator[None]:
 
 
 def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: Warn) -> Raster:
-    """The photo among a TIFF's pages, or of a raw file in the guise of TIFF its preview."""
+    """Reads the photo among a TIFF's pages, or the preview of a raw file that is a TIFF."""
     found = tiff.pages(data)
     container = raw.container_of_pages(found)
     if container:
@@ -242,7 +273,7 @@ def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: W
 def _read_preview(
     data: bytes, container: str, settings: Settings, reserve: Reserve | None, warn: Warn
 ) -> Raster:
-    """The largest JPEG of a camera's raw file, turned as the camera says."""
+    """Reads the largest JPEG in a camera's raw file, turned as the camera says."""
     preview = raw.largest_preview(data, container)
     raster = _read(preview.data, "jpeg", settings, reserve, warn)
     warn(
@@ -261,7 +292,7 @@ def _read(
     warn: Warn,
     own_colour: Colour | Unusable | None = None,
 ) -> Raster:
-    """Whatever Pillow and pillow_heif read; ``own_colour``: what a TIFF says of its."""
+    """Reads what Pillow and pillow_heif read; ``own_colour``: a TIFF's own colour space."""
     image = _open(data, kind, settings)
     mode, size = image.mode, image.size
     orientation = turn = 1
@@ -294,7 +325,7 @@ def _read(
 
 
 def _loaded(image: ImageFile, data: bytes, reduced_by: int, warn: Warn) -> Image.Image:
-    """Decodes, a JPEG at a fraction of its sides, and such a one even where it lacks its end."""
+    """Decodes the pixels; a JPEG at a fraction of its sides, and even where it lacks its end."""
     if not isinstance(image, JpegImageFile):
         image.load()
         return image
@@ -320,7 +351,7 @@ def _loaded(image: ImageFile, data: bytes, reduced_by: int, warn: Warn) -> Image
 
 
 def _open(data: bytes, kind: str, settings: Settings) -> ImageFile:
-    """The file with its header read and its size allowed, not yet decoded."""
+    """Opens a file: its header is read and its size allowed, no pixel is decoded yet."""
     if kind in ("avif", "heif"):
         # The codecs refuse huge pictures as if they were damaged, and a crop hides the true size.
         for wide, high in EXTENTS.findall(data):

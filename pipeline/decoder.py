@@ -1,11 +1,11 @@
 """Decoding in a process of its own, which the kernel holds to processor time and memory.
 
 A file of a few kilobytes may ask a decoder for hours or gigabytes: JPEGs of thousands of scans,
-runs of nothing, colour profiles without end, directories that point at one place ten thousand
-times. No check of the structure finds them all, and one that crashes a codec would take the
-function with it. So all files are opened and decoded in a child that lives from one photo to the
-next, without the function's environment and with limits set anew for each photo; one that
-oversteps them ends alone, and the photo is refused by name.
+long runs of zeros, endless colour profiles, directories with ten thousand entries for the same
+data. No check of the structure finds them all, and one that crashes a codec would end the
+function. So all files are opened and decoded in a child process that lives from one photo to the
+next, without the function's environment and with limits set anew for each photo. A child that
+exceeds them ends alone, and the photo is refused by name.
 """
 
 from __future__ import annotations
@@ -77,16 +77,21 @@ REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform
 MAX_REMARKS = 8  # on one photo
 STARTING_S = 60.0  # a child that has not said it is there by then will not
 ENDING_S = 10.0  # from hanging up to being gone, on a machine that is busy
-MOST_THREADS = 4
+MAX_AVIF_THREADS = 4
 TRIES = 2  # of a photo whose child somebody else ended
 OWN_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """A Photo no larger than asked for, what its file said, and by how much its sides were
-    reduced for want of memory while it was decoded (1: not at all). ``remarks``: what decoding had
-    to guess, to ignore or to do without.
+    """A decoded photo.
+
+    Attributes:
+        photo: No larger than asked for.
+        source: What its file said.
+        reduced_by: By how much its sides were reduced, for lack of memory, while it was decoded;
+            1: not at all.
+        remarks: What decoding had to guess, to ignore or to do without.
     """
 
     photo: Photo
@@ -96,7 +101,7 @@ class Decoded:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is to be said of it in the sidecar."""
+        """The remarks, and the reduction, for the sidecar."""
         if self.reduced_by == 1:
             return self.remarks
         reduced = f"decoded at 1/{self.reduced_by} of its sides: all of it needs more memory"
@@ -104,7 +109,11 @@ class Decoded:
 
 
 class Decoder:
-    """Children that decode, as many as there are callers at once; made when first needed."""
+    """Child processes that decode, started when needed: as many as there are callers at once.
+
+    Args:
+        settings: Limits.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -112,16 +121,24 @@ class Decoder:
         weakref.finalize(self, _kill_all, self._idle)
 
     def warm(self) -> None:
-        """Starts a child if there is none; it makes itself ready while others work."""
+        """Starts a child if there is none; it gets ready while others work."""
         if not self._idle:
             self._idle.append(self._new_child())
 
     def decode(self, data: bytes, max_side_px: int, timeout_s: float | None = None) -> Decoded:
-        """in: a file's bytes; out: as pipeline.decode.decode and fit give it.
+        """Decodes a photo in a child process.
 
-        Raises what these raise, TooCostly where decoding takes more processor time or memory than
-        is allowed, TooMuchMemory where, by its header, it does not fit into ``memory_mb``;
-        OutOfTime after ``timeout_s``, and DecoderLost when the child is ended from outside.
+        Args:
+            data: The file.
+            max_side_px: Longer side of the photo at most.
+            timeout_s: None for any time.
+
+        Raises:
+            PermanentError: As ``pipeline.decode.decode_image``.
+            TooCostly: Decoding takes more processor time or memory than its size explains.
+            TooMuchMemory: By its header, it does not fit into ``memory_mb``.
+            OutOfTime: It takes longer than ``timeout_s``.
+            DecoderLost: The child was ended from outside.
         """
         lost: OSError | None = None
         for _ in range(TRIES):
@@ -173,7 +190,7 @@ def _kill_all(children: list[_Child]) -> None:
 
 
 def _refuse_if_guilty(ended_by: int) -> None:
-    """Raises for a child that its own photo ended; returns where somebody else did."""
+    """Raises the refusal where a photo ended its child; returns where somebody else did."""
     if ended_by == -signal.SIGXCPU:
         raise TooCostly("decoding takes more processor time than pictures of its size do")
     if -ended_by in OWN_SIGNALS:
@@ -205,7 +222,7 @@ class _Child:
             )
 
     def decode(self, data: bytes, max_side_px: int, timeout_s: float | None) -> Decoded:
-        """Raises a refusal, TimeoutError, and OSError when the process is not there any more."""
+        """Raises a refusal, TimeoutError, or OSError when the process is gone."""
         if not self._ready:
             self._socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
             receive(self._socket)
@@ -222,7 +239,7 @@ class _Child:
         return self._process.poll() is None
 
     def wait(self) -> int:
-        """The return code of a process that hung up, negative for a signal."""
+        """The return code of a process that closed its end; negative for a signal."""
         self._socket.close()
         try:
             return self._process.wait(ENDING_S)
@@ -241,8 +258,10 @@ class _Child:
 
 
 def _answer(child: socket.socket, max_side_px: int) -> Decoded:
-    """What a child tells of a photo no larger than that. Whoever broke a codec may tell anything:
-    what is no answer counts as none, and costs no more than one. Raises the refusal, OSError.
+    """Reads a child's answer.
+
+    A photo that broke a codec may send anything: what is no valid answer counts as none, and costs
+    no more. Raises the refusal, or OSError.
     """
     told = receive(child)
     try:
@@ -268,14 +287,14 @@ def _answer(child: socket.socket, max_side_px: int) -> Decoded:
 
 
 def serve(settings: Settings, parent: socket.socket) -> None:
-    """Decodes what comes over the socket, until that is closed."""
+    """Decodes what comes over the socket, until it is closed."""
     from PIL import AvifImagePlugin
 
-    from pipeline.decode import decode, fit
+    from pipeline.decode import decode_image, fit
     from pipeline.formats.webp import webp_size
 
     # a thread for each processor of a large machine would take the memory that is granted
-    AvifImagePlugin.DEFAULT_MAX_THREADS = min(settings.threads, MOST_THREADS)
+    AvifImagePlugin.DEFAULT_MAX_THREADS = min(settings.threads, MAX_AVIF_THREADS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the parent says when it ends
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is ever written
@@ -289,7 +308,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
         planes: list[NDArray[np.uint8]] = []
         remarks: list[str] = []
         try:
-            photo, source = decode(data, settings, reserve, remarks.append)
+            photo, source = decode_image(data, settings, reserve, remarks.append)
             _limit_memory(None)
             photo = fit(photo, asked["max_side_px"])
         except PermanentError as error:
@@ -313,7 +332,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
 
 
 class _Reserve:
-    """Limits for one file: small ones to open it, and what its size explains to decode it."""
+    """Limits for one file: small ones to open it, then what its size explains to decode it."""
 
     def __init__(self, settings: Settings, free_bytes: int | None, opening_bytes: int) -> None:
         self.reduced_by = 1
@@ -323,7 +342,7 @@ class _Reserve:
         self._limit(opening_bytes, 0)
 
     def __call__(self, header: Header) -> int:
-        """What pipeline.decode asks once the size is known. Raises TooMuchMemory."""
+        """Sets the limits for decoding, and chooses a reduction. Raises TooMuchMemory."""
         pixels = header.width * header.height
         each = TRANSPARENT_BYTES if header.has_alpha else OPAQUE_BYTES
         each += SAMPLES_HELD * header.sample_bytes
@@ -350,7 +369,7 @@ class _Reserve:
 
 
 def _limit_memory(more_bytes: int | None) -> None:
-    """From here on this process gets so many more addresses and no others; None: any."""
+    """Limits the address space to so much more than now; None removes the limit."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except OSError:  # no Linux, and no such limit that the kernel would keep
@@ -362,7 +381,7 @@ def _limit_memory(more_bytes: int | None) -> None:
 
 
 def _set_limit(kind: int, soft: int) -> None:
-    """Within what whoever started us allows."""
+    """Sets a soft limit within the hard one."""
     hard = resource.getrlimit(kind)[1]
     if hard != resource.RLIM_INFINITY:
         soft = hard if soft == resource.RLIM_INFINITY else min(soft, hard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ GrayImage = NDArray[np.uint8]  # (H, W)
 
 @dataclass(frozen=True)
 class Content:
-    """The part of a picture that is looked at, in shares of its width and height: all of it, or
-    what lies within bars.
+    """The part of a picture that is drawn, in shares of its width and height.
+
+    That is all of it, or what lies within bars of one colour.
     """
 
     left: float = 0.0
@@ -30,7 +31,7 @@ class Content:
         return picture[self.area(*picture.shape[1::-1])]
 
     def size(self, width_px: int, height_px: int) -> tuple[int, int]:
-        """Width and height that it has of a picture of that size."""
+        """Width and height that it has in a picture of that size."""
         rows, columns = self.area(width_px, height_px)
         return columns.stop - columns.start, rows.stop - rows.start
 
@@ -44,14 +45,29 @@ WHOLE = Content()
 
 
 def _whole_pixels(start: float, end: float, side_px: int) -> slice:
-    """Of a side, between two shares of it; a billionth makes up for what floats lose."""
+    """Pixels between two shares of a side; a billionth makes up for rounding."""
     first = min(math.ceil(start * side_px - 1e-9), side_px - 1)
     return slice(first, max(first + 1, math.floor(end * side_px + 1e-9)))
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a photo came from and what its file said. Sizes are those stored, before rotation."""
+    """Where a photo came from and what its file said.
+
+    Attributes:
+        format: Of the file: "jpeg", "png" ...
+        mode: Of its pixels, as Pillow names it.
+        width_px: As stored, before rotation.
+        height_px: As stored, before rotation.
+        bytes: Size of the file.
+        orientation_applied: The EXIF value, 1 to 8; 1 is upright.
+        profile_converted: Name of the colour space that was converted to sRGB.
+        colour_source: What in the file told its colours; "none": sRGB was assumed.
+        bucket: See Origin.
+        key: See Origin.
+        version_id: See Origin.
+        etag: See Origin.
+    """
 
     format: str
     mode: str
@@ -69,28 +85,38 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """Upright sRGB pixels; ``alpha`` (0 transparent, 255 opaque) has the same height and width."""
+    """Upright sRGB pixels.
+
+    Attributes:
+        pixels: uint8 (H, W, 3) RGB.
+        alpha: uint8 (H, W), 0 transparent to 255 opaque; None where all is opaque.
+    """
 
     pixels: RgbImage
     alpha: GrayImage | None = None
 
     @property
     def height_px(self) -> int:
+        """Number of rows."""
         return int(self.pixels.shape[0])
 
     @property
     def width_px(self) -> int:
+        """Number of columns."""
         return int(self.pixels.shape[1])
 
 
 @dataclass(frozen=True)
 class QualityEstimate:
-    """What the quality model makes of a photo.
+    """What the quality model estimates of a photo.
 
-    ``blur_px``: the sigma of a Gaussian that blurs as much; ``noise``: standard deviation in grey
-    levels; ``jpeg_quality``: 100 where it never was a JPEG, or looks like it; ``exposure_stops``:
-    how much too bright it is, negative for a dark one; ``score``: 1 for a photo that lacks
-    nothing, one half where a fault is just clearly there, down to 0.
+    Attributes:
+        blur_px: The sigma of a Gaussian that blurs as much.
+        noise: Standard deviation in grey levels.
+        jpeg_quality: 100 where it never was a JPEG, or looks like it.
+        exposure_stops: How much too bright it is; negative for a dark one.
+        score: 1 for a photo without faults, one half where a fault is just clearly visible, down to
+            0.
     """
 
     blur_px: float
@@ -102,12 +128,17 @@ class QualityEstimate:
 
 @dataclass(frozen=True)
 class QualityReport:
-    """What the gate measured on the photo as the generator would see it.
+    """What the gate measured on the photo at the size that will be drawn.
 
-    ``blur_variance``: variance of the Laplacian of the grey picture (grey levels squared);
-    ``noise_sigma``: estimated standard deviation of Gaussian noise (grey levels);
-    ``brightness``: mean lightness L* (0..100); ``contrast``: standard deviation of L*;
-    ``estimate``: what the quality model says, where it was asked.
+    Attributes:
+        blur_variance: Variance of the Laplacian of the grey picture (grey levels squared).
+        blur_variance_min: Threshold of it.
+        noise_sigma: Estimated standard deviation of Gaussian noise (grey levels).
+        brightness: Mean lightness L*, 0..100.
+        contrast: Standard deviation of L*.
+        width_px: Of the photo.
+        height_px: Of the photo.
+        estimate: What the quality model says, where it was asked.
     """
 
     blur_variance: float
@@ -133,10 +164,12 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class FaceParsing:
-    """What the parser saw in an aligned face: soft masks, each uint8 (S, S) from 0 outside to
-    255 inside, by group of regions (see pipeline/faces/find.py).
+    """What the parser saw in an aligned face.
 
-    ``to_photo`` is the 2x3 affine matrix from the aligned square to photo pixels.
+    Attributes:
+        masks: Soft masks by group of regions, each uint8 (S, S) from 0 outside to 255 inside; see
+            GROUPS in pipeline/faces/analysis.py.
+        to_photo: The 2x3 affine matrix from the aligned square to photo pixels.
     """
 
     masks: Mapping[str, GrayImage]
@@ -147,10 +180,15 @@ class FaceParsing:
 class Face:
     """One face, in pixels of the photo given to the detector.
 
-    ``box`` is left, top, right, bottom; ``landmarks`` are left eye, right eye, nose tip, left
-    and right mouth corner as seen; ``regions`` the names found by the parser; ``refined`` the
-    treatments applied, and ``not_refined`` why there are none; ``shift`` how far the landmarks
-    moved in the result, on average, in inter-ocular distances, where they were found in both.
+    Attributes:
+        box: Left, top, right, bottom.
+        score: Of the detector, 0..1.
+        landmarks: Left eye, right eye, nose tip, left and right mouth corner as seen; x, y.
+        regions: Names found by the parser.
+        refined: Names of the treatments applied.
+        not_refined: Why there are none.
+        shift: How far the landmarks moved in the result, on average, in inter-ocular distances,
+            where they were found in both.
     """
 
     box: tuple[float, float, float, float]
@@ -164,8 +202,13 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class FacePatch:
-    """A face drawn by itself: uint8 (h, w, 3) to be laid over the drawing from ``left_px`` and
-    ``top_px`` on, as far as ``weight``, uint8 (h, w), says: 0 not at all, 255 fully.
+    """A face drawn by itself, to be laid over the drawing.
+
+    Attributes:
+        pixels: uint8 (h, w, 3) RGB.
+        weight: uint8 (h, w), 0 transparent to 255 opaque.
+        left_px: Its first column in the drawing.
+        top_px: Its first row.
     """
 
     pixels: RgbImage
@@ -176,7 +219,7 @@ class FacePatch:
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file of the layer: its name, size and SHA-256 in hexadecimal."""
+    """One file of the folder of weights: its name, SHA-256 in hexadecimal, and size."""
 
     file: str
     sha256: str
@@ -187,24 +230,35 @@ class WeightFile:
 class WeightSpec:
     """A network as the manifest describes it.
 
-    ``architecture`` is the name of its torch modules in pipeline/architectures, ``shape`` their
-    settings.
-    ``files`` by role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for
-    twice the size), ``report`` (of a quality model), ``regions`` (of a face parser), ``code``
-    (the ONNX graph that turns a thumbnail of ``thumbnail_px`` into the picture graph's second
-    input; absent, and ``thumbnail_px`` 0, where it has no such input) and ``float`` (for the
-    torch engine). ``input_range`` is what the pixels 0..255 are mapped to; ``scale`` is output
-    size over input size; sides must be multiples of ``multiple_of_px``; an output pixel depends
-    on inputs at most ``overlap_px`` away, so tiles that overlap by that are exact; ``tileable``
-    is false where a layer looks at the whole picture, which must then be drawn in one go.
-    ``thresholds``: for a quality model, from what on the gate acts, by measure.
-    ``recipe`` says how it was made, ``figures`` what was measured when it was.
-
-    Of a style: ``working_px`` is the longer side at which it is drawn when detail is 0; for
-    detail=auto, ``scene_px`` that of a picture without a face, ``face_px`` how wide the largest
-    face is drawn, ``largest_px`` the longer side that this may lead to. ``faces_default``, "on"
-    or "off", says whether faces are cared for where the caller leaves it open. ``description``
-    is one line for people.
+    Attributes:
+        name: Unique; a style's is part of keys.
+        title: For people.
+        kind: "style", "upsampler", "restorer", "quality", "detector", "parser" or "esrgan".
+        architecture: Name of its torch modules in pipeline/architectures.
+        files: By role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for twice
+            the size), ``report`` (of a quality model), ``faces`` (of a detector), ``regions`` (of a
+            parser), ``code`` (of a style: turns a thumbnail into the picture graph's second input)
+            and ``float`` (for the torch engine).
+        quantisation: In words.
+        input_range: What the pixels 0..255 are mapped to.
+        scale: Output size over input size.
+        multiple_of_px: Sides must be multiples of it.
+        overlap_px: An output pixel depends on inputs at most that far away: tiles that overlap by
+            it are exact.
+        tileable: False where a layer looks at the whole picture, which must then be drawn in one
+            go.
+        working_px: Of a style: the longer side at which it is drawn when detail is 0.
+        thumbnail_px: Side of the thumbnail of ``code``; 0 for a style without one.
+        licence: Of the weights.
+        shape: Settings of the architecture.
+        recipe: How it was made.
+        figures: What was measured when it was made.
+        thresholds: Of a quality model: limits of the gate by measure.
+        description: Of a style: one line for people.
+        scene_px: Of a style, for detail=auto: the longer side of a picture without a face.
+        face_px: How wide the largest face is drawn.
+        largest_px: Limit of the longer side that this leads to.
+        faces_default: "on" or "off": whether faces are refined where the caller leaves it open.
     """
 
     name: str
@@ -235,100 +289,10 @@ class WeightSpec:
 class Engine(Protocol):
     """An opened network: named arrays in, the first output out. Safe to call again.
 
-    They are float32; but of an engine with an attribute ``takes_pixels`` that is true, the
-    picture and what is made of it are uint8 (1, H, W, C), its first three channels the colours.
+    Arrays are float32. Where the engine has an attribute ``takes_pixels`` that is true, images are
+    uint8 (1, H, W, C) on both sides, their first three channels the colours.
     """
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]: ...
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The result against the photo at the result's size (see pipeline/measure.py).
-
-    ``face_shift``: mean movement of the landmarks in inter-ocular distances, when faces were
-    found and measured.
-    """
-
-    psnr_db: float
-    ssim: float
-    colour_shift_ciede2000: float
-    edge_preservation: float
-    face_shift: float | None = None
-
-
-@dataclass(frozen=True)
-class Output:
-    """The encoded picture; ``bucket``, ``key`` and ``url`` say where it was put, if anywhere."""
-
-    format: str
-    content_type: str
-    width_px: int
-    height_px: int
-    bytes: int
-    bucket: str | None = None
-    key: str | None = None
-    url: str | None = None
-
-
-@dataclass(frozen=True)
-class WeightUse:
-    """A network that was used."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The licence of a network that had a part in a picture, or may have one."""
-
-    weights: str
-    licence: str
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How the picture was drawn: the size it was worked at and the number of tiles; what chose
-    that size ("face", "scene" or "detail") and why; and how wide the largest face was drawn.
-    """
-
-    working_width_px: int
-    working_height_px: int
-    tiles: int
-    chosen_by: str
-    why: str
-    face_px: float | None = None
-
-
-@dataclass(frozen=True)
-class Sidecar:
-    """The JSON beside every picture; its schema is pipeline/sidecar.schema.json."""
-
-    schema_version: str
-    pipeline_version: str
-    fingerprint: str
-    source: Source
-    quality: QualityReport
-    decisions: tuple[Decision, ...]
-    faces: tuple[Face, ...]
-    style: str
-    strength: float
-    detail: float | Literal["auto"]
-    engine: str
-    weights: tuple[WeightUse, ...]
-    terms: tuple[Terms, ...]
-    drawing: Drawing
-    output: Output
-    metrics: Metrics
-    timings_ms: dict[str, float]
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """An encoded picture and its sidecar; ``extension`` is without the dot."""
-
-    image: bytes
-    extension: str
-    sidecar: Sidecar
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Runs the network."""
+        ...

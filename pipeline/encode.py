@@ -29,11 +29,21 @@ LOSSLESS_EFFORT = 50
 
 
 def encode(photo: Photo, format: str, quality: int) -> tuple[bytes, str, str]:
-    """in: a Photo; out: the file's bytes, its content type and its extension without the dot.
+    """Encodes a photo as a file without metadata.
 
-    ``format`` is auto (png for a photo with alpha, else jpeg), jpeg, png or webp; ``quality``,
-    1 to 100, is that of JPEG and WebP. JPEG has no alpha: the photo is laid on white. WebP of
-    quality 100 is lossless, the pixels under full transparency included. Raises InvalidOption.
+    JPEG has no alpha: the photo is laid on white. WebP of quality 100 is lossless, the pixels under
+    full transparency included.
+
+    Args:
+        photo: What to encode.
+        format: "auto" (png for a photo with alpha, else jpeg), "jpeg", "png" or "webp".
+        quality: 1 to 100, of JPEG and WebP.
+
+    Returns:
+        The file's bytes, its content type, and its extension without the dot.
+
+    Raises:
+        InvalidOption: There is no such format.
     """
     if format == "auto":
         format = "jpeg" if photo.alpha is None else "png"

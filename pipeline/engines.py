@@ -25,8 +25,13 @@ Arrays = Mapping[str, NDArray[Any]]
 class OnnxEngine:
     """An ONNX graph in ONNX Runtime on the CPU.
 
-    ``graph``: the file's bytes. Raises EngineUnavailable without onnxruntime, WeightsInvalid
-    for bytes that it cannot open.
+    Args:
+        graph: The file's bytes.
+        threads: For one operator.
+
+    Raises:
+        EngineUnavailable: onnxruntime is not installed.
+        WeightsInvalid: It cannot open the graph.
     """
 
     def __init__(self, graph: bytes, threads: int) -> None:
@@ -56,17 +61,24 @@ class OnnxEngine:
         self.takes_pixels = kinds.get("picture") == "tensor(uint8)"
 
     def run(self, inputs: Arrays) -> NDArray[Any]:
-        """Named arrays of the types that the graph takes in, its first output out."""
+        """Named arrays of the graph's own types in, its first output out."""
         output: NDArray[Any] = self._session.run(None, dict(inputs))[0]
         return output
 
 
 class TorchEngine:
-    """The float weights in torch; the module's inputs are taken in the order of the mapping.
+    """The float weights in torch.
 
-    ``architecture``, ``role`` and ``shape`` are those of pipeline.architectures.build. Raises
-    EngineUnavailable without torch and safetensors, WeightsInvalid for an architecture that is
-    not known and when the tensors do not fit the module.
+    Args:
+        checkpoint: The file's bytes.
+        architecture: See ``pipeline.architectures.build``.
+        role: Likewise.
+        shape: Likewise.
+        threads: For one operator.
+
+    Raises:
+        EngineUnavailable: torch or safetensors is not installed.
+        WeightsInvalid: The architecture is not known, or the tensors do not fit the module.
     """
 
     def __init__(
@@ -104,7 +116,7 @@ class TorchEngine:
         self._module.eval()
 
     def run(self, inputs: Arrays) -> NDArray[np.float32]:
-        """Named float32 arrays in, the module's output out."""
+        """Named float32 arrays in the order of the module's inputs in, its output out."""
         with self._torch.inference_mode():
             tensors = [self._torch.from_numpy(array) for array in inputs.values()]
             output: NDArray[np.float32] = self._module(*tensors).numpy()
@@ -112,7 +124,7 @@ class TorchEngine:
 
 
 def open_engine(store: WeightStore, spec: WeightSpec, role: str, settings: Settings) -> Engine:
-    """Hashes the file of ``role`` ("picture" or "code") and opens it in the chosen engine."""
+    """Hashes the file of a role and opens it in the engine that the settings choose."""
     if settings.engine == "torch":
         checkpoint = store.read(spec, "float")
         return TorchEngine(checkpoint, spec.architecture, role, spec.shape, settings.threads)

@@ -1,4 +1,4 @@
-"""From the size a picture was drawn at to the size it is wanted in, lines as crisp as before.
+"""From the size a picture was drawn at to its final size, with lines as crisp as before.
 
 A generator's look depends on how many pixels a thing has, so every photo is drawn at the
 style's working scale and the drawing, not the photo, is brought to full size.
@@ -66,12 +66,18 @@ def enlarge(drawn: RgbImage, photo: RgbImage, upsampler: Model) -> tuple[RgbImag
 
 
 def steepen(drawing: RgbImage) -> RgbImage:
-    """uint8 (H, W, 3) to the same: edges as steep as they can be without rims.
+    """Makes edges as steep as they can be without rims.
 
     An unsharp mask, kept within the range of the 3x3 pixels around; where that range is no more
-    than grain, nothing is changed. A network alone does not draw steep edges: their place is
+    than grain, nothing is changed. A network alone does not draw steep edges: their position is
     uncertain, and the mean of steep edges is a soft one. The upsampler was trained with this
     behind it.
+
+    Args:
+        drawing: uint8 (H, W, 3) RGB; not written to.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
     """
     steep = np.empty_like(drawing)
     height, width = drawing.shape[:2]

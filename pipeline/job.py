@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.budget import Budget, Plan
+from pipeline.budget import Budget, WorkPlan
 from pipeline.decoder import Decoder
 from pipeline.domain import (
     Content,
     Decision,
     Face,
     FacePatch,
-    Metrics,
     Photo,
     QualityReport,
     RgbImage,
@@ -21,6 +20,7 @@ from pipeline.enhance import RestorationModels
 from pipeline.faces import DetectedFace, FaceModels
 from pipeline.origin import Origin
 from pipeline.registry import ModelRegistry
+from pipeline.result import Metrics
 from pipeline.scale import WorkingScale
 from pipeline.settings import Options, Settings
 from pipeline.stylise import StyleModel, StylisedImage
@@ -92,7 +92,7 @@ class PlannedWork:
         warnings: What is left out and why, in words.
     """
 
-    plan: Plan
+    plan: WorkPlan
     options: Options
     decisions: tuple[Decision, ...]
     warnings: tuple[str, ...]

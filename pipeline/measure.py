@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import GrayImage, Metrics, RgbImage
+from pipeline.domain import GrayImage, RgbImage
+from pipeline.result import Metrics
 from pipeline.tiling import strips
 
 COLOUR_SIDE_PX = 256
@@ -23,8 +24,12 @@ Floats = NDArray[np.floating[Any]]
 
 
 def measure(photo: RgbImage, result: RgbImage, threads: int = 1) -> Metrics:
-    """in: uint8 (H, W, 3) RGB both, the photo of any size: it is brought to the result's. The
-    four measures are taken ``threads`` at a time.
+    """Compares the result with the photo.
+
+    Args:
+        photo: uint8 (H, W, 3) RGB of any size: it is brought to the result's.
+        result: uint8 (H, W, 3) RGB.
+        threads: How many of the four measures are taken at a time.
     """
     height, width = result.shape[:2]
     if photo.shape != result.shape:
@@ -124,9 +129,16 @@ def colour_shift(a: RgbImage, b: RgbImage) -> float:
 
 
 def ciede2000(lab1: Floats, lab2: Floats) -> Floats:
-    """Float (..., 3) L*, a*, b* both; the difference dE00, same leading shape and dtype.
+    """The colour difference dE00.
 
     Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", Color Res. Appl. 30(1), 2005.
+
+    Args:
+        lab1: float (..., 3), L*, a*, b*.
+        lab2: The same.
+
+    Returns:
+        Of the same leading shape and dtype.
     """
     l1, a1, b1 = np.moveaxis(lab1, -1, 0)
     l2, a2, b2 = np.moveaxis(lab2, -1, 0)

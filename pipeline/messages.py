@@ -1,4 +1,4 @@
-"""Messages between two processes over a socket: JSON with its length before it, and arrays."""
+"""Messages between two processes over a socket: JSON after its length, and arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_MESSAGE_BYTES = 65_536  # of JSON
 
 
 def send(to: socket.socket, document: dict[str, Any]) -> None:
-    """Four bytes of length, then JSON."""
+    """Sends four bytes of length, then JSON."""
     text = json.dumps(document).encode()
     to.sendall(struct.pack(">I", len(text)) + text)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.domain import Decision, Terms, WeightSpec, WeightUse
+from pipeline.domain import Decision, WeightSpec
 from pipeline.enhance import RestorationModels
 from pipeline.model import Model
+from pipeline.result import Terms, WeightUse
 from pipeline.weights import WeightStore
 
 
 def specs_by_default(store: WeightStore, style: WeightSpec) -> Iterator[WeightSpec]:
-    """The networks that may have a part in a picture of a style where the caller leaves all
-    other options as they are.
+    """The networks that may have a part in a picture of a style.
+
+    That is where the caller leaves all other options as they are.
     """
     yield style
     kinds = ["upsampler", "quality", "restorer"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.domain import Drawing, Output, Sidecar
 from pipeline.job import Job
 from pipeline.model import Model
 from pipeline.provenance import files_used, restoration_models, terms_of
+from pipeline.result import Drawing, Output, Sidecar
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
 
 FORMAT_NAMES = {"jpg": "jpeg"}  # where a format's name is not its extension

@@ -11,7 +11,7 @@ from threading import Thread
 from pipeline import VERSION
 from pipeline.budget import Budget, Costs
 from pipeline.decoder import Decoder
-from pipeline.domain import Result, Terms, WeightFile, WeightSpec
+from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
 from pipeline.job import Job, Request, Services
 from pipeline.origin import Origin
@@ -19,6 +19,7 @@ from pipeline.planning import plan_drawing, plan_work
 from pipeline.provenance import specs_by_default, terms_of
 from pipeline.registry import ModelRegistry
 from pipeline.report import assemble_sidecar
+from pipeline.result import Result, Terms
 from pipeline.settings import Options, Settings
 from pipeline.stages import STAGES
 from pipeline.timings import Timings, timed
@@ -47,8 +48,9 @@ class Pipeline:
 
     @property
     def version(self) -> str:
-        """The package's version, and eight digits that stand for the weights and the settings
-        that change a picture. Equal versions give equal pictures.
+        """The package's version, and eight digits for all else that changes a picture.
+
+        That is the weights and some settings. Equal versions give equal pictures.
         """
         settings = self.settings
         # tile_px: the limit of a style that is drawn whole
@@ -68,8 +70,9 @@ class Pipeline:
         return self._store.style(name)
 
     def terms(self, name: str) -> tuple[Terms, ...]:
-        """The terms that a picture of a style may carry where all other options are left as they
-        are: those of the style, then of the other networks. Raises UnknownStyle.
+        """The terms that a picture of a style may carry, all other options left as they are.
+
+        Those of the style, then of the other networks. Raises UnknownStyle.
         """
         return terms_of(specs_by_default(self._store, self._store.style(name)))
 
@@ -94,8 +97,10 @@ class Pipeline:
         self.registry.faces(options)
 
     def preload(self, options: Options) -> Thread:
-        """Opens, in the background, the models that a photo with these options may need, while
-        its bytes are still on their way. What cannot be opened is left for ``run`` to raise.
+        """Opens, in the background, the models that a photo with these options may need.
+
+        That saves time while its bytes are still on their way. What cannot be opened is left for
+        ``run`` to raise.
         """
         self._services.decoder.warm()
 

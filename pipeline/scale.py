@@ -1,8 +1,8 @@
-"""The scale at which a photo is drawn: by its largest face, by the style's size for scenes, or by
-hand.
+"""The scale at which a photo is drawn.
 
-A generator's look depends on how many pixels a thing has: a face 230 px wide becomes contours and
-flat areas, one of 1000 px a smoothed photo; and a street drawn at 500 px has lost its windows.
+It is chosen by the largest face, by the style's size for scenes, or by hand. A generator's look
+depends on how many pixels a thing has: a face 230 px wide becomes contours and flat areas, one of
+1000 px a smoothed photo; and a street drawn at 500 px has lost its windows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.domain import WeightSpec
 from pipeline.settings import AUTO, Options
 
-SMALLEST_PX = 448  # a picture drawn at less has lost its scene, however large the face in it
+MIN_WORKING_PX = 448  # a picture drawn at less has lost its scene, however large the face in it
 PHOTOGRAPHIC_PX = 1920  # the working side for detail 1, where the photo itself is no larger
 # A panorama counts as if it were no longer than this many times its height: drawn by its longer
 # side alone, it would have no more rows than a thumbnail.
@@ -21,9 +21,14 @@ MAX_ASPECT = 2.0
 
 @dataclass(frozen=True)
 class WorkingScale:
-    """``scale``: drawing over photo, at most 1; ``chosen_by``: "face", "scene" or "detail", and
-    ``why`` in words; ``face_px``: how wide the largest face is drawn, where there is one;
-    ``warning``: what the caller should know, else None.
+    """The scale at which a photo is drawn, and why.
+
+    Attributes:
+        scale: Drawing over photo, at most 1.
+        chosen_by: "face", "scene" or "detail".
+        why: In words.
+        face_px: How wide the largest face is drawn, where there is one.
+        warning: What the caller should know, else None.
     """
 
     scale: float
@@ -46,13 +51,20 @@ def choose_scale(
     face_px: float | None = None,
     looked_for_faces: bool = True,
 ) -> WorkingScale:
-    """in: width and height of what is looked at of a photo, and how wide its largest face is,
-    None without one; out: the scale at which it is drawn.
+    """Chooses the scale at which a photo is drawn.
 
     With ``detail=auto`` a face decides: it is drawn ``style.face_px`` wide, as far as that keeps
-    the picture between SMALLEST_PX and ``style.largest_px`` on its longer side. Without a face
+    the picture between MIN_WORKING_PX and ``style.largest_px`` on its longer side. Without a face
     that side has ``style.scene_px``. A number is ``working_scale``'s. Nothing is drawn larger
     than the photo; a style that is not tileable, no larger than ``tile_px``.
+
+    Args:
+        size: Width and height of the photo's content.
+        style: The style.
+        options: ``detail`` is read.
+        tile_px: Limit of a style that is not tileable.
+        face_px: How wide the largest face is, None without one.
+        looked_for_faces: Whether faces were looked for; for the reason in words.
     """
     longer_px = max(size)
     side_px = min(longer_px, MAX_ASPECT * min(size))
@@ -85,16 +97,19 @@ def choose_scale(
 def largest_scale(
     size: tuple[int, int], style: WeightSpec, options: Options, tile_px: int, faces: bool
 ) -> WorkingScale:
-    """The largest scale at which such a photo may be drawn, before it is known whether it has a
-    face; ``faces``: whether they will be looked for.
+    """The largest scale at which such a photo may be drawn, before its faces are known.
+
+    ``faces``: whether they will be looked for.
     """
     smallest_px = 1.0 if faces else None
     return choose_scale(size, style, options, tile_px, face_px=smallest_px)
 
 
 def working_scale(longer_px: int, working_px: int, detail: float) -> float:
-    """Drawing over photo, at most 1, for a ``detail`` of 0..1: the longer side runs from
-    ``working_px`` to the photo's own (PHOTOGRAPHIC_PX for smaller ones) by equal ratios.
+    """Drawing over photo, at most 1, for a ``detail`` of 0..1.
+
+    The longer side runs from ``working_px`` to the photo's own (PHOTOGRAPHIC_PX for smaller ones)
+    by equal ratios.
     """
     most_px = max(longer_px, PHOTOGRAPHIC_PX)
     return min(1.0, working_px * (most_px / working_px) ** detail / longer_px)
@@ -105,8 +120,8 @@ def _by_face(side_px: float, face_px: float, style: WeightSpec) -> tuple[float, 
     scale = style.face_px / face_px
     if scale * side_px > style.largest_px and style.largest_px < side_px:
         return style.largest_px / side_px, "the style's largest size"
-    if scale * side_px < SMALLEST_PX < side_px:
-        return SMALLEST_PX / side_px, f"the smallest size, {SMALLEST_PX} px"
-    if scale >= 1 or side_px <= SMALLEST_PX:
+    if scale * side_px < MIN_WORKING_PX < side_px:
+        return MIN_WORKING_PX / side_px, f"the smallest size, {MIN_WORKING_PX} px"
+    if scale >= 1 or side_px <= MIN_WORKING_PX:
         return 1.0, "the photo's own size"
     return scale, f"drawn {style.face_px} px wide"

@@ -101,8 +101,9 @@ class _Checked:
     @classmethod
     @cache
     def kinds(cls) -> dict[str, type]:
-        """What each field is: int, float, str or Path. One that may be a word beside a number is
-        the number's.
+        """What each field is: int, float, str or Path.
+
+        One that may be a word beside a number is the number's.
         """
         hints = typing.get_type_hints(cls)
         return {
@@ -137,8 +138,9 @@ def _convert(name: str, raw: Any, kind: Any) -> Any:
 
 
 def _number_of(name: str, raw: Any, kind: type) -> int | float:
-    """The number in decimal text, as people write it, or the number itself. Raises InvalidOption:
-    Python's own reading takes ``1_0``, digits of every script, NaN, and thousands of digits.
+    """The number in decimal text, as people write it, or the number itself. Raises InvalidOption.
+
+    Python's own reading accepts ``1_0``, digits of every script, NaN, and thousands of digits.
     """
     value = raw
     if isinstance(raw, str) and DECIMAL.fullmatch(text := raw.strip()):
@@ -159,8 +161,9 @@ def _ordinary(name: str, value: Any) -> int | float:
 
 
 def shown(value: Any) -> str:
-    """The value in short, also where its text would have no end: a number of ten thousand digits
-    is none in Python, and a list may hold itself.
+    """The value in short, for a message, also where its text would have no end.
+
+    A number of ten thousand digits cannot be printed in Python, and a list may hold itself.
     """
     if isinstance(value, int) and abs(value) >= MAX_NUMBER:
         return f"a number of {value.bit_length()} bits"

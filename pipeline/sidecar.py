@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.domain import Sidecar
-from pipeline.errors import LONGEST_TEXT, KireiError
+from pipeline.errors import MAX_TEXT, KireiError
 from pipeline.origin import Origin
+from pipeline.result import Sidecar
 from pipeline.settings import MAX_NUMBER, Options, shown
 
 SCHEMA_VERSION = "1.1"
@@ -80,7 +81,7 @@ def to_json_line(document: Mapping[str, Any]) -> str:
 def _recorded(value: Any) -> Any:
     """What a call gave for an option, as JSON can hold it: strangers give all kinds of things."""
     if isinstance(value, str):
-        return value[:LONGEST_TEXT]
+        return value[:MAX_TEXT]
     is_number = isinstance(value, int | float) and -MAX_NUMBER < value < MAX_NUMBER
     return value if is_number or value is None else shown(value)
 
@@ -99,10 +100,24 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev)."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Sidecar).json_schema(mode="serialization") | {
+    document = TypeAdapter(Sidecar).json_schema(mode="serialization")
+    for definition in document["$defs"].values():
+        _describe(definition)
+    return document | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Kirei sidecar",
     }
+
+
+def _describe(definition: dict[str, Any]) -> None:
+    """Moves what a docstring says of the attributes to the properties themselves."""
+    summary, _, attributes = definition.get("description", "").partition("\n\nAttributes:\n")
+    if not attributes:
+        return
+    definition["description"] = summary
+    for line in re.split(r"\n(?=    \w)", attributes):
+        name, _, about = line.strip().partition(": ")
+        definition["properties"][name]["description"] = " ".join(about.split())
 
 
 if __name__ == "__main__":

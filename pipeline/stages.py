@@ -32,10 +32,10 @@ from pipeline.job import (
     Redrawn,
 )
 from pipeline.measure import measure
+from pipeline.postprocess import postprocess
 from pipeline.quality import assess
-from pipeline.repair import repair
 from pipeline.stylise import StyleModel, StylisedImage, stylise
-from pipeline.visible import content_of, extend, fill_transparent, with_bars
+from pipeline.visible import detect_content, extend, fill_transparent, restore_bars
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _decode(job: Job) -> DecodedPhoto:
         request.data, request.options.max_side_px, request.budget.left_s
     )
     photo = fill_transparent(decoded.photo)
-    content = content_of(photo.pixels)
+    content = detect_content(photo.pixels)
     return DecodedPhoto(photo, decoded.source, content, decoded.reduced_by, decoded.warnings)
 
 
@@ -74,6 +74,7 @@ def _assess(job: Job) -> Assessment:
 def _enhance(job: Job) -> Enhanced:
     photo = fit(job.decoded.photo, job.planned.plan.side_px)
     report, models = job.assessment.report, job.assessment.models
+    models = models.checked(job.request.budget.check_time)
     return Enhanced(photo, *enhance(photo, report, job.planned.options, models))
 
 
@@ -99,12 +100,13 @@ def _open_style(job: Job) -> StyleModel:
 
 def _stylise(job: Job) -> StylisedImage:
     content = job.decoded.content.of(job.found.photo.pixels)
-    return stylise(content, job.working_size, job.style)
+    style = replace(job.style, picture=job.style.picture.checked(job.request.budget.check_time))
+    return stylise(content, job.working_size, style)
 
 
 def _enlarge(job: Job) -> Enlarged:
     content = job.decoded.content
-    upsampler = job.services.registry.upsampler()
+    upsampler = job.services.registry.upsampler().checked(job.request.budget.check_time)
     drawn, decision = enlarge(job.stylised.pixels, content.of(job.found.photo.pixels), upsampler)
     return Enlarged(extend(drawn, content, job.size), decision)
 
@@ -126,8 +128,10 @@ def _redraw(job: Job) -> Redrawn:
 
 def _postprocess(job: Job) -> Postprocessed:
     photo = job.enhanced.photo.pixels
-    pixels, decisions = repair(job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options)
-    return Postprocessed(with_bars(pixels, photo, job.decoded.content), decisions)
+    pixels, decisions = postprocess(
+        job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options
+    )
+    return Postprocessed(restore_bars(pixels, photo, job.decoded.content), decisions)
 
 
 def _measure(job: Job) -> Measured:

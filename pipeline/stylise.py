@@ -1,5 +1,6 @@
-"""The drawing: the photo at its working scale (pipeline/scale.py), drawn whole or in tiles;
-pipeline/enlarge.py brings the drawing to full size.
+"""The drawing: the photo at its working scale (pipeline/scale.py), drawn whole or in tiles.
+
+pipeline/enlarge.py then brings the drawing to full size.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class StyleModel:
         return (self.picture,) if self.encoder is None else (self.picture, self.encoder)
 
     def embed(self, image: RgbImage) -> Embedding:
-        """The style embedding of a whole picture: inputs of ``picture`` that are the same for
-        every part of it (feature-wise linear modulation, FiLM); empty without an encoder.
+        """The style embedding of a whole picture.
+
+        It holds the inputs of ``picture`` that are the same for every part of the picture (feature-
+        wise linear modulation, FiLM); empty without an encoder.
         """
         if self.encoder is None:
             return {}

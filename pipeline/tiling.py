@@ -72,8 +72,9 @@ def strips(height_px: int, width_px: int, radius_px: int) -> Iterator[tuple[slic
 
 
 def _step(side_px: int, tile_px: int, multiple_of_px: int) -> int:
-    """Equal tiles, at most an eighth larger than asked: a sliver at the end, with its overlap,
-    would cost many times its area.
+    """Side of equal cores, at most an eighth larger than asked.
+
+    A sliver at the end, with its overlap, would cost many times its area.
     """
     count = -(-side_px // max(1, tile_px * 9 // 8))
     return _round_up(-(-side_px // count), multiple_of_px)

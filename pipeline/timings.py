@@ -8,17 +8,26 @@ from contextlib import contextmanager
 
 
 class Timings(dict[str, float]):
-    """Milliseconds by stage, and whoever wants to hear of each stage as it begins."""
+    """Milliseconds by stage.
+
+    Args:
+        on_stage: Called with the name of each stage as it begins; None for nobody.
+    """
 
     def __init__(self, on_stage: Callable[[str], object] | None) -> None:
         super().__init__()
-        self.on_stage = on_stage or (lambda stage: None)
+        self._on_stage = on_stage
+
+    def announce(self, stage: str) -> None:
+        """Calls whoever watches the stages."""
+        if self._on_stage:
+            self._on_stage(stage)
 
 
 @contextmanager
 def timed(timings_ms: Timings, stage: str) -> Iterator[None]:
-    """Notes what happens within as that stage's."""
-    timings_ms.on_stage(stage)
+    """Times what happens within as that stage's, and announces the stage."""
+    timings_ms.announce(stage)
     start = time.perf_counter()
     yield
     timings_ms[stage] = (time.perf_counter() - start) * 1000

@@ -1,5 +1,6 @@
-"""What of a photo is to be seen: colours under full transparency, and bars round a picture, must
-not steer how the rest of it is drawn.
+"""What of a photo is visible, and what must not steer how the rest of it is drawn.
+
+That is: colours under full transparency, and bars around a picture.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ ALL_SIDES = (0, 1, 2, 3)  # top, bottom, left, right
 
 
 def fill_transparent(photo: Photo) -> Photo:
-    """in: a Photo; out: the same with colours that go on from what is visible beside them where
-    alpha is 0; the same object where it nowhere is. Pixels of any other alpha stay as they are,
-    and alpha does. Where nothing at all is visible it becomes grey.
+    """Fills in colours where alpha is 0, going on from what is visible beside them.
 
-    Push-pull interpolation: S. J. Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4:
-    averages of what is visible, weighted by alpha, at half the size and half of that, until they
-    reach everywhere; then back to full size, each size filling the gaps of the next.
+    Pixels of any other alpha stay as they are, and alpha does. Where nothing at all is visible it
+    becomes grey. Push-pull interpolation: S. J. Gortler et al., "The Lumigraph", SIGGRAPH 1996,
+    section 3.4: averages of what is visible, weighted by alpha, at half the size and half of that,
+    until they reach everywhere; then back to full size, each size filling the gaps of the next.
+
+    Returns:
+        The filled Photo, the same object where alpha is nowhere 0.
     """
     alpha = photo.alpha
     if alpha is None or alpha.min() > 0:
@@ -42,8 +45,9 @@ def fill_transparent(photo: Photo) -> Photo:
 
 
 def _filled(weighted: NDArray[np.float32]) -> RgbImage:
-    """(H, W, 4), colours times their weight and the weight, 0..255 all: to the colours, those of
-    no weight taken from their neighbours.
+    """(H, W, 4), colours times their weight and the weight, 0..255 all, to colours (H, W, 3).
+
+    Those without weight are interpolated from their neighbours.
     """
     sizes = [weighted]
     while max(sizes[-1].shape[:2]) > 1:
@@ -59,13 +63,18 @@ def _filled(weighted: NDArray[np.float32]) -> RgbImage:
     return np.rint(colours).clip(0, 255).astype(np.uint8)
 
 
-def content_of(pixels: RgbImage) -> Content:
-    """in: uint8 (H, W, 3); out: where the picture in it lies within bars of one colour (letterbox,
-    pillarbox, frames, one within the other).
+def detect_content(pixels: RgbImage) -> Content:
+    """Detects bars of one colour around a picture (letterbox, pillarbox, frames, also nested).
 
     A bar reaches across all that the others leave, and ends at a straight edge: a plain
     background is none. Opposite a bar another of its width and colour needs no edge: a picture may
-    be as dark there. Everything is content where less than MIN_CONTENT of a side would be.
+    be as dark there.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+
+    Returns:
+        The content within the bars; everything where less than MIN_CONTENT of a side would be left.
     """
     height, width = pixels.shape[:2]
     whole = (0, height, 0, width)
@@ -91,8 +100,15 @@ def content_of(pixels: RgbImage) -> Content:
 
 
 def extend(drawn: RgbImage, content: Content, size: tuple[int, int]) -> RgbImage:
-    """in: uint8 (h, w, 3) drawn of the content of a photo, and the photo's width and height; out:
-    uint8 (H, W, 3): the drawing in its place, its border going on to the photo's.
+    """Places a drawing of a photo's content in the photo's frame.
+
+    Args:
+        drawn: uint8 (h, w, 3) RGB.
+        content: What it was drawn of.
+        size: The photo's width and height.
+
+    Returns:
+        uint8 (H, W, 3) RGB, the drawing's border going on to the photo's.
     """
     rows, columns = content.area(*size)
     above, before = rows.start, columns.start
@@ -102,9 +118,16 @@ def extend(drawn: RgbImage, content: Content, size: tuple[int, int]) -> RgbImage
     return cv2.copyMakeBorder(drawn, above, below, before, behind, cv2.BORDER_REPLICATE)
 
 
-def with_bars(picture: RgbImage, photo: RgbImage, content: Content) -> RgbImage:
-    """in: uint8 (H, W, 3) both; out: the picture's content within the photo's bars. Nothing given
-    is written to.
+def restore_bars(picture: RgbImage, photo: RgbImage, content: Content) -> RgbImage:
+    """Puts the picture's content between the photo's bars.
+
+    Args:
+        picture: uint8 (H, W, 3) RGB; not written to.
+        photo: The same; not written to.
+        content: What lies within the bars.
+
+    Returns:
+        uint8 (H, W, 3) RGB; ``picture`` itself where there are no bars.
     """
     if content == WHOLE:
         return picture

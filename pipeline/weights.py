@@ -1,4 +1,4 @@
-"""The layer of weights: the manifest, and files that are hashed before they are opened."""
+"""The folder of weights: the manifest, and files that are hashed before they are opened."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ MOST = 10**9  # of whole numbers: bytes, pixels
 
 
 class WeightStore:
-    """A folder with manifest.json and the files it lists.
+    """A folder with manifest.json and the files that it lists.
 
-    ``checkpoints_dir`` holds the float students, which only the torch engine reads. Reading
-    the manifest is lazy; every problem is a WeightsInvalid that names the file.
+    Reading the manifest is lazy; every problem is a WeightsInvalid that names the file.
+
+    Args:
+        weights_dir: The folder.
+        checkpoints_dir: Float weights, which only the torch engine reads.
     """
 
     def __init__(self, weights_dir: Path, checkpoints_dir: Path) -> None:
@@ -43,12 +46,12 @@ class WeightStore:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the manifest: it changes when any file of the layer does."""
+        """SHA-256 of the manifest: it changes when any file does."""
         return hashlib.sha256(self._manifest).hexdigest()
 
     @cached_property
     def specs(self) -> dict[str, WeightSpec]:
-        """All networks of the layer by name."""
+        """All networks by name."""
         try:
             document = json.loads(self._manifest)
             if document["manifest_version"] != MANIFEST_VERSION:
@@ -78,9 +81,15 @@ class WeightStore:
         return bool(self.find("detector") and self.find("parser"))
 
     def require(self, kind: str, option: str | None = None) -> WeightSpec:
-        """The first network of that kind, by name. When there is none, raises InvalidOption if an
-        option (``enhance=auto``, say) asked for it, for asking again would find no other layer;
-        else WeightsInvalid.
+        """The first network of that kind, by name.
+
+        Args:
+            kind: See WeightSpec.
+            option: What the caller asked for (``enhance=auto``, say), if that needs the network.
+
+        Raises:
+            InvalidOption: There is none, and an option asked for it; retrying cannot help.
+            WeightsInvalid: There is none.
         """
         spec = self.find(kind)
         if spec is None and option is not None:
@@ -95,7 +104,7 @@ class WeightStore:
         return next((spec for spec in specs if spec.kind == kind), None)
 
     def read(self, spec: WeightSpec, role: str) -> bytes:
-        """The bytes of one file, checked against size and SHA-256; there is no way around it."""
+        """The bytes of one file, checked against size and SHA-256; the check cannot be skipped."""
         if role not in spec.files:
             raise WeightsInvalid(f"{spec.name} has no {role} file in the manifest")
         listed = spec.files[role]
@@ -117,7 +126,7 @@ class WeightStore:
         return content
 
     def verify(self) -> list[tuple[WeightSpec, str, WeightFile]]:
-        """Reads and hashes every served file. Raises WeightsInvalid at the first bad one."""
+        """Reads and hashes every served file. Raises WeightsInvalid for the first bad one."""
         checked = []
         for spec in self.specs.values():
             for role, file in spec.files.items():
@@ -136,8 +145,10 @@ class WeightStore:
 
 
 def _spec(entry: dict[str, Any]) -> WeightSpec:
-    """One network of the manifest. Raises ValueError, KeyError, TypeError or AttributeError for
-    what is none.
+    """One network of the manifest.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: The entry is not one.
     """
     files = {role: _file(WeightFile(**file)) for role, file in entry["files"].items()}
     low, high = entry["input_range"]
@@ -173,8 +184,11 @@ def _kinds(of: type) -> dict[str, Any]:
 
 
 def _check(name: str, value: Any, kind: Any) -> None:
-    """Raises TypeError or ValueError for a value that is not of the kind, or no number that a
-    network could have.
+    """Checks a value's type and range.
+
+    Raises:
+        TypeError: It is not of that type.
+        ValueError: It is no number that a network could have.
     """
     if not isinstance(value, int | float if kind is float else kind):
         raise TypeError(f"{name} is no {kind.__name__}")

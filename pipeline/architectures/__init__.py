@@ -6,66 +6,65 @@ it is called.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
-def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, str]:
-    """A torch module (random parameters) and the prefix of its tensors in the float file.
+@dataclass(frozen=True)
+class _Network:
+    """Where a torch module lies: its own module and class, and the class of its settings.
 
-    ``architecture``, ``role`` (of the served file: "picture", "code", "double", "report",
-    "faces", "regions") and ``shape`` are those of a WeightSpec. The prefix is what one file needs
-    that holds the networks of several roles; it is empty for an architecture with only one.
-    Raises KeyError for an architecture or role that is not known, ValueError or TypeError for a
-    shape that does not fit.
+    ``prefix`` is that of its tensors in a float file which holds the networks of several roles.
     """
-    match architecture, role:
-        case "student", "picture":
-            from pipeline.architectures.student import StudentGenerator, StudentShape
 
-            return StudentGenerator(StudentShape.from_dict(shape)), "generator."
-        case "student", "code":
-            from pipeline.architectures.student import StudentShape, ThumbnailEncoder
+    module: str
+    name: str
+    shape: str | None = None
+    prefix: str = ""
+    arguments: tuple[object, ...] = ()
 
-            return ThumbnailEncoder(StudentShape.from_dict(shape)), "encoder."
-        case "animeganv2", "picture":
-            from pipeline.architectures.animeganv2 import AnimeGANv2Generator
 
-            return AnimeGANv2Generator(**shape), ""
-        case "animegan", "picture":
-            from pipeline.architectures.animegan import AnimeGANGenerator
+NETWORKS = {
+    ("student", "picture"): _Network("student", "StudentGenerator", "StudentShape", "generator."),
+    ("student", "code"): _Network("student", "ThumbnailEncoder", "StudentShape", "encoder."),
+    ("animegan", "picture"): _Network("animegan", "AnimeGANGenerator"),
+    ("animeganv2", "picture"): _Network("animeganv2", "AnimeGANv2Generator"),
+    ("upsampler", "picture"): _Network("upsampler", "Upsampler", "UpsamplerShape"),
+    ("restorer", "picture"): _Network("restorer", "Restorer", "RestorerShape", arguments=(1,)),
+    ("restorer", "double"): _Network("restorer", "Restorer", "RestorerShape", arguments=(2,)),
+    ("rrdbnet", "picture"): _Network("rrdbnet", "RRDBNet"),
+    ("quality", "report"): _Network("quality", "QualityModel", "QualityShape"),
+    ("detector", "faces"): _Network("detector", "Detector", "DetectorShape"),
+    ("retinaface", "faces"): _Network("retinaface", "RetinaFace"),
+    ("parser", "regions"): _Network("parser", "Parser", "ParserShape"),
+    ("bisenet", "regions"): _Network("bisenet", "BiSeNet"),
+}
 
-            return AnimeGANGenerator(**shape), ""
-        case "upsampler", "picture":
-            from pipeline.architectures.upsampler import Upsampler, UpsamplerShape
 
-            return Upsampler(UpsamplerShape(**shape)), ""
-        case "restorer", "picture" | "double":
-            from pipeline.architectures.restorer import Restorer, RestorerShape
+def build(architecture: str, role: str, shape: Mapping[str, Any]) -> tuple[Any, str]:
+    """Makes a torch module with random parameters.
 
-            return Restorer(RestorerShape.from_dict(shape), {"picture": 1, "double": 2}[role]), ""
-        case "rrdbnet", "picture":
-            from pipeline.architectures.rrdbnet import RRDBNet
+    Args:
+        architecture: As in WeightSpec.
+        role: Of the served file, as in WeightSpec.
+        shape: Settings of the architecture, as in WeightSpec.
 
-            return RRDBNet(**shape), ""
-        case "quality", "report":
-            from pipeline.architectures.quality import QualityModel, QualityShape
+    Returns:
+        The module, and the prefix of its tensors in the float file: what a file needs that holds
+        the networks of several roles, empty for others.
 
-            return QualityModel(QualityShape.from_dict(shape)), ""
-        case "retinaface", "faces":
-            from pipeline.architectures.retinaface import RetinaFace
-
-            return RetinaFace(**shape), ""
-        case "detector", "faces":
-            from pipeline.architectures.detector import Detector, DetectorShape
-
-            return Detector(DetectorShape.from_dict(shape)), ""
-        case "parser", "regions":
-            from pipeline.architectures.parser import Parser, ParserShape
-
-            return Parser(ParserShape.from_dict(shape)), ""
-        case "bisenet", "regions":
-            from pipeline.architectures.bisenet import BiSeNet
-
-            return BiSeNet(**shape), ""
-    raise KeyError(f"no network {architecture!r} for {role!r}")
+    Raises:
+        KeyError: The architecture or role is not known.
+        ValueError, TypeError: The shape does not fit.
+    """
+    if (architecture, role) not in NETWORKS:
+        raise KeyError(f"no network {architecture!r} for {role!r}")
+    network = NETWORKS[architecture, role]
+    module = importlib.import_module(f"pipeline.architectures.{network.module}")
+    make = getattr(module, network.name)
+    if network.shape is None:
+        return make(**shape), network.prefix
+    settings = getattr(module, network.shape).from_dict(shape)
+    return make(settings, *network.arguments), network.prefix

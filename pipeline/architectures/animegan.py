@@ -105,6 +105,7 @@ class AnimeGANGenerator(nn.Module):
         self.out = nn.Sequential(nn.Conv2d(64, 3, 1, bias=False), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         y = self.m(self.b2(self.b1(x)))  # (N, 256, H/4, W/4)
         drawing: Tensor = self.out(self.u1(self.u2(y)))
         return drawing

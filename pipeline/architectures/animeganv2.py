@@ -54,8 +54,9 @@ class _InvertedResidual(nn.Module):
 
 
 def double_legacy(x: Tensor) -> Tensor:
-    """(N, C, h, w) to (N, C, 2h, 2w) as TensorFlow 1 does: every second pixel is an old one,
-    those between are means, and the last is repeated.
+    """(N, C, h, w) to (N, C, 2h, 2w) as TensorFlow 1 resizes.
+
+    Every second pixel is an old one, those between are means, and the last is repeated.
     """
     between = [2 * side - 1 for side in x.shape[-2:]]
     x = F.interpolate(x, between, mode="bilinear", align_corners=True)
@@ -105,6 +106,7 @@ class AnimeGANv2Generator(nn.Module):
         return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         a = self.block_a(x)  # (N, 64, H/2, W/2)
         c = self.block_c(self.block_b(a))  # (N, 128, H/4, W/4)
         d = self.block_d(self._resize(c, a.shape[-2:]))

@@ -125,10 +125,10 @@ class _Output(nn.Module):
 class BiSeNet(nn.Module):
     """float32 (N, 3, H, W) RGB in [-1, 1], an aligned face, to float32 logits (N, 19, H, W).
 
-    H and W are multiples of 32. The published network wants colours normalised as ImageNet's
-    are; that is seen to here, so that it is given what every network of the layer is given.
-    ``conv_out16`` and ``conv_out32`` helped it to learn and are in its file; they answer nothing.
-    ``side_px``: of the faces that it learned from.
+    H and W are multiples of 32. The published network expects colours normalised as ImageNet's are;
+    that is done here, so that its input is that of every other network. ``conv_out16`` and
+    ``conv_out32`` helped it to learn and are in its file; their outputs are not used. ``side_px``:
+    of the faces that it learned from.
     """
 
     def __init__(self, side_px: int = 512) -> None:
@@ -145,6 +145,7 @@ class BiSeNet(nn.Module):
         self.register_buffer("shift", (0.5 - mean) / deviation, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         eighth, context = self.cp(x * self.gain + self.shift)
         logits = self.conv_out(self.ffm(eighth, context))
         size = (int(x.shape[2]), int(x.shape[3]))
@@ -153,8 +154,10 @@ class BiSeNet(nn.Module):
 
 
 def renamed(saved: Mapping[Any, Any]) -> dict[str, Any]:
-    """The state dict in ``saved``, itself or the value of one of its keys, without the prefix
-    ``module.`` of parallel training; empty where there is no BiSeNet for faces.
+    """The state dict in ``saved``, itself or the value of one of its keys.
+
+    The prefix ``module.`` of parallel training is removed. Empty where there is no BiSeNet for
+    faces.
     """
     for candidate in (saved, *(v for v in saved.values() if isinstance(v, Mapping))):
         plain = {str(name).removeprefix("module."): value for name, value in candidate.items()}

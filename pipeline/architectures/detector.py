@@ -8,44 +8,36 @@ which in int8 cost nothing; batch normalisation is part of the convolutions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.architectures.retinaface import BACKBONE, FEATURES, PRIORS
+from pipeline.architectures.shape import Shape
 
 VALUES = 15  # of a prior: box 4, score 1, landmarks 10
 FINE = BACKBONE[0][-1][1]  # channels at stride 8
 
 
 @dataclass(frozen=True)
-class DetectorShape:
-    """Of what takes the place of the first stage: channels of the patches, and how many
-    convolutions follow the one that comes down to stride 8.
+class DetectorShape(Shape):
+    """Settings of what replaces the first stage.
+
+    Attributes:
+        channels: Of the patches.
+        blocks: How many convolutions follow the one that comes down to stride 8.
     """
 
     patch: int = 32
     dense: int = 2
 
-    def as_dict(self) -> dict[str, object]:
-        """As it stands in checkpoints and in the manifest."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of ``as_dict``."""
-        return cls(**values)
-
 
 class _Convolution(nn.Conv2d):
-    """A convolution that keeps the size or divides it by its stride; ``normalised``, with batch
-    normalisation behind it.
-    """
+    """A convolution that keeps the size or divides it by its stride, optionally normalised."""
 
     def __init__(
         self,
@@ -88,12 +80,11 @@ class _Context(nn.Module):
 
 
 class Detector(nn.Module):
-    """float32 (N, 3, H, W) RGB in [-1, 1], H and W multiples of 32, to (N, P, 15): the answers
-    of RetinaFace, for the same priors.
+    """float32 (N, 3, H, W) RGB in [-1, 1] to (N, P, 15), RetinaFace's outputs for the same priors.
 
-    ``normalised``: with batch normalisation behind every convolution, for training; ``folded``
-    makes the one without. Its blocks, ``seen``, ``halved``, ``quartered``, ``features`` and
-    ``read``, can be run and taught each by itself.
+    H and W are multiples of 32. ``normalised``: with batch normalisation behind every convolution,
+    for training; ``folded`` makes the one without. Its blocks, ``seen``, ``halved``, ``quartered``,
+    ``features`` and ``read``, can be run and trained each by itself.
     """
 
     def __init__(self, shape: DetectorShape, normalised: bool = False) -> None:
@@ -126,6 +117,7 @@ class Detector(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(FEATURES, PRIORS * VALUES) for _ in widths)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         fine = self.seen(x)
         middle = self.halved(fine)
         return self.read(self.features(fine, middle, self.quartered(middle)))

@@ -8,41 +8,30 @@ context, in two branches: BiSeNet's idea (Yu et al., ECCV 2018). No statistic is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from pipeline.architectures.shape import Shape
 
 REGIONS = 19
 STEP_PX = 4  # of the photo, to one of the logits
 
 
 @dataclass(frozen=True)
-class ParserShape:
-    """Channels at a quarter, an eighth, a sixteenth and a thirty-second of the size, the
-    residual blocks at each on the way down, and those at a quarter on the way back.
+class ParserShape(Shape):
+    """Settings of a Parser.
+
+    Channels at a quarter, an eighth, a sixteenth and a thirty-second of the size, the residual
+    blocks at each on the way down, and those at a quarter on the way back.
     """
 
     channels: tuple[int, int, int, int] = (64, 64, 80, 64)
     blocks: tuple[int, int, int, int] = (1, 1, 1, 2)
     last_blocks: int = 1
     side_px: int = 256
-
-    def as_dict(self) -> dict[str, object]:
-        """As it stands in checkpoints and in the manifest."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of ``as_dict``, lists read as tuples."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**fields)
 
 
 class _Residual(nn.Module):
@@ -56,11 +45,10 @@ class _Residual(nn.Module):
 
 
 class Parser(nn.Module):
-    """float32 (N, 3, H, W) RGB in [-1, 1], an aligned face, to float32 logits (N, 19, H/4, W/4)
-    in BiSeNet's order.
+    """float32 (N, 3, H, W) RGB in [-1, 1], an aligned face, to float32 logits (N, 19, H/4, W/4).
 
-    H and W are multiples of 32. The logits are to be enlarged bilinearly, pixel middles on pixel
-    middles; softmax over the 19 makes probabilities of them.
+    The classes are in BiSeNet's order. H and W are multiples of 32. The logits are to be enlarged
+    bilinearly, pixel centres on pixel centres; softmax over the 19 gives probabilities.
     """
 
     def __init__(self, shape: ParserShape) -> None:
@@ -82,6 +70,7 @@ class Parser(nn.Module):
         self.head = nn.Conv2d(channels[0], REGIONS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         y = F.relu(self.stem(F.pixel_unshuffle(x, STEP_PX)))
         kept = []
         for number, stage in enumerate(self.stages):

@@ -1,26 +1,25 @@
-"""The quality model: what a photo suffers from, told from a thumbnail and a few patches.
+"""The quality model: faults of a photo, estimated from a thumbnail and a few patches.
 
-Blur, noise and JPEG artefacts are seen in native pixels and nowhere else; exposure is seen in
-the whole. So one branch looks at patches, chosen where the photo has the most contrast (there
-blur shows) and where it has its usual contrast (there noise does), and one at a thumbnail. A
-third sees the patches as JPEG does, by the cosine transform of blocks of 8x8 from the photo's
-corner on: what a coarse quantisation has set to nothing is nothing there. And how dark a photo is
-is told best by its brightest places, which a thumbnail averages away: so quantiles of its light
-are told as well. What passes between the convolutions and the last layers is the logarithm of mean
-activations: a photo twice as noisy is as far from the first as that one from one half as noisy.
+Blur, noise and JPEG artefacts show in native pixels only; exposure shows in the whole. So one
+branch looks at patches, chosen where the photo has the most contrast (there blur shows) and where
+it has its usual contrast (there noise does), and one at a thumbnail. A third sees the patches as
+JPEG does, by the cosine transform of blocks of 8x8 from the photo's corner on: what a coarse
+quantisation has set to zero is zero there. Darkness shows best in a photo's brightest places,
+which a thumbnail averages away: so quantiles of its light are an input as well. The features
+between the convolutions and the last layers are logarithms of mean activations: a photo twice as
+noisy is as far from the first as that one is from one half as noisy.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.architectures.shape import Shape
 from pipeline.quality_model import LIGHTS
 
 MEASURES = ("blur_px", "noise", "jpeg_quality", "exposure_stops", "score")
@@ -31,10 +30,12 @@ BLUR_SPAN_PX, NOISE_SPAN, ARTEFACT_SPAN, STOPS_SPAN = 4.0, math.log(51), 75.0, 4
 
 
 @dataclass(frozen=True)
-class QualityShape:
-    """Channels of the patches' three stages, of the last layer but one, of what is told of the
-    blocks and of the light, and the inputs' sizes; ``patches`` are half of them of the highest
-    and half of the median variance.
+class QualityShape(Shape):
+    """Settings of a QualityModel.
+
+    Channels of the patches' three stages, of the last layer but one, of the features of blocks and
+    of light, and the inputs' sizes; half of the ``patches`` are those of the highest variance, half
+    those of the median.
     """
 
     channels: tuple[int, int, int] = (32, 48, 64)
@@ -45,26 +46,15 @@ class QualityShape:
     patch_px: int = 64
     thumbnail_px: int = 64
 
-    def as_dict(self) -> dict[str, object]:
-        """As it stands in checkpoints and in the manifest."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of ``as_dict``, lists read as tuples."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**fields)
-
 
 class QualityModel(nn.Module):
-    """float32 RGB in [-1, 1], thumbnails (N, 3, T, T) and patches (N * K, 3, P, P), those of the
-    highest variance first, and stops below white (N, LIGHTS), as ``light_levels`` in
-    pipeline/quality.py has them, to (N, 5): MEASURES in their units, as
-    training/data/degradations.py has them, and a score from 0 to 1: one half for a photo in
-    which a fault is just clearly there, see ``truth_of`` in training/tasks/quality.py.
+    """Thumbnails, patches and light to (N, 5): MEASURES in their units, and a score from 0 to 1.
+
+    Inputs: float32 RGB in [-1, 1], thumbnails (N, 3, T, T) and patches (N * K, 3, P, P), those of
+    the highest variance first, and stops below white (N, LIGHTS), as ``model_inputs`` in
+    pipeline/quality_model.py makes them. The measures are those of training/data/degradations.py.
+    The score is one half for a photo in which a fault is just clearly visible, see ``truth_of`` in
+    training/tasks/quality.py.
     """
 
     def __init__(self, shape: QualityShape) -> None:
@@ -92,6 +82,7 @@ class QualityModel(nn.Module):
         self.out = nn.Linear(shape.hidden, len(MEASURES))
 
     def forward(self, thumbnail: Tensor, patches: Tensor, light: Tensor) -> Tensor:
+        """See the class."""
         return in_units(self.normalised(thumbnail, patches, light))
 
     def normalised(self, thumbnail: Tensor, patches: Tensor, light: Tensor) -> Tensor:
@@ -116,8 +107,9 @@ class QualityModel(nn.Module):
         return result
 
     def spectrum(self, patches: Tensor) -> Tensor:
-        """(N, 64, P / 8, P / 8): the logarithms of one more than the sizes of the blocks' cosine
-        coefficients, in grey levels.
+        """(N, 64, P / 8, P / 8): logarithms of the magnitudes of the blocks' cosine coefficients.
+
+        Of one more than the magnitudes, in grey levels.
         """
         with torch.autocast("cpu", enabled=False):  # a level more or less is what matters
             luma = (patches * self.luma).sum(1, keepdim=True)
@@ -125,9 +117,7 @@ class QualityModel(nn.Module):
 
 
 def _cosines() -> Tensor:
-    """(64, 1, 8, 8): the orthonormal cosine transform of a block in [-1, 1], to coefficients in
-    grey levels.
-    """
+    """(64, 1, 8, 8): the orthonormal cosine transform of a block in [-1, 1], in grey levels."""
     places = torch.arange(BLOCK, dtype=torch.float64)
     rows = torch.cos(math.pi / BLOCK * torch.outer(places, places + 0.5)) * math.sqrt(2 / BLOCK)
     rows[0] /= math.sqrt(2)

@@ -10,13 +10,13 @@ photo that lacks nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from pipeline.architectures.shape import Shape
 
 LEVELS = 3  # blur: sigma in px; noise: sigma in grey levels; compression: 100 - JPEG quality
 LEVEL_SPANS = (4.0, 50.0, 75.0)
@@ -27,7 +27,7 @@ LEFT = (-0.0234375, 0.2265625, 0.8671875, -0.0703125, 0.0)
 
 
 @dataclass(frozen=True)
-class RestorerShape:
+class RestorerShape(Shape):
     """Channels at a quarter of the size, and the number of residual blocks."""
 
     channels: int = 64
@@ -39,15 +39,6 @@ class RestorerShape:
         """How far, in pixels of the photo, an input can reach an output, at either scale."""
         deep = 1 + 2 * self.blocks + 2  # stem, blocks and the longer head
         return 4 * (deep + 1)
-
-    def as_dict(self) -> dict[str, object]:
-        """As it stands in checkpoints and in the manifest."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of ``as_dict``."""
-        return cls(**values)
 
 
 class _Residual(nn.Module):
@@ -65,8 +56,9 @@ class _Residual(nn.Module):
 
 
 class _Gate(nn.Module):
-    """Levels (N, 3, 1, 1) to a factor for each channel (N, C, 1, 1): zero for levels of zero,
-    and in proportion as they grow together.
+    """Levels (N, 3, 1, 1) to a factor for each channel (N, C, 1, 1).
+
+    Zero for levels of zero, and in proportion as they grow together.
     """
 
     def __init__(self, channels: int) -> None:
@@ -108,8 +100,10 @@ class Restorer(nn.Module):
         self._start()
 
     def _start(self) -> None:
-        """Weights that keep the scale of what passes. The stem sees contrasts alone and the heads
-        begin at zero: otherwise what the net learns first is to be silent, and its ReLUs die.
+        """Initialises weights so that they keep the scale of what passes.
+
+        The stem sees contrasts alone and the heads begin at zero: otherwise the net first learns to
+        be silent, and its ReLUs die.
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
@@ -129,6 +123,7 @@ class Restorer(nn.Module):
             nn.init.constant_(gate.second.weight, 1 / 8)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """See the class."""
         features = self.features(x, level)
         make = self.restored if self.scale == 1 else self.doubled
         return make(x, features, level)
@@ -153,8 +148,9 @@ class Restorer(nn.Module):
         return self.interpolated(x) + F.pixel_shuffle(change * gain, 8)
 
     def interpolated(self, x: Tensor) -> Tensor:
-        """The bicubic interpolation, (N, 3, 2H, 2W), as one convolution: so tiles agree with
-        the whole, and ONNX Runtime, whose own cubic resize is slow, is fast.
+        """The bicubic interpolation, (N, 3, 2H, 2W), as one convolution.
+
+        So tiles agree with the whole, and ONNX Runtime, whose own cubic resize is slow, is fast.
         """
         bordered = F.pad(x, (2, 2, 2, 2), mode="replicate")
         with torch.autocast("cpu", enabled=False):

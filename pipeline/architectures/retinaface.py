@@ -75,8 +75,9 @@ class _Pyramid(nn.Module):
 
 
 class _Context(nn.Module):
-    """M. Najibi et al., "SSH: single stage headless face detector", ICCV 2017: windows of 3, 5
-    and 7 side by side.
+    """Windows of 3, 5 and 7 side by side.
+
+    M. Najibi et al., "SSH: single stage headless face detector", ICCV 2017.
     """
 
     def __init__(self) -> None:
@@ -108,13 +109,12 @@ class _Head(nn.Module):
 
 
 class RetinaFace(nn.Module):
-    """float32 (N, 3, H, W) RGB of 0..255 to (N, P, 15): for each prior box deltas (4), the
-    score of a face in [0, 1] and landmark deltas (10: the eyes, the tip of the nose, the
-    corners of the mouth, left to right as seen).
+    """float32 (N, 3, H, W) RGB of 0..255 to (N, P, 15): for each prior deltas and a score.
 
-    H and W are multiples of 32. The priors, in order of the three levels, of rows, of columns:
-    steps of 8, 16 and 32 px, and in every place squares of 16 and 32, 64 and 128, 256 and
-    512 px. pipeline/faces/detect.py decodes them.
+    Box deltas (4), the score of a face in [0, 1] and landmark deltas (10: the eyes, the tip of the
+    nose, the corners of the mouth, left to right as seen). H and W are multiples of 32. The priors,
+    in order of the three levels, of rows, of columns: strides of 8, 16 and 32 px, and in every
+    place squares of 16 and 32, 64 and 128, 256 and 512 px. pipeline/faces/detect.py decodes them.
     """
 
     def __init__(self) -> None:
@@ -129,6 +129,7 @@ class RetinaFace(nn.Module):
         self.register_buffer("mean", mean, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         fine = self.body.stage1(x.flip(1) - self.mean)
         middle = self.body.stage2(fine)
         levels = self.fpn(fine, middle, self.body.stage3(middle))
@@ -142,6 +143,6 @@ class RetinaFace(nn.Module):
 
 
 def is_retinaface(state: Mapping[str, Any]) -> bool:
-    """Whether a state dict means to be one; whether all fits, strict loading tells."""
+    """Whether a state dict is meant as one; strict loading tells whether all fits."""
     heads = ("ClassHead.0.", "BboxHead.0.", "LandmarkHead.0.")
     return all(any(name.startswith(head) for name in state) for head in heads)

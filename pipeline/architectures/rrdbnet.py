@@ -73,9 +73,9 @@ class _Block(nn.Module):
 class RRDBNet(nn.Module):
     """float32 (N, 3, H, W) RGB in [-1, 1] to (N, 3, sH, sW), s the scale: 1, 2 or 4.
 
-    H and W are multiples of 4 / s. The published network works in [0, 1]; that is seen to here,
-    so that it is given what every network of the layer is given. The output may leave [-1, 1].
-    Raises ValueError for another scale.
+    H and W are multiples of 4 / s. The published network works in [0, 1]; the conversion is done
+    here, so that its input is that of every other network. The output may leave [-1, 1]. Raises
+    ValueError for another scale.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class RRDBNet(nn.Module):
         self.conv_last = nn.Conv2d(features, 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         y = (x + 1) / 2
         if self.unshuffle > 1:
             y = F.pixel_unshuffle(y, self.unshuffle)
@@ -114,8 +115,9 @@ def receptive_radius_px(scale: int, blocks: int = 23) -> int:
 
 
 def renamed(state: Mapping[Any, Any]) -> dict[str, Any]:
-    """A state dict under any of the three schemes, or under one of TOP_KEYS, with our names; a
-    name that is of no scheme stays.
+    """A state dict under any of the three schemes, or under one of TOP_KEYS, with our names.
+
+    A name of no scheme stays.
     """
     for key in TOP_KEYS:
         if isinstance(state.get(key), Mapping):
@@ -133,9 +135,9 @@ def _renamed(name: str) -> str:
 
 
 def shape_of(state: Mapping[str, Any]) -> dict[str, int] | None:
-    """The settings of the RRDBNet that a renamed state dict is of; None if it is of none.
+    """The settings of the RRDBNet that a renamed state dict belongs to; None for another network.
 
-    Only what sets the size is looked at: whether all fits, strict loading tells.
+    Only what sets the size is read: strict loading tells whether all fits.
     """
     first = state.get("conv_first.weight")
     growth = state.get("body.0.rdb1.conv1.weight")

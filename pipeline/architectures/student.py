@@ -9,17 +9,17 @@ convolution at half size or less.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.architectures.shape import Shape
+
 
 @dataclass(frozen=True)
-class StudentShape:
+class StudentShape(Shape):
     """Channel counts at half and quarter size, and one dilation for each residual block."""
 
     half_channels: int = 32
@@ -30,6 +30,7 @@ class StudentShape:
 
     @property
     def code_length(self) -> int:
+        """Length of the code: gains and shifts of all residual blocks."""
         return 2 * self.quarter_channels * len(self.modulated_blocks)
 
     @property
@@ -39,19 +40,6 @@ class StudentShape:
         body = sum(self.dilations) + len(self.dilations) + 1
         half = 1 + 1 + 2  # stem; stride; merge and head
         return 4 * body + 2 * half
-
-    def as_dict(self) -> dict[str, object]:
-        """As it stands in checkpoints and in the manifest."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of ``as_dict``, lists read as tuples."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**fields)
 
 
 class _Residual(nn.Module):
@@ -88,6 +76,7 @@ class ThumbnailEncoder(nn.Module):
         self.to_code.bias = nn.Parameter(start.repeat(len(shape.modulated_blocks)))
 
     def forward(self, thumbnail: Tensor) -> Tensor:
+        """See the class."""
         y = self.layers(thumbnail)  # (N, 64, 8, 8)
         mean = y.mean((2, 3), keepdim=True)
         spread = (y - mean).square().mean((2, 3), keepdim=True).add(1e-6).sqrt()
@@ -114,6 +103,7 @@ class StudentGenerator(nn.Module):
         self.head = nn.Conv2d(half, 12, 3, padding=1)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """See the class."""
         edges = F.relu(self.stem(F.pixel_unshuffle(x, 2)))  # (N, half, H/2, W/2)
         y = F.relu(self.down(edges))  # (N, quarter, H/4, W/4)
         parts = code.split(self.shape.quarter_channels, 1)

@@ -11,18 +11,20 @@ edges as narrow, in pixels, as those of what it gets.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.architectures.shape import Shape
+
 INPUTS = 12 + 48  # a block of 2x2 pixels of the drawing, and the 4x4 of the guide that cover it
 
 
 @dataclass(frozen=True)
-class UpsamplerShape:
+class UpsamplerShape(Shape):
     """Channels, and the number of 3x3 convolutions between the first and the last."""
 
     channels: int = 64
@@ -33,16 +35,12 @@ class UpsamplerShape:
         """How far, in pixels of the small picture, an input can reach an output."""
         return 2 * (self.middle + 2) + 1
 
-    def as_dict(self) -> dict[str, object]:
-        """As it stands in checkpoints and in the manifest."""
-        return asdict(self)
-
 
 class Upsampler(nn.Module):
-    """float32 (N, 3, H, W) RGB in [-1, 1], a drawing, and (N, 3, 2H, 2W), the photo, to
-    (N, 3, 2H, 2W); H and W are even.
+    """A drawing (N, 3, H, W) and the photo (N, 3, 2H, 2W) to the drawing (N, 3, 2H, 2W).
 
-    It may leave [-1, 1] a little; the caller clips.
+    float32 RGB in [-1, 1]; H and W are even. The output may leave [-1, 1] a little; the caller
+    clips.
     """
 
     def __init__(self, shape: UpsamplerShape) -> None:
@@ -60,6 +58,7 @@ class Upsampler(nn.Module):
         self.register_buffer("bilinear", bilinear_kernel() / 16, persistent=False)
 
     def forward(self, picture: Tensor, guide: Tensor) -> Tensor:
+        """See the class."""
         deep = F.pixel_unshuffle(picture, 2)  # (N, 12, H/2, W/2)
         y = torch.cat([deep, F.pixel_unshuffle(guide, 4)], 1)
         for convolution in self.body:
@@ -70,8 +69,10 @@ class Upsampler(nn.Module):
 
 
 def bilinear_kernel() -> Tensor:
-    """float32 (48, 12, 3, 3) of whole numbers, in sixteenths: pixel-unshuffled 2x2 blocks, three
-    by three of them, to the 4x4 pixels that bilinear interpolation makes of the middle one.
+    """Bilinear interpolation as a convolution, float32 (48, 12, 3, 3) of sixteenths.
+
+    From pixel-unshuffled 2x2 blocks, three by three of them, to the 4x4 pixels that bilinear
+    interpolation makes of the middle one.
     """
     line = torch.zeros(4, 3, 2)  # output; block before, this one, after; pixel of the block
     line[0, 0, 1], line[0, 1, 0] = 1, 3

@@ -52,8 +52,9 @@ def decide(
 
 
 def by_laplacian(step: str, report: QualityReport) -> Finding:
-    """The published rule: every step for a photo whose variance of the Laplacian is too small,
-    but CLAHE only for a dark one.
+    """The published rule: every step for a photo whose variance of the Laplacian is too small.
+
+    But CLAHE only for a dark one.
     """
     measured, threshold = report.blur_variance, report.blur_variance_min
     if measured >= threshold:

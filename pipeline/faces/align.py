@@ -38,11 +38,11 @@ MIN_LINEAR_SCALE = 0.75  # below it, interpolation between neighbours would skip
 
 
 def estimate_similarity(landmarks: Points, side_px: int) -> Matrix:
-    """The similarity transform (rotation, one scale, translation) that brings five landmarks
-    nearest to the template, by least squares.
+    """Estimates the similarity transform that brings five landmarks nearest to the template.
 
-    S. Umeyama, "Least-squares estimation of transformation parameters between two point
-    patterns", IEEE PAMI 13(4), 1991; in the plane it is one complex division, and never mirrors.
+    That is rotation, one scale and translation, by least squares: S. Umeyama, "Least-squares
+    estimation of transformation parameters between two point patterns", IEEE PAMI 13(4), 1991. In
+    the plane it is one complex division, and never mirrors.
 
     Args:
         landmarks: (5, 2), x and y in pixels of a photo, in the order of TEMPLATE.

@@ -81,7 +81,9 @@ def analyse_faces(
 def _confirmed(
     analysed: Sequence[DetectedFace], detections: Sequence[Face]
 ) -> Iterator[DetectedFace]:
-    """Keeps confident detections, and weak ones that the closer look confirms and that do not
+    """Drops weak detections that are no faces.
+
+    Keeps confident detections, and weak ones that the closer look confirms and that do not
     duplicate a confident face.
     """
     pairs = list(zip(analysed, detections, strict=True))
@@ -103,8 +105,9 @@ def _same(face: Face, other: Face) -> bool:
 
 
 def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels) -> DetectedFace:
-    """Detects the face again at a closer look and, where it is confident enough then and a
-    person's, parses it.
+    """Detects the face again at a closer look, then aligns and parses it.
+
+    It is parsed where it is confident enough then, and aligned where it is a person's.
     """
 
     def rejected(why: str) -> DetectedFace:

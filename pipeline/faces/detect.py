@@ -116,8 +116,10 @@ class FaceDetector:
         return tuple(_to_faces(faces[order]))
 
     def _pass(self, pixels: RgbImage, scale: float, min_score: float) -> tuple[Detections, float]:
-        """Detections in the image reduced to ``scale`` (from 1 on: as it is), in px of
-        ``pixels``; and the scale that it had.
+        """Detects faces in the image reduced to ``scale``; from 1 on: as it is.
+
+        Returns:
+            The detections in px of ``pixels``, and the scale that the image had.
         """
         height, width = pixels.shape[:2]
         scale = min(1.0, scale)
@@ -151,7 +153,8 @@ def priors(height: int, width: int) -> Array:
     """The priors of an image, in the order of the network's outputs.
 
     Args:
-        height, width: Sides of the image, multiples of 32.
+        height: Of the image, a multiple of 32.
+        width: Of the image, a multiple of 32.
 
     Returns:
         (P, 3): x and y of the centre and the side, in px.
@@ -168,9 +171,10 @@ def decode_boxes(outputs: Array, height: int, width: int, min_score: float) -> D
     """Turns the network's outputs into boxes and landmarks.
 
     Args:
-        outputs: (P, 15) for an image of that size: offsets of centre and size, score, offsets of
-            five landmarks, for each of ``priors``. Rows that are not finite are dropped.
-        height, width: Sides of the image.
+        outputs: (P, 15): for each of ``priors`` offsets of centre and size, the score, offsets of
+            five landmarks. Rows that are not finite are dropped.
+        height: Of the image.
+        width: Of the image.
         min_score: Priors below it are dropped.
 
     Returns:
@@ -231,8 +235,10 @@ def _joined(fine: Detections, coarse: Detections) -> Detections:
 
 
 def plausible(faces: Detections, width: int, height: int) -> Detections:
-    """Cuts the boxes at the image's borders; drops those that are then empty or have landmarks
-    further outside the box than MAX_LANDMARK_OVERHANG of its sides.
+    """Cuts the boxes at the image's borders and drops implausible ones.
+
+    Those are empty then, or have landmarks further outside the box than MAX_LANDMARK_OVERHANG of
+    its sides.
     """
     overhang = MAX_LANDMARK_OVERHANG * (faces.boxes[:, 2:] - faces.boxes[:, :2])
     low = (faces.boxes[:, :2] - overhang)[:, None]

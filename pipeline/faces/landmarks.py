@@ -53,8 +53,9 @@ def _in_sides(face: Face) -> Landmarks:
 
 
 def landmark_shift(before: Landmarks, after: Landmarks | None) -> float:
-    """How far the landmarks moved, on average, in inter-ocular distances; infinite for a face
-    that is no longer found.
+    """How far the landmarks moved, on average, in inter-ocular distances.
+
+    Infinite for a face that is no longer found.
     """
     if after is None:
         return math.inf

@@ -25,8 +25,9 @@ LATER_OPTIONS = {
 
 
 class FaceCache:
-    """The faces of the last photos, for a photo that comes again: in another style, or with other
-    options. Nothing of a picture is kept but numbers. Safe for threads.
+    """The faces of the last photos, for a photo that comes again in another style.
+
+    Nothing of a picture is kept but numbers. Safe for threads.
     """
 
     def __init__(self) -> None:

@@ -49,8 +49,10 @@ def match_tones(patch: RgbImage, reference: RgbImage, features: NDArray[np.float
 
 
 def feather_mask(face: DetectedFace, roi: Roi) -> GrayImage:
-    """How much of a patch is pasted: the whole head, fading out around it and towards the border
-    of the aligned square.
+    """How much of a patch is pasted.
+
+    The whole head is opaque; the mask fades out around it and towards the border of the aligned
+    square.
 
     Args:
         face: An aligned face.

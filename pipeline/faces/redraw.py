@@ -63,8 +63,10 @@ class FaceRedrawer:
     drawer: FaceDrawer
 
     def best(self, face: DetectedFace) -> Candidate:
-        """The first candidate that keeps the landmarks in place; else the one that moves them
-        least. Without landmarks to compare, the first, which suits most faces.
+        """Chooses the first candidate that keeps the landmarks in place.
+
+        If none does, the one that moves them least. Without landmarks to compare, the first
+        candidate, which suits most faces.
         """
         min_shift, best = math.inf, Candidate()
         for number, candidate in enumerate(self.candidates(face)):

@@ -134,8 +134,9 @@ def refine_roi(
 
 
 def _even_light(luma: Floats, face: Floats, skin: Floats, eye_distance: float) -> Floats | None:
-    """The gain (h, w) that brings the bright and the dark side of a face nearer to each other: a
-    share of the smooth part of the light is taken back, no more than makes it ordinary. A gain,
+    """The gain (h, w) that brings the bright and the dark side of a face nearer to each other.
+
+    A share of the smooth part of the light is taken back, no more than makes it ordinary. A gain,
     since light multiplies: what is brightened keeps its colour. None where the light is even
     enough.
     """
@@ -156,8 +157,10 @@ def _even_light(luma: Floats, face: Floats, skin: Floats, eye_distance: float) -
 
 
 def _guided_filter(pixels: Floats, radius_px: int) -> Floats:
-    """(h, w, 3) smoothed where it is flat: He, Sun, Tang, "Guided image filtering", ECCV 2010,
-    guided by its own lightness, so that an edge in that stays an edge in the colours.
+    """(h, w, 3) smoothed where it is flat, guided by its own lightness.
+
+    So an edge in lightness stays an edge in the colours. He, Sun, Tang, "Guided image filtering",
+    ECCV 2010.
     """
 
     def mean(values: NDArray[np.floating[Any]]) -> Floats:
@@ -175,8 +178,9 @@ def _guided_filter(pixels: Floats, radius_px: int) -> Floats:
 
 
 def _even_tone(pixels: Floats, weight: Floats, eye_distance: float) -> Floats:
-    """The change (h, w, 3) that brings what ``weight`` covers nearer to its own tone around; of
-    differences in lightness, which are its shape, half. On the whole the tone stays.
+    """The change (h, w, 3) that brings what ``weight`` covers nearer to its own tone around.
+
+    Of differences in lightness, which are its shape, half. On the whole the tone stays.
     """
     share = _blurred(weight, LIPS_SIGMA * eye_distance)[..., None] + np.float32(1e-3)
     around = _blurred(pixels * weight[..., None], LIPS_SIGMA * eye_distance) / share
@@ -188,8 +192,9 @@ def _even_tone(pixels: Floats, weight: Floats, eye_distance: float) -> Floats:
 
 
 def _raise_contrast(luma: Floats, weight: Floats, gain: float, eye_distance: float) -> Floats:
-    """The change of lightness that raises the contrast of what ``weight`` covers by ``gain``, 0.4
-    for a ratio of 1.4, and makes it sharper; the bright gains less than the dark loses.
+    """The change of lightness that raises the contrast of what ``weight`` covers, and sharpens it.
+
+    ``gain`` is 0.4 for a ratio of 1.4; the bright gains less than the dark loses.
     """
     share = _blurred(weight, EYE_SIGMA * eye_distance) + np.float32(1e-3)
     contrast = luma - _blurred(luma * weight, EYE_SIGMA * eye_distance) / share

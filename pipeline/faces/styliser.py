@@ -32,7 +32,9 @@ class FaceDrawer(Protocol):
     """
 
     @property
-    def scale(self) -> float: ...
+    def scale(self) -> float:
+        """See above."""
+        ...
 
     def draw(self, photo: RgbImage, face: DetectedFace, roi: Roi) -> RgbImage:
         """Draws what a ROI shows.

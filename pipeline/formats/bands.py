@@ -14,7 +14,7 @@ MAX_EMPTY_FRAMES = 200  # of an animation that are looked at
 
 
 def colours_mode(mode: str) -> str:
-    """The mode of the colours of a picture of that mode: L, RGB, CMYK or LAB."""
+    """The mode of a picture's colours without its opacity: L, RGB, CMYK or LAB."""
     if mode in GREY or mode in ("I", "F") or mode.startswith("I;16"):
         return "L"
     return mode if mode in ("CMYK", "LAB") else "RGB"
@@ -23,9 +23,15 @@ def colours_mode(mode: str) -> str:
 def bands(
     image: Image.Image, warn: Warn, *, as_counted: bool = False
 ) -> tuple[Image.Image | Samples, GrayImage | None]:
-    """Colours as L, RGB, CMYK or LAB of 8 bits, or grey of more as Samples; and alpha.
+    """Splits a decoded picture into colours and opacity.
 
-    ``as_counted``: 16 bits are 16 bits, however small the largest value is.
+    Args:
+        image: The picture, loaded.
+        warn: Called with warnings.
+        as_counted: 16 bits count as 16 bits, however small the largest value is.
+
+    Returns:
+        The colours, as L, RGB, CMYK or LAB of 8 bits, or grey of more bits as Samples; and alpha.
     """
     mode, key = image.mode, image.info.get("transparency")
     if mode in ("I", "F") or mode.startswith("I;16"):
@@ -51,8 +57,9 @@ def bands(
 def first_shown(
     image: Image.Image, warn: Warn, *, as_counted: bool = False
 ) -> tuple[Image.Image | Samples, GrayImage | None]:
-    """The bands of the first frame of a loaded picture; of an animation that fades in, those of the
-    first frame that is not wholly transparent.
+    """The bands of the first frame that shows something.
+
+    An animation may fade in: then that is the first frame that is not wholly transparent.
     """
     colours, alpha = bands(image, warn, as_counted=as_counted)
     if alpha is None or alpha.any() or getattr(image, "n_frames", 1) == 1:

@@ -1,4 +1,4 @@
-"""What a BMP of version 4 or 5 says of its colours, which Pillow leaves aside.
+"""The colour space in a BMP of version 4 or 5, which Pillow does not read.
 
 Source: Microsoft, BITMAPV4HEADER and BITMAPV5HEADER.
 """
@@ -27,7 +27,7 @@ def profile(data: bytes) -> bytes | None:
 
 
 def colour(data: bytes) -> Colour | Unusable | None:
-    """Its end points and gamma, where it says that they count."""
+    """Its end points and gamma, where the header says that they apply."""
     if _header_bytes(data) < V4_BYTES or _space(data) != CALIBRATED:
         return None
     numbers = [number / 2**30 for number in struct.unpack_from("<9i", data, HEADER + 60)]

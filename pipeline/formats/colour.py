@@ -1,4 +1,4 @@
-"""Which colours the numbers of a file mean, by whatever the file says of it.
+"""The colour space of a file: what its numbers mean, from whatever the file says of it.
 
 Sources are ranked as the PNG specification of 2025 ranks them (cICP, iCCP, sRGB, gAMA and cHRM),
 and for the containers of HEIF as ISO/IEC 23008-12 does (ICC before nclx); EXIF comes last.
@@ -24,13 +24,17 @@ WIDE = -0.005  # light of sRGB below which a colour lies outside
 
 @dataclass(frozen=True, eq=False)
 class Colour:
-    """Coded red, green and blue to light of sRGB's primaries.
+    """A colour space: coded red, green and blue to light of sRGB's primaries.
 
-    ``source``: what in the file says it; ``name``: what it says; ``curves``: one for each channel;
-    ``matrix``: from their light to light of sRGB; ``luminance``: the channels' shares in it;
-    ``full_range``: false where 16 of 255 is black and 235 white; ``profile``: an ICC profile, where
-    that is the source. ``shaper``: whether curves and matrix say all of it: a profile may have
-    tables instead.
+    Attributes:
+        source: What in the file says it.
+        name: What it says.
+        curves: One for each channel.
+        matrix: From the channels' light to light of sRGB.
+        luminance: The channels' shares in luminance.
+        full_range: False where 16 of 255 is black and 235 white.
+        profile: An ICC profile, where that is the source.
+        shaper: Whether curves and matrix say all of it: a profile may have tables instead.
     """
 
     source: str
@@ -44,18 +48,18 @@ class Colour:
 
     @property
     def hdr(self) -> str | None:
-        """``pq`` or ``hlg`` where pictures need a tone map."""
+        """``pq`` or ``hlg`` for pictures that need a tone map."""
         return self.curves[0].hdr
 
     @property
     def is_wide(self) -> bool:
-        """Whether it has colours that sRGB has not."""
+        """Whether it has colours outside sRGB."""
         corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, -1)
         return bool((self.matrix @ corners).min() < WIDE)
 
     @property
     def is_curved(self) -> bool:
-        """Whether its curve is another than sRGB's, so that 8 bits would show steps."""
+        """Whether its curve differs from sRGB's, so that 8 bits would show steps."""
         return self.hdr is not None or not self._curves_like(ASSUMED)
 
     @property
@@ -64,7 +68,7 @@ class Colour:
         return self.full_range and self.shaper and self.same_as(ASSUMED)
 
     def same_as(self, other: Colour) -> bool:
-        """Whether both give the same picture, as far as anybody sees."""
+        """Whether both give the same picture to the eye."""
         if self.hdr != other.hdr or np.abs(self.matrix - other.matrix).max() > SAME_MATRIX:
             return False
         return self._curves_like(other)
@@ -80,7 +84,7 @@ class Colour:
 
 @dataclass(frozen=True)
 class Unusable:
-    """What a file says of its colours, and why that is of no use."""
+    """A colour space that a file names, and why it cannot be used."""
 
     source: str
     why: str
@@ -94,7 +98,7 @@ def described(
     name: str | None = None,
     full_range: bool = True,
 ) -> Colour | Unusable:
-    """A Colour of these primaries and this transfer; None: those of sRGB."""
+    """A Colour of these primaries and this transfer; None means sRGB's."""
     primaries = primaries or named_primaries.SRGB
     transfer = transfer or named_transfers.SRGB
     try:
@@ -112,7 +116,7 @@ def described(
 
 
 def _srgb(source: str) -> Colour:
-    """What is taken where a file says nothing."""
+    """The default where a file says nothing."""
     primaries, curve = named_primaries.SRGB, named_transfers.SRGB
     return Colour(source, "sRGB", np.eye(3), (curve,) * 3, primaries.luminance())
 
@@ -147,9 +151,9 @@ def by_codes(
 
 
 def chosen(candidates: Iterable[Colour | Unusable | None], warn: Warn) -> Colour:
-    """The first that can be used, best first; sRGB where there is none.
+    """The first usable of several, best first; sRGB where there is none.
 
-    ``warn`` is told of those before it that cannot, and of later ones that say something else.
+    ``warn`` is called with those before it that cannot be used, and with later ones that differ.
     """
     best: Colour | None = None
     for candidate in candidates:

@@ -1,7 +1,7 @@
 """Coded values of any depth to the 8 bits of sRGB, by curves and a matrix.
 
-What sRGB cannot show is brought in softly: light above diffuse white rolls off, and colours
-outside its gamut move towards grey, those furthest out the most, without a cut.
+What sRGB cannot show is compressed smoothly: light above diffuse white rolls off, and colours
+outside its gamut move towards grey, those furthest out the most, without clipping.
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ COMPRESSED_FROM = 0.94
 
 
 def to_srgb(samples: Samples, colour: Colour) -> RgbImage:
-    """in: samples of one or three channels and what they mean; out: uint8 (H, W, 3), sRGB.
+    """Converts samples of one or three channels to sRGB.
 
     Tone map: light up to KNEE of diffuse white (203 nits) is kept, what is brighter follows
     Reinhard's curve with a white point (2002, eq. 4), which ends at the picture's own peak. A
     picture with nothing above diffuse white is thus shown as it is. All three channels are scaled
     alike, so that hues stay.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
     """
     to_light = _reader(samples, colour)
     limits = _limits(colour)
@@ -54,8 +57,9 @@ def to_srgb(samples: Samples, colour: Colour) -> RgbImage:
 
 
 def _reader(samples: Samples, colour: Colour) -> ToLight:
-    """A function from values (h, w) or (h, w, 3) to the three planes of light of sRGB's primaries,
-    float32 (h, w).
+    """Makes a function from values (h, w) or (h, w, 3) to light of sRGB's primaries.
+
+    The function returns three planes, float32 (h, w).
     """
     black, white = samples.black, samples.white
     if not colour.full_range:  # H.273: 16 to 235 of 8 bits
@@ -89,7 +93,7 @@ def _reader(samples: Samples, colour: Colour) -> ToLight:
 
 
 def _peak(values: Numbers, to_light: ToLight) -> float:
-    """How bright the picture's brightest places are, in units of diffuse white."""
+    """The brightest places of the picture, in units of diffuse white."""
     step = max(1, round((values.shape[0] * values.shape[1] / PEAK_SAMPLES) ** 0.5))
     return float(np.quantile(_most(to_light(values[::step, ::step])), PEAK_QUANTILE))
 
@@ -99,7 +103,7 @@ def _most(planes: Planes) -> NDArray[np.float32]:
 
 
 def _rolled_off(planes: Planes, peak: float) -> Planes:
-    """Light of up to ``peak`` brought below 1."""
+    """Compresses light of up to ``peak`` to below 1."""
     brightest = np.maximum(_most(planes), np.float32(KNEE))
     end = (peak - KNEE) / (1 - KNEE)
     over = (np.minimum(brightest, np.float32(peak)) - np.float32(KNEE)) / np.float32(1 - KNEE)
@@ -109,7 +113,7 @@ def _rolled_off(planes: Planes, peak: float) -> Planes:
 
 
 def _coded(planes: Planes, limits: list[float]) -> RgbImage:
-    """Light to coded 8 bits, colours outside the gamut brought in."""
+    """Light to coded 8 bits, with colours outside the gamut compressed."""
     coding, borders = _tables()
     steps = [_steps(plane) for plane in planes]
     pixels = cv2.merge([np.take(coding, step) for step in steps])
@@ -127,8 +131,10 @@ def _steps(plane: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def _compressed(light: Planes, limits: list[float]) -> NDArray[np.uint8]:
-    """in: light, beyond 0..1; out: (N, 3) coded, as the ACES reference gamut compression does it
-    (per channel, by its distance from the brightest), on coded values and from near the border on.
+    """Light, beyond 0..1, to coded values in the gamut, (N, 3).
+
+    As the ACES reference gamut compression does it (per channel, by its distance from the
+    brightest), on coded values and from near the border on.
     """
     coded = [linear_to_srgb(channel).astype(np.float32) for channel in light]
     most = np.maximum(_most(coded), np.float32(1e-6))
@@ -157,8 +163,9 @@ def _limits(colour: Colour) -> list[float]:
 
 @cache
 def _tables() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """By steps of light: how it is coded, and the light below which another channel lies too far
-    from this one, the brightest.
+    """By steps of light: its code, and the lowest light of another channel that stays in the gamut.
+
+    The lookup is by the brightest channel.
     """
     coded = linear_to_srgb(np.linspace(0, 1, STEPS))
     borders = srgb_to_linear(coded * (1 - COMPRESSED_FROM))

@@ -1,4 +1,4 @@
-"""The samples of more than 8 bits that Pillow has cut to 8, where that would be seen."""
+"""Samples of more than 8 bits, which Pillow cuts to 8, where the difference would be seen."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ DARK = 63
 def colours(
     kind: str, data: bytes, eight_bits: Image.Image | Samples, colour: Colour, warn: Warn
 ) -> Image.Image | Samples:
-    """in: a file and its colours as decoded to 8 bits; out: the same with all their bits, where
-    another curve than sRGB's would make steps of 8, and where 16 bits hold only 12.
+    """Reads a file's colours at full depth, where 8 bits are not enough.
+
+    That is where another curve than sRGB's would show steps, and where 16 bits hold only 12.
+
+    Returns:
+        The colours as given, or the same at full depth.
     """
     if isinstance(eight_bits, Samples) or not colour.shaper:
         return eight_bits

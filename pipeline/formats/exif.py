@@ -1,4 +1,4 @@
-"""What EXIF says that bears on pixels: which way is up, and which colours are meant.
+"""EXIF, as far as it affects pixels: orientation and colour space.
 
 Sources: CIPA DC-008 (Exif 2.32), CIPA DC-009 (DCF 2.0, for Adobe RGB).
 """
@@ -20,10 +20,10 @@ SRGB, ADOBE_RGB, UNCALIBRATED = 1, 2, 65535
 
 
 def exif_of(image: Image.Image) -> Image.Exif:
-    """The EXIF of an opened file; an empty one where there is none.
+    """The EXIF of an opened file; empty where there is none.
 
-    What XMP says is left aside: programs that turn a picture often leave the old orientation
-    there, and browsers do not look at it.
+    XMP is ignored: programs that rotate a picture often leave the old orientation there, and
+    browsers do not read it.
     """
     body = image.info.get("exif")
     if body is None and PNG_TEXT in image.info:  # as ImageMagick writes it, in hexadecimal
@@ -35,11 +35,11 @@ def exif_of(image: Image.Image) -> Image.Exif:
 
 
 def exif_from(body: bytes) -> Image.Exif:
-    """EXIF from its bytes; an empty one where they are damaged, which does not cost the photo."""
+    """EXIF from its bytes; empty where they are damaged, which must not cost the photo."""
     exif = Image.Exif()
     try:
         exif.load(body)
-    except Exception:
+    except Exception:  # noqa: BLE001  # Pillow raises nearly everything on damaged EXIF
         return Image.Exif()
     return exif
 
@@ -48,16 +48,16 @@ def orientation_of(exif: Any) -> int:
     """1 to 8; 1, upright, where it says nothing or something else."""
     try:
         value = exif.get(ORIENTATION)
-    except Exception:  # a damaged entry
+    except Exception:  # noqa: BLE001  # a damaged entry
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def stored_size(exif: Image.Exif) -> tuple[int, int] | None:
-    """Width and height that EXIF says the picture is stored with."""
+    """The width and height at which EXIF says that the picture is stored."""
     try:
         detail = exif.get_ifd(ExifTags.IFD.Exif)
-    except Exception:
+    except Exception:  # noqa: BLE001  # a damaged directory
         return None
     size = detail.get(ExifTags.Base.ExifImageWidth), detail.get(ExifTags.Base.ExifImageHeight)
     if all(isinstance(side, int) and side > 0 for side in size):
@@ -66,18 +66,21 @@ def stored_size(exif: Image.Exif) -> tuple[int, int] | None:
 
 
 def colour(exif: Image.Exif) -> Colour | Unusable | None:
-    """What EXIF says of the colours, see ``colour_by``."""
+    """The colour space that EXIF names; see ``colour_by``."""
     try:
         space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
         index = exif.get_ifd(ExifTags.IFD.Interop).get(INTEROPERABILITY_INDEX)
-    except Exception:  # damaged
+    except Exception:  # noqa: BLE001  # a damaged directory
         return None
     return colour_by(space, index)
 
 
 def colour_by(space: object, index: object) -> Colour | Unusable | None:
-    """in: EXIF's ColorSpace and InteroperabilityIndex, None where there is none; out: Adobe RGB,
-    where they say so as DCF wants it or as some cameras do; sRGB is what is assumed anyhow.
+    """The colour space by EXIF's ColorSpace and InteroperabilityIndex, None where absent.
+
+    Returns:
+        Adobe RGB, where they say so as DCF defines it or as some cameras do; None otherwise, since
+        sRGB is assumed anyhow.
     """
     option = (index.decode("ascii", "replace") if isinstance(index, bytes) else str(index)).strip(
         "\0 "

@@ -16,7 +16,7 @@ from pipeline.formats.turn import turned
 
 
 def open_picture(data: bytes) -> ImageFile:
-    """An image may be built without the library, for its licence: then such a file is refused."""
+    """Opens a HEIC. An image built without the library, for its licence, refuses such files."""
     try:
         from pillow_heif import HeifImageFile  # 40 ms and a large library, seldom needed
     except ImportError as error:
@@ -25,12 +25,14 @@ def open_picture(data: bytes) -> ImageFile:
 
 
 def orientation(image: ImageFile, warn: Warn) -> tuple[int, int]:
-    """in: an opened picture, not yet loaded; out: how it is to be seen, as EXIF's value, and what
-    of that is left to do: libheif itself turns by the boxes irot and imir.
+    """How an opened picture, not yet loaded, is to be shown.
 
-    HEIF turns by these alone. But some phones and editors write EXIF's orientation and no box, and
-    telephones and macOS show such a picture by it; so does this, unless the size that EXIF states
-    says that the picture was turned already.
+    libheif itself turns by the boxes irot and imir, and HEIF knows no other way. But some phones
+    and editors write EXIF's orientation and no box, and phones and macOS follow it; so does this,
+    unless the size that EXIF states says that the picture was turned already.
+
+    Returns:
+        EXIF's value for the whole, and for what of that is left to do.
     """
     coded: Any = image._heif_file[image.tell()]._c_image  # type: ignore[attr-defined]
     boxes = [box for box in coded.transformations if box[0] in ("irot", "imir")]

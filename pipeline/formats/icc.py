@@ -1,4 +1,4 @@
-"""ICC profiles: what they say in curves and a matrix, and LittleCMS for all the rest.
+"""ICC profiles: curves and a matrix read here, and LittleCMS for all the rest.
 
 Source: ICC.1:2022, chapters 9 and 10; the tag cicp is that of version 4.4.
 """
@@ -25,8 +25,15 @@ CMS_ERRORS = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
 
 def read_icc(data: bytes, mode: str) -> Colour | Unusable:
-    """in: a profile, and the mode of the pixels it stands for (L, RGB, CMYK or LAB); out: what it
-    says. One that has tables instead of curves is no ``shaper``: LittleCMS alone knows it.
+    """Reads a profile.
+
+    Args:
+        data: The profile.
+        mode: Of the pixels that it describes: L, RGB, CMYK or LAB.
+
+    Returns:
+        What it says. One that has tables instead of curves is no ``shaper``: only LittleCMS can
+        apply it.
     """
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data)).profile
@@ -118,12 +125,14 @@ def _parametric(values: Values, kind: int, numbers: list[float]) -> Values:
 
 
 def convert(colours: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
-    """in: L, RGB, CMYK or LAB of 8 bits and its profile; out: the same in sRGB, and whether that
-    changed anything. Raises what CMS_ERRORS lists.
+    """Converts L, RGB, CMYK or LAB of 8 bits by its profile.
 
     Relative colorimetric with black-point compensation: colours that sRGB has are kept exactly,
     and black stays black. Perceptual would be the same here for cameras' and displays' profiles,
     and sRGB as built in has no tables for it.
+
+    Returns:
+        The picture in sRGB, and whether that changed anything. Raises what CMS_ERRORS lists.
     """
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     if source.profile.xcolor_space.strip() == "RGB" and colours.mode == "L":
@@ -142,7 +151,7 @@ def convert(colours: Image.Image, profile: bytes) -> tuple[Image.Image, bool]:
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a probe of colours comes back within one level: the profile is sRGB by any name."""
+    """Whether sample colours come back within one level: then the profile is sRGB."""
     if mode == "RGB":
         levels = np.linspace(0, 255, 9).astype(np.uint8)
         probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)

@@ -18,7 +18,7 @@ ENTRY_BYTES = 78  # of a visual sample entry before its boxes
 
 
 def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, begin and end of what is in each box between two places."""
+    """Name, begin and end of the content of each box between two positions."""
     at = start
     for _ in range(MAX_BOXES):
         if at + 8 > end:
@@ -36,8 +36,9 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]
 
 
 def nclx(data: bytes) -> Colour | Unusable | None:
-    """What the colour box of the primary picture says in code points; of a sequence, of its
-    track. Where the primary picture has none of its own, the first there is: that of its tiles.
+    """The code points in the colour box of the primary picture; of a sequence, of its track.
+
+    Where the primary picture has none of its own, the first there is: that of its tiles.
     """
     meta = next((box for box in boxes(data, 0, len(data)) if box[0] == b"meta"), None)
     found = None
@@ -118,8 +119,9 @@ def _track_colours(data: bytes, start: int, end: int) -> Iterator[bytes]:
 
 
 def av1_greatest(data: bytes) -> float:
-    """The largest number that a sample of an AVIF can be, by the first av1C box (AV1 in ISOBMFF,
-    2.3.3): 255, 1023 or 4095.
+    """The largest value of a sample of an AVIF, by the first av1C box: 255, 1023 or 4095.
+
+    Source: AV1 in ISOBMFF, 2.3.3.
     """
     at = data.find(b"av1C")
     flags = data[at + 6] if 0 <= at < len(data) - 6 else 0

@@ -1,4 +1,4 @@
-"""JPEGs of other processes than the usual ones, and those that end a little too early.
+"""JPEGs of unusual processes, and those that end a little too early.
 
 Source: ITU-T T.81 (markers: annex B; progressive scans: annex G).
 """
@@ -23,7 +23,7 @@ READ = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # sequential and progressive, Huffman or 
 OTHER = {0xC3: "lossless", 0xCB: "lossless"}
 ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 MAX_SEGMENTS = 10_000
-LEAST_ROWS = 0.95  # of a picture that is drawn
+MIN_ROWS = 0.95  # of a picture that is drawn
 GREY, GREY_COLUMNS = 128, 4  # what the library puts where nothing came; looked for on the right
 HELD_BACK_ROWS = 32  # at most: two rows of blocks of 16
 NEVER_DECODED: dict[str, int | tuple[int, ...]] = {
@@ -71,7 +71,7 @@ def frame_of(data: bytes, start: int = 0) -> Frame | None:
 
 
 def unsupported(data: bytes) -> str | None:
-    """What kind of JPEG it is, where it is sound and cannot be read."""
+    """Why a sound JPEG cannot be read: the name of its process; None where it is none."""
     frame = frame_of(data)
     if frame is None:
         return None
@@ -116,11 +116,14 @@ def _after_coded(data: bytes, at: int) -> int:
 
 
 def nearly_whole(data: bytes, open_: Open, warn: Warn) -> Image.Image | None:
-    """in: a file that ends early, and what opens one; out: the picture, where at least 95 % of its
-    rows are there, the others filled with a mirror of those above; else None.
+    """Rescues a file that ends early.
 
     Of a progressive file the last pass may be cut anywhere: all rows are there then, some of them
     a little coarser.
+
+    Returns:
+        The picture, where at least 95 % of its rows are there, the others filled with a mirror of
+        those above; else None.
     """
     scans = list(_scans(data))
     frame = frame_of(data)
@@ -138,7 +141,7 @@ def nearly_whole(data: bytes, open_: Open, warn: Warn) -> Image.Image | None:
     else:
         rows = _rows_of_last_scan(data[: scans[-1].offset] + EOI, whole, open_)
     missing = whole.height - rows
-    if rows < LEAST_ROWS * whole.height:
+    if rows < MIN_ROWS * whole.height:
         return None
     if not missing:
         warn("the JPEG lacks its end: all of its rows are there")
@@ -171,8 +174,10 @@ def _all_there(scans: list[Scan], components: int) -> bool:
 
 
 def _rows_sequential(data: bytes, whole: Image.Image, open_: Open) -> int:
-    """How many rows of a file of one scan were decoded. The library gives rows out with some delay;
-    of those that it held back, the ones that it leaves grey at their right end are missing.
+    """How many rows of a file of one scan were decoded.
+
+    The library gives out rows with some delay; of those that it held back, the ones that it leaves
+    grey at their right end are missing.
     """
     partial = open_(data)
     never = NEVER_DECODED[partial.mode]

@@ -1,4 +1,4 @@
-"""What PNG says of its colours, and its 16 bits a channel, which Pillow halves.
+"""PNG: its colour chunks, and its 16 bits a channel, of which Pillow keeps 8.
 
 Source: PNG specification, third edition (W3C, 2025), chapters 4.3, 11.3.2 and 12.
 """
@@ -24,12 +24,12 @@ CICP, SRGB, GAMMA = "cICP chunk", "sRGB chunk", "gAMA and cHRM chunks"
 
 
 def depth(data: bytes) -> int:
-    """Bits of a channel, by the header; 0 where it is none."""
+    """Bits of a channel, by the header; 0 where there is no header."""
     return data[24] if data[12:16] == b"IHDR" and len(data) > 24 else 0
 
 
 def colours(data: bytes, icc: Colour | Unusable | None) -> Iterator[Colour | Unusable | None]:
-    """in: a file and what its iCCP chunk says; out: what its chunks say, best first."""
+    """The colour spaces that its chunks and its iCCP profile name, best first."""
     chunks = dict(_chunks(data))
     yield _cicp(chunks.get(b"cICP"))
     yield icc
@@ -82,8 +82,10 @@ def _gamma(gamma: bytes | None, chromaticities: bytes | None) -> Colour | Unusab
 
 
 def sixteen_bits(data: bytes) -> NDArray[np.uint16] | None:
-    """(H, W, 3) red, green and blue of a file with 16 bits a channel, or (H, W) grey; None where
-    the library does not read it. Alpha is left out.
+    """Reads a file with 16 bits a channel, without its alpha.
+
+    Returns:
+        (H, W, 3) red, green and blue, or (H, W) grey; None where the library cannot read it.
     """
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:

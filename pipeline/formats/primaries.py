@@ -31,8 +31,10 @@ class Primaries:
     white: Point = D65
 
     def to_xyz(self) -> Matrix:
-        """Light of the three primaries to XYZ, white having Y = 1. Raises ValueError for primaries
-        that span no triangle.
+        """The matrix from light of the three primaries to XYZ, white having Y = 1.
+
+        Raises:
+            ValueError: The primaries span no triangle.
         """
         columns = np.array([_xyz(point) for point in (self.red, self.green, self.blue)]).T
         if not np.isfinite(columns).all() or abs(np.linalg.det(columns)) < 1e-6:
@@ -80,7 +82,7 @@ BY_CODE = {
 
 
 def to_srgb(primaries: Primaries) -> Matrix:
-    """Light of these primaries to light of sRGB's. Raises ValueError."""
+    """The matrix from light of these primaries to light of sRGB's. Raises ValueError."""
     adapted = _adaptation(_xyz(primaries.white), _xyz(D65)) @ primaries.to_xyz()
     return np.asarray(np.linalg.solve(SRGB.to_xyz(), adapted))
 
@@ -89,7 +91,7 @@ SAME_POINT = 0.005  # chromaticities closer than this are the same
 
 
 def is_same(mine: Primaries, its: Primaries) -> bool:
-    """Whether both are the same, as near as programs write them."""
+    """Whether both are the same, within the rounding of programs that write them."""
     return all(
         abs(one - other) <= SAME_POINT
         for point in ("red", "green", "blue", "white")
@@ -98,7 +100,7 @@ def is_same(mine: Primaries, its: Primaries) -> bool:
 
 
 def is_srgb(primaries: Primaries) -> bool:
-    """Whether these are sRGB's, as near as programs write them."""
+    """Whether these are sRGB's, within the rounding of programs that write them."""
     return is_same(primaries, SRGB)
 
 
@@ -107,7 +109,8 @@ SRGB_COLUMNS = _adaptation(_xyz(D65), D50_XYZ) @ SRGB.to_xyz()
 
 
 def d50_to_srgb(columns: Matrix) -> Matrix:
-    """in: the XYZ of red, green and blue relative to D50, as columns, as ICC profiles hold them;
-    out: the matrix to light of sRGB.
+    """The matrix to light of sRGB for primaries given as an ICC profile holds them.
+
+    That is the XYZ of red, green and blue relative to D50, as columns.
     """
     return np.asarray(np.linalg.solve(SRGB_COLUMNS, columns))

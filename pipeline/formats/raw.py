@@ -1,4 +1,4 @@
-"""Cameras' raw files: the largest JPEG that the camera put into one for showing.
+"""Cameras' raw files: the largest JPEG preview in one.
 
 A raw file of any maker holds its previews as whole JPEG streams, so that they are found by their
 markers, whatever the container: DNG, CR2, CR3, NEF, ARW, RAF, ORF, RW2, PEF, SRW.
@@ -13,7 +13,7 @@ from pipeline.formats.exif import orientation_of
 from pipeline.formats.jpeg import READ, frame_of
 from pipeline.formats.tiff import Page, pages
 
-LEAST_PREVIEW_PX = 1024  # on the longer side: a smaller one is no photo
+MIN_PREVIEW_PX = 1024  # on the longer side: a smaller one is no photo
 MAX_CANDIDATES = 2000
 SOI = b"\xff\xd8\xff"
 NAMES = {
@@ -33,7 +33,7 @@ CR3_METADATA = b"CMT1"  # the box with the first directory
 
 @dataclass(frozen=True)
 class Preview:
-    """A JPEG within a raw file, and what the container says of its orientation (1 to 8)."""
+    """A JPEG within a raw file, and its orientation (1 to 8) by the container."""
 
     data: bytes
     width: int
@@ -42,7 +42,7 @@ class Preview:
 
 
 def container_of(data: bytes) -> str | None:
-    """What kind of raw file it is, by its first bytes; None where these do not tell."""
+    """The kind of raw file, by its first bytes; None where these do not tell."""
     if data[8:10] == b"CR" and data[:4] in (b"II*\0", b"MM\0*"):
         return f"{CANON} (CR2)"
     if data[4:12] == b"ftypcrx ":
@@ -51,7 +51,7 @@ def container_of(data: bytes) -> str | None:
 
 
 def container_of_pages(found: list[Page]) -> str | None:
-    """The same for files that look like TIFF: a page of theirs holds what a sensor saw."""
+    """The same for files that look like TIFF, by their pages."""
     if not any(page.is_raw for page in found):
         return None
     if found[0].tags.get(DNG_VERSION) is not None:
@@ -61,9 +61,10 @@ def container_of_pages(found: list[Page]) -> str | None:
 
 
 def largest_preview(data: bytes, container: str) -> Preview:
-    """in: a raw file and what it is called; out: the largest JPEG in it that this pipeline reads.
+    """The largest JPEG in a raw file that this pipeline can read.
 
-    Raises UnsupportedVariant where none has 1,024 px on its longer side.
+    Raises:
+        UnsupportedVariant: None has 1,024 px on its longer side.
     """
     best, area = (0, 0, 0), 0
     at = data.find(SOI)
@@ -73,21 +74,21 @@ def largest_preview(data: bytes, container: str) -> Preview:
         frame = frame_of(data, at)
         if frame is not None and frame.marker in READ and frame.bits == 8:
             size = frame.width * frame.height
-            if size > area and max(frame.width, frame.height) >= LEAST_PREVIEW_PX:
+            if size > area and max(frame.width, frame.height) >= MIN_PREVIEW_PX:
                 best, area = (at, frame.width, frame.height), size
         at = data.find(SOI, at + 1)
     if not area:
         raise UnsupportedVariant(
-            f"{container} without a JPEG preview of at least {LEAST_PREVIEW_PX} px is not taken: "
+            f"{container} without a JPEG preview of at least {MIN_PREVIEW_PX} px is not taken: "
             "develop it first",
-            limit=LEAST_PREVIEW_PX,
+            limit=MIN_PREVIEW_PX,
         )
     begin, width, height = best
     return Preview(data[begin:], width, height, _orientation(data))
 
 
 def _orientation(data: bytes) -> int:
-    """What the container says, where it is TIFF or holds one as CR3 does."""
+    """The container's orientation, where it is TIFF or holds one as CR3 does."""
     inside = data.find(CR3_METADATA)
     found = pages(data) or (pages(data[inside + len(CR3_METADATA) :]) if inside > 0 else [])
     return orientation_of(found[0].tags) if found else 1

@@ -26,8 +26,10 @@ UNDERSHOOT = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Coded values: (H, W) grey or (H, W, 3) red, green and blue, as uint8, uint16 or float32; and
-    which of them are black and white. Floats may lie outside.
+    """Coded values, and which of them are black and white.
+
+    The values are (H, W) grey or (H, W, 3) red, green and blue, as uint8, uint16 or float32. Floats
+    may lie outside black and white.
     """
 
     values: Numbers
@@ -35,7 +37,7 @@ class Samples:
     white: float
 
     def eight_bits(self) -> NDArray[np.uint8]:
-        """The same from 0 to 255, cut off at black and white; band by band, for memory's sake."""
+        """The same from 0 to 255, clipped at black and white; band by band, to save memory."""
         values, scale = self.values, 255 / (self.white - self.black)
         if values.dtype == np.uint8 and scale == 1:
             return np.asarray(values, np.uint8)
@@ -61,12 +63,17 @@ def levelled(
     bits: int | None = None,
     stated: tuple[float, float] | None = None,
 ) -> Samples:
-    """in: raw values of any kind of number, the bits that the file gives each of them (None: those
-    that the array has), and the least and greatest value where the file states them; out: Samples.
+    """Finds black and white of raw values.
 
     Whole numbers of 16 bits that never reach a fourth of the range are taken as the 8, 10, 12 or 14
-    bits that hold the largest one, and ``warn`` hears of it. Floats within 0..1 have white at 1,
-    within 0..255 at 255. What fits no rule is stretched from its least to its greatest value.
+    bits that hold the largest one, with a warning. Floats within 0..1 have white at 1, within
+    0..255 at 255. What fits no rule is stretched from its least to its greatest value.
+
+    Args:
+        values: Numbers of any kind.
+        bits: That the file gives each of them; None: those that the array has.
+        stated: The least and greatest value where the file states them.
+        warn: Called with warnings.
     """
     if values.dtype.kind == "f":
         return _floats(values, warn, stated)

@@ -1,4 +1,4 @@
-"""Decoded pixels and what their numbers mean to pixels in sRGB."""
+"""Decoded pixels to sRGB."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ BAND_ROWS = 256  # of a picture on its way from Pillow
 def in_srgb(
     colours: Image.Image | Samples, colour: Colour, warn: Warn
 ) -> tuple[RgbImage, str | None]:
-    """in: L, RGB, CMYK or LAB of 8 bits, or Samples, and what they mean; out: uint8 (H, W, 3) in
-    sRGB, and the name of what was converted, None where nothing was.
+    """Converts decoded pixels to sRGB.
 
-    Curves and a matrix are used where they are all that there is, where there are more than 8 bits
-    or where colours lie outside sRGB, which LittleCMS would cut off; tables are LittleCMS'.
+    Curves and a matrix are used where there is nothing else, where there are more than 8 bits, or
+    where colours lie outside sRGB, which LittleCMS would clip; tables are left to LittleCMS.
+
+    Args:
+        colours: L, RGB, CMYK or LAB of 8 bits, or Samples.
+        colour: Their colour space.
+        warn: Called with warnings.
+
+    Returns:
+        uint8 (H, W, 3) in sRGB, and the name of the colour space that was converted, None where
+        nothing was.
     """
     if isinstance(colours, Samples):
         if colour.shaper:
@@ -56,8 +64,10 @@ def _by_littlecms(colours: Image.Image, colour: Colour, warn: Warn) -> tuple[Rgb
 
 
 def as_array(colours: Image.Image) -> RgbImage:
-    """(H, W, 3), band by band: Pillow gives pixels away as a string of bytes, which for all of a
-    large picture at once takes twice the time, and its memory again.
+    """(H, W, 3), band by band, which saves time and memory.
+
+    Pillow hands over pixels as a string of bytes; for all of a large picture at once that takes
+    twice the time and its memory again.
     """
     if colours.mode != "RGB":  # else this would be one more copy
         colours = colours.convert("RGB")

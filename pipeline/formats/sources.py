@@ -1,4 +1,4 @@
-"""All that a file says of its colours, in the order of rank of its format."""
+"""All that a file says of its colours, ranked as its format ranks it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ def colour_of(
     own: Colour | Unusable | None,
     warn: Warn,
 ) -> Colour:
-    """in: a format and a file, the mode of its pixels (L, RGB, CMYK, LAB), its ICC profile and what
-    its EXIF or its TIFF tags say, where it has them; out: what its numbers mean.
+    """The colour space of a file.
+
+    Args:
+        kind: Its format.
+        data: The file.
+        mode: Of its pixels: L, RGB, CMYK or LAB.
+        profile: Its ICC profile, if any.
+        own: What its EXIF or its TIFF tags say, if anything.
+        warn: Called with warnings.
     """
     if kind == "bmp":
         profile = bmp.profile(data)
@@ -35,7 +42,7 @@ def colour_of(
 
 
 def _plain(mode: str) -> str:
-    """Without alpha, and grey of any depth as L."""
+    """The mode without alpha, and grey of any depth as L."""
     if mode.startswith("RGB"):
         return "RGB"
     return mode if mode in ("CMYK", "LAB") else "L"

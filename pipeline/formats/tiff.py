@@ -48,7 +48,7 @@ ASSOCIATED, UNASSOCIATED = 1, 2
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """One image file directory. ``offset`` is where it lies, ``little`` the order of bytes."""
+    """One image file directory; ``offset``: where it lies; ``little``: the order of bytes."""
 
     tags: ImageFileDirectory_v2
     offset: int
@@ -63,7 +63,7 @@ class Page:
         return value if isinstance(value, int) else default
 
     def fractions(self, tag: int) -> tuple[float, ...]:
-        """A tag of several fractions; empty where one of them is none."""
+        """A tag of several fractions; empty where one of them is invalid."""
         value: Any = self.tags.get(tag, ())
         try:
             return tuple(float(item) for item in value)
@@ -78,22 +78,27 @@ class Page:
 
     @property
     def width(self) -> int:
+        """Columns."""
         return self.number(256)
 
     @property
     def height(self) -> int:
+        """Rows."""
         return self.number(257)
 
     @property
     def photometric(self) -> int:
+        """The tag PhotometricInterpretation."""
         return self.number(262)
 
     @property
     def compression(self) -> int:
+        """The tag Compression."""
         return self.number(259, 1)
 
     @property
     def is_planar(self) -> bool:
+        """Whether each channel is stored by itself."""
         return self.number(284, 1) == 2
 
     @property
@@ -109,13 +114,14 @@ class Page:
 
     @property
     def is_raw(self) -> bool:
-        """Whether it holds what a camera's sensor saw."""
+        """Whether it holds a camera sensor's data."""
         return (
             self.photometric in (CFA, LINEAR_RAW) or self.compression in RAW_COMPRESSIONS
         ) and self.width > 0
 
     @property
     def samples(self) -> int:
+        """Samples of a pixel."""
         return self.number(277, 1)
 
     @property
@@ -195,7 +201,7 @@ def _chain(data: bytes) -> Iterator[Page]:
 def _directory(data: bytes) -> ImageFileDirectory_v2 | None:
     try:
         return ImageFileDirectory_v2(data[: 16 if b"+" in data[2:4] else 8])
-    except Exception:  # a header that is none
+    except Exception:  # noqa: BLE001  # a header that is none
         return None
 
 
@@ -209,13 +215,15 @@ def page_at(data: bytes, offset: int) -> Page | None:
     try:
         tags.load(file)
         return Page(tags, offset, little=data[:2] == b"II", big=b"+" in data[2:4])
-    except Exception:  # a directory that is cut off or damaged
+    except Exception:  # noqa: BLE001  # a directory that is cut off or damaged
         return None
 
 
 def photo_page(found: list[Page], warn: Warn) -> Page:
-    """The first page, or where that is marked as reduced or as a mask, the largest that is whole.
-    Raises TruncatedImage where there is none at all.
+    """The page that is the photo.
+
+    That is the first, or, where the first is marked as reduced or as a mask, the largest that is
+    whole. Raises TruncatedImage where there is none at all.
     """
     if not found:
         raise TruncatedImage("the tiff file has no directory that can be read")
@@ -242,7 +250,7 @@ def first_page_is(data: bytes, page: Page) -> bytes:
 
 
 def is_read_here(page: Page) -> bool:
-    """Whether ``tiff_samples`` reads it: all but what Pillow reads rightly with 8 bits a sample."""
+    """Whether ``tiff_samples`` reads it: all but the 8-bit kinds that Pillow reads correctly."""
     if page.space is None or page.compression not in READ_HERE or page.bits == 0:
         return False
     if page.bits <= 8 and page.sample_format in (UNSIGNED, VOID):
@@ -254,7 +262,7 @@ def is_read_here(page: Page) -> bool:
 
 
 def check_supported(page: Page) -> None:
-    """Raises UnsupportedVariant for a page that no way here reads, as far as its tags say."""
+    """Raises UnsupportedVariant for a page that, by its tags, cannot be read."""
     if page.compression not in READ_BY_PILLOW:
         name = NAMES.get(page.compression, f"number {page.compression}")
         raise UnsupportedVariant(f"a TIFF compressed by {name} is not taken")
@@ -269,8 +277,9 @@ def check_supported(page: Page) -> None:
 
 
 def own_colour(data: bytes, page: Page) -> Colour | Unusable | None:
-    """What a page says of its colours beside an ICC profile: its primaries and its curve (TIFF 6.0,
-    chapter 20), else what the EXIF directories below it say.
+    """The colour space of a page, beside an ICC profile.
+
+    Its primaries and its curve (TIFF 6.0, chapter 20), else what the EXIF directories below it say.
     """
     points, white = page.fractions(PRIMARIES), page.fractions(WHITE_POINT)
     if len(points) == 6:

@@ -41,7 +41,7 @@ REVERSE = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)], np.uint
 
 @dataclass(frozen=True, eq=False)
 class TiffPixels:
-    """Grey or RGB as Samples, or CMYK or LAB as a picture of Pillow's; ``alpha`` where there is."""
+    """Grey or RGB as Samples, or CMYK or LAB as Pillow's image; ``alpha`` where there is one."""
 
     samples: Samples | Image.Image
     alpha: GrayImage | None
@@ -49,8 +49,14 @@ class TiffPixels:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a page is cut: pieces of ``width`` x ``height`` pixels in rows of ``across``, each with
-    ``channels`` samples a pixel; ``planes`` of such pictures follow each other.
+    """How a page is cut into pieces.
+
+    Attributes:
+        width: Of a piece, px.
+        height: Of a piece, px.
+        across: Pieces in a row.
+        channels: Samples of a pixel in each.
+        planes: How many such pictures follow each other.
     """
 
     width: int
@@ -65,10 +71,16 @@ class Layout:
 
 
 def read(data: bytes, page: Page, warn: Warn, *, as_counted: bool) -> TiffPixels:
-    """in: a file and one of its pages, for which is_read_here holds; out: its pixels.
+    """Reads the pixels of a page for which ``is_read_here`` holds.
 
-    ``as_counted``: white is the largest number that the depth holds, whatever the picture's own
-    largest is. Raises TruncatedImage, UnsupportedVariant, TooCostly.
+    Args:
+        data: The file.
+        page: The page.
+        warn: Called with warnings.
+        as_counted: White is the largest number of the depth, whatever the picture's own largest is.
+
+    Raises:
+        TruncatedImage, UnsupportedVariant, TooCostly: It cannot be read.
     """
     space = page.space or "grey"
     channels = CHANNELS[space]
@@ -95,9 +107,10 @@ def read(data: bytes, page: Page, warn: Warn, *, as_counted: bool) -> TiffPixels
 
 
 def _stated(page: Page) -> tuple[float, float] | None:
-    """The range that the file states for its samples, where that is one to count by: SMin- and
-    SMaxSampleValue, or a MaxSampleValue that is all ones in binary. The least and largest number
-    that happen to occur, which some programs write there, are not.
+    """The range that the file states for its samples, where that is a usable one.
+
+    That is SMin- and SMaxSampleValue, or a MaxSampleValue that is all ones in binary. Some programs
+    write the least and largest number that happen to occur; these are not used.
     """
     ends = [page.tags.get(tag) for tag in (340, 341)]
     black, white = (end[0] if isinstance(end, tuple) and end else end for end in ends)
@@ -117,7 +130,7 @@ def _opacity(values: Numbers | None, bits: int | None) -> GrayImage | None:
 
 
 def _greatest(values: Numbers, bits: int | None) -> float:
-    """What full opacity counts as."""
+    """The value of full opacity."""
     if values.dtype.kind == "f":
         return 1.0 if values.max(initial=0) <= 1 else 255.0
     bits = (bits or values.dtype.itemsize * 8) - (values.dtype.kind == "i")
@@ -125,7 +138,7 @@ def _greatest(values: Numbers, bits: int | None) -> float:
 
 
 def _divided(levels: Samples, opacity: Numbers, bits: int | None) -> Samples:
-    """Colours that were multiplied with their opacity, as they were before."""
+    """Undoes the multiplication of colours by their opacity."""
     share = np.maximum(opacity.astype(np.float32) / np.float32(_greatest(opacity, bits)), 1e-6)
     if levels.values.ndim == 3:
         share = share[..., None]
@@ -172,7 +185,7 @@ def _row_bytes(layout: Layout, bits: int) -> int:
 
 
 def _check(layout: Layout, page: Page, length: int) -> None:
-    """Sizes are right before anything of their size is made."""
+    """Checks sizes before anything of their size is allocated."""
     pieces = layout.across * layout.down * layout.planes
     if len(layout.offsets) < pieces:
         raise TruncatedImage(f"the tiff file has {len(layout.offsets)} of {pieces} pieces")
@@ -205,8 +218,10 @@ def _pieces(data: bytes, page: Page, layout: Layout, first: int) -> Numbers:
     row_bytes = _row_bytes(layout, page.bits)
     count = layout.across * layout.down
     rows = count * layout.height if layout.tiled else page.height
-    spans = list(_spans(layout, first, count, rows, row_bytes, len(data), page.compression == 1))
-    if page.compression == 1:
+    is_plain = page.compression == 1
+    numbers = range(first, first + count)
+    spans = list(_spans(layout, numbers, rows, row_bytes, None if is_plain else len(data)))
+    if is_plain:
         raw = np.frombuffer(b"".join(data[at : at + size] for at, size in spans), np.uint8)
         if raw.size < rows * row_bytes:
             raise TruncatedImage("the tiff file is cut off")
@@ -219,15 +234,18 @@ def _pieces(data: bytes, page: Page, layout: Layout, first: int) -> Numbers:
 
 
 def _spans(
-    layout: Layout, first: int, count: int, rows: int, row_bytes: int, length: int, plain: bool
+    layout: Layout, numbers: range, rows: int, row_bytes: int, length: int | None
 ) -> Iterator[tuple[int, int]]:
-    """Where each piece begins, and its bytes; without the tag for them, up to the end."""
+    """Where each piece begins, and its bytes; without the tag for them, up to the end of the file.
+
+    ``length``: of the file; None for pieces that are not compressed.
+    """
     left = rows
-    for number in range(first, first + count):
+    for number in numbers:
         at = layout.offsets[number]
         size = min(layout.height, left) * row_bytes
         left -= layout.height
-        if not plain:
+        if length is not None:
             size = layout.counts[number] if number < len(layout.counts) else length - at
         yield at, size
 

@@ -20,8 +20,12 @@ HLG_PEAK_NITS, HLG_SYSTEM_GAMMA = 1000.0, 1.2  # of BT.2100's reference display
 
 @dataclass(frozen=True)
 class Transfer:
-    """How light is coded. ``linear`` takes values 0..1 to light, of which 1 is diffuse white; with
-    ``hdr`` ("pq" or "hlg") light goes beyond 1, and pictures need a tone map.
+    """How light is coded.
+
+    Attributes:
+        name: For the sidecar.
+        linear: Values 0..1 to light, of which 1 is diffuse white.
+        hdr: "pq" or "hlg": light goes beyond 1, and pictures need a tone map.
     """
 
     name: str
@@ -68,16 +72,23 @@ def _pq(values: Values) -> Values:
 
 
 def _hlg(values: Values) -> Values:
-    """BT.2100, table 5: hybrid log-gamma to the light of the scene, 0..1. The display's part of it
-    needs all three channels: see ``hlg_display``.
+    """BT.2100, table 5: hybrid log-gamma to the light of the scene, 0..1.
+
+    The display's part of it needs all three channels: see ``hlg_display``.
     """
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.asarray(np.where(values <= 0.5, values**2 / 3, (np.exp((values - c) / a) + b) / 12))
 
 
 def hlg_display(scene: Values, luminance: Values) -> Values:
-    """in: (..., 3) light of the scene and the weights of its channels in luminance; out: light of
-    the reference display, in units of diffuse white (BT.2100, table 5: OOTF).
+    """Light of the scene to light of the reference display (BT.2100, table 5: OOTF).
+
+    Args:
+        scene: (..., 3) light of the scene.
+        luminance: Shares of the channels in luminance.
+
+    Returns:
+        (..., 3) in units of diffuse white.
     """
     brightness = scene @ luminance.astype(scene.dtype)
     gain = np.maximum(brightness, 0) ** scene.dtype.type(HLG_SYSTEM_GAMMA - 1)
@@ -91,8 +102,9 @@ def power(gamma: float) -> Transfer:
 
 
 def is_srgb_gamma(gamma: float) -> bool:
-    """Whether a power law stands for sRGB's curve: libpng's tolerance of a twentieth around 2.2,
-    which every second program writes where it means sRGB.
+    """Whether a power law stands for sRGB's curve.
+
+    By libpng's tolerance of a twentieth around 2.2, which many programs write where they mean sRGB.
     """
     return abs(gamma / 2.2 - 1) <= 0.05
 

@@ -1,4 +1,4 @@
-"""Orientation: planes and pictures as they want to be seen."""
+"""EXIF orientation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def turned(plane: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """in: (H, W) or (H, W, 3) as stored and EXIF's orientation, 1 to 8; out: the same upright."""
+    """Brings (H, W) or (H, W, 3), stored with EXIF's orientation 1 to 8, upright."""
     if orientation >= 5:
         plane = np.asarray(cv2.transpose(plane), np.uint8)
     flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}

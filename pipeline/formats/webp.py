@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height that the header of a WebP file claims; 0, 0 where it is none."""
+    """Width and height by the header of a WebP file; 0, 0 where it has none."""
     kind, header = data[12:16], data[20:30]
     if data[:4] != b"RIFF" or len(header) < 10:
         return 0, 0

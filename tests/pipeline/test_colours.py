@@ -12,7 +12,7 @@ from PIL import Image
 from test_decode import chunk, saved
 from test_decode_colour import DISPLAY_P3, SRGB, display, displayed, grey_profile, linear
 
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.domain import Source
 from pipeline.formats import primaries, transfer
 from pipeline.settings import Settings
@@ -64,7 +64,7 @@ def chromaticities(space: primaries.Primaries) -> tuple[bytes, bytes]:
 
 def opened(data: bytes) -> tuple[np.ndarray, Source, list[str]]:
     warnings: list[str] = []
-    photo, source = decode(data, Settings(), warn=warnings.append)
+    photo, source = decode_image(data, Settings(), warn=warnings.append)
     return photo.pixels, source, warnings
 
 

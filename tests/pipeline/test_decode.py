@@ -12,7 +12,7 @@ import pillow_heif
 import pytest
 from PIL import ExifTags, Image
 
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.domain import Source
 from pipeline.errors import NotAnImage
 from pipeline.settings import Settings
@@ -46,11 +46,11 @@ def picture(format: str, **options: object) -> bytes:
 
 
 def opened(data: bytes) -> tuple[np.ndarray, np.ndarray | None, Source]:
-    photo, source = decode(data, LIMITS)
+    photo, source = decode_image(data, LIMITS)
     assert photo.pixels.dtype == np.uint8
     assert photo.pixels.shape[2] == 3
     if photo.alpha is not None:
-        assert (photo.alpha.dtype, photo.alpha.shape) == (np.uint8, photo.pixels.shape[:2])
+        assert photo.alpha.dtype == np.uint8 and photo.alpha.shape == photo.pixels.shape[:2]
     return photo.pixels, photo.alpha, source
 
 
@@ -341,7 +341,7 @@ def test_heif_without_boxes_is_turned_by_exif_as_phones_show_it(
 
 def test_heif_that_was_turned_already_is_left_as_it_is() -> None:
     warnings: list[str] = []
-    photo, source = decode(heif_by_exif((HEIGHT, WIDTH)), LIMITS, warn=warnings.append)
+    photo, source = decode_image(heif_by_exif((HEIGHT, WIDTH)), LIMITS, warn=warnings.append)
     assert source.orientation_applied == 1
     assert np.abs(photo.pixels.astype(int) - gradient()).mean() < 4
     assert "upright already" in warnings[0]

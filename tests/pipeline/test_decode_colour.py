@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -11,7 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipeline.decode import decode, fit
+from pipeline.decode import decode_image, fit
 from pipeline.domain import Photo
 from pipeline.encode import encode
 from pipeline.settings import Settings
@@ -107,7 +108,7 @@ def saved(image: Image.Image, format: str, **options: object) -> bytes:
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff", "avif", "heif"])
 def test_display_p3_becomes_srgb(format: str) -> None:
     profile = display("Display P3", DISPLAY_P3)
-    photo, source = decode(
+    photo, source = decode_image(
         saved(Image.fromarray(muted()), format, icc_profile=profile, quality=98), Settings()
     )
     wanted = displayed(linear(muted()) @ (np.linalg.inv(SRGB) @ DISPLAY_P3).T)
@@ -120,7 +121,7 @@ def test_display_p3_becomes_srgb(format: str) -> None:
 def test_p3_green_is_outside_and_stays_the_greenest() -> None:
     green = np.full((HEIGHT, WIDTH, 3), (0, 255, 0), np.uint8)
     profile = display("Display P3", DISPLAY_P3)
-    photo, _ = decode(saved(Image.fromarray(green), "png", icc_profile=profile), Settings())
+    photo, _ = decode_image(saved(Image.fromarray(green), "png", icc_profile=profile), Settings())
     assert photo.pixels[0, 0].tolist() == [0, 255, 0]
 
 
@@ -128,7 +129,7 @@ def test_alpha_is_kept_beside_a_profile() -> None:
     alpha = np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH)
     image = Image.fromarray(np.dstack((muted()[..., ::-1], alpha)))
     swapped = display("swapped", SRGB[:, ::-1])
-    photo, source = decode(saved(image, "png", icc_profile=swapped), Settings())
+    photo, source = decode_image(saved(image, "png", icc_profile=swapped), Settings())
     assert source.profile_converted == "swapped"
     assert np.abs(photo.pixels.astype(int) - muted()).max() <= 1
     assert photo.alpha is not None
@@ -137,14 +138,18 @@ def test_alpha_is_kept_beside_a_profile() -> None:
 
 def test_srgb_by_any_name_is_left_alone() -> None:
     profile = display("a screen", SRGB)
-    photo, source = decode(saved(Image.fromarray(muted()), "png", icc_profile=profile), Settings())
+    photo, source = decode_image(
+        saved(Image.fromarray(muted()), "png", icc_profile=profile), Settings()
+    )
     assert source.profile_converted is None
     assert np.array_equal(photo.pixels, muted())
 
 
 def test_another_gamma_is_converted_in_colour_and_in_grey() -> None:
     profile = display("linear", SRGB, (1.0,))
-    photo, source = decode(saved(Image.fromarray(muted()), "png", icc_profile=profile), Settings())
+    photo, source = decode_image(
+        saved(Image.fromarray(muted()), "png", icc_profile=profile), Settings()
+    )
     assert source.profile_converted == "linear"
     assert np.abs(photo.pixels - displayed(muted() / 255)).max() <= 1
     values = muted()[..., 0]
@@ -153,7 +158,7 @@ def test_another_gamma_is_converted_in_colour_and_in_grey() -> None:
         if transparent:
             image.putalpha(100)
         data = saved(image, "png", icc_profile=grey_profile(1.0))
-        photo, source = decode(data, Settings())
+        photo, source = decode_image(data, Settings())
         assert source.profile_converted == "grey"
         assert np.abs(photo.pixels - displayed(values / 255)[..., None]).max() <= 1
         assert (photo.alpha is not None) == transparent
@@ -162,7 +167,7 @@ def test_another_gamma_is_converted_in_colour_and_in_grey() -> None:
 def test_grey_picture_with_a_colour_profile() -> None:
     values = muted()[..., 0]
     data = saved(Image.fromarray(values), "png", icc_profile=display("linear", SRGB, (1.0,)))
-    photo, source = decode(data, Settings())
+    photo, source = decode_image(data, Settings())
     assert source.profile_converted == "linear"
     assert np.abs(photo.pixels - displayed(values / 255)[..., None]).max() <= 1
 
@@ -170,15 +175,15 @@ def test_grey_picture_with_a_colour_profile() -> None:
 @pytest.mark.parametrize("format", ["jpeg", "tiff"])
 def test_cmyk_goes_through_its_profile(format: str) -> None:
     cyan = Image.new("CMYK", (WIDTH, HEIGHT), (255, 0, 0, 0))
-    naive, source = decode(saved(cyan, format, quality=95), Settings())
+    naive, source = decode_image(saved(cyan, format, quality=95), Settings())
     assert source.profile_converted is None
     assert naive.pixels[0, 0, 1] - naive.pixels[0, 0, 0].astype(int) > 200
-    photo, source = decode(saved(cyan, format, quality=95, icc_profile=press()), Settings())
+    photo, source = decode_image(saved(cyan, format, quality=95, icc_profile=press()), Settings())
     assert source.profile_converted == "one ink"
     assert np.ptp(photo.pixels[0, 0].astype(int)) <= 3
     assert 150 < photo.pixels.mean() < 220  # L* 80
     black = Image.new("CMYK", (WIDTH, HEIGHT), (255, 255, 255, 255))
-    photo, _ = decode(saved(black, format, quality=95, icc_profile=press()), Settings())
+    photo, _ = decode_image(saved(black, format, quality=95, icc_profile=press()), Settings())
     assert photo.pixels.max() <= 3  # the press's black, L* 20, is the screen's black
 
 
@@ -195,7 +200,7 @@ def test_cmyk_goes_through_its_profile(format: str) -> None:
 )
 def test_unusable_profile_does_not_cost_the_photo(profile: bytes) -> None:
     data = saved(Image.fromarray(muted()), "png", icc_profile=profile)
-    photo, source = decode(data, Settings())
+    photo, source = decode_image(data, Settings())
     assert source.profile_converted is None
     assert np.array_equal(photo.pixels, muted())
 
@@ -205,7 +210,7 @@ def test_position_goes_in_and_nothing_comes_out(format: str) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "SECRETCAMERA"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (35.0, 40.0, 51.0)
-    options: dict[str, object] = {"exif": exif.tobytes()}
+    options: dict[str, Any] = {"exif": exif.tobytes()}
     if format == "png":
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_text("Comment", "SECRETCAMERA")
@@ -213,7 +218,7 @@ def test_position_goes_in_and_nothing_comes_out(format: str) -> None:
     with Image.open(io.BytesIO(data)) as image:
         assert image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
     assert b"SECRETCAMERA" in data
-    photo, source = decode(data, Settings())
+    photo, source = decode_image(data, Settings())
     assert "SECRET" not in repr(source)
     for kind in ("jpeg", "png", "webp"):
         out = encode(photo, kind, 92)[0]

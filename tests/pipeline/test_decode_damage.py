@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.errors import (
     EmptyInput,
     ExtremeAspect,
@@ -79,7 +79,7 @@ def claiming(format: str, width: int, height: int) -> bytes:
 
 def assert_photo_or_named_error(data: bytes) -> None:
     try:
-        photo, source = decode(data, Settings(max_input_pixels=1_000_000))
+        photo, source = decode_image(data, Settings(max_input_pixels=1_000_000))
     except PermanentError as error:
         assert error.stage == "decode"
     else:
@@ -90,11 +90,11 @@ def assert_photo_or_named_error(data: bytes) -> None:
 
 def test_nothing_and_too_much() -> None:
     with pytest.raises(EmptyInput):
-        decode(b"", Settings())
+        decode_image(b"", Settings())
     data = FILES["png"]
-    decode(data, Settings(max_input_bytes=len(data)))
+    decode_image(data, Settings(max_input_bytes=len(data)))
     with pytest.raises(TooManyBytes) as caught:
-        decode(data, Settings(max_input_bytes=len(data) - 1))
+        decode_image(data, Settings(max_input_bytes=len(data) - 1))
     assert (caught.value.measured, caught.value.limit) == (len(data), len(data) - 1)
 
 
@@ -124,7 +124,7 @@ def other(format: str) -> bytes:
 )
 def test_no_image_or_none_of_the_formats(data: bytes) -> None:
     with pytest.raises(NotAnImage):
-        decode(data, Settings())
+        decode_image(data, Settings())
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -133,7 +133,7 @@ def test_huge_sides_are_refused_by_the_header(format: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TooManyPixels) as caught:
-            decode(data, Settings())
+            decode_image(data, Settings())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -144,26 +144,26 @@ def test_huge_sides_are_refused_by_the_header(format: str) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_limit_of_pixels_is_exact(format: str) -> None:
     data = picture(format, 64, 64)  # HEIF stores whole blocks of 64
-    decode(data, Settings(max_input_pixels=4096))
+    decode_image(data, Settings(max_input_pixels=4096))
     with pytest.raises(TooManyPixels) as caught:
-        decode(data, Settings(max_input_pixels=4095))
+        decode_image(data, Settings(max_input_pixels=4095))
     assert (caught.value.measured, caught.value.limit) == (4096, 4095)
 
 
 def test_between_our_limit_and_that_of_pillow() -> None:
     with pytest.raises(TooManyPixels) as caught:
-        decode(claiming("png", 10_000, 10_000), Settings())
+        decode_image(claiming("png", 10_000, 10_000), Settings())
     assert caught.value.measured == 100_000_000
     with pytest.raises(TruncatedImage):  # allowed by its size; ends early
-        decode(claiming("png", 10_000, 10_000), Settings(max_input_pixels=100_000_000))
+        decode_image(claiming("png", 10_000, 10_000), Settings(max_input_pixels=100_000_000))
 
 
 @pytest.mark.parametrize("size", [(410, 10), (10, 410)])
 def test_aspect(size: tuple[int, int]) -> None:
     data = picture("png", *size)
-    decode(data, Settings(max_aspect=41))
+    decode_image(data, Settings(max_aspect=41))
     with pytest.raises(ExtremeAspect) as caught:
-        decode(data, Settings())
+        decode_image(data, Settings())
     assert (caught.value.measured, caught.value.limit) == (41.0, 40.0)
 
 
@@ -173,20 +173,20 @@ def test_cut_off_anywhere(format: str) -> None:
     refused = 0
     for length in sorted({*range(1, 60), *range(60, len(data), max(1, len(data) // 60))}):
         try:
-            decode(data[:length], Settings())
+            decode_image(data[:length], Settings())
         except PermanentError as error:
             assert error.stage == "decode"
             refused += 1
     assert refused > 60
     with pytest.raises(TruncatedImage):
-        decode(data[: len(data) * 2 // 3], Settings())
+        decode_image(data[: len(data) * 2 // 3], Settings())
 
 
 def test_damaged_check_sum() -> None:
     data = bytearray(FILES["png"])
     data[data.index(b"IHDR") + 20] ^= 1
     with pytest.raises(TruncatedImage):
-        decode(bytes(data), Settings())
+        decode_image(bytes(data), Settings())
 
 
 @pytest.mark.parametrize("name", [b"zTXt", b"iTXt"])
@@ -199,7 +199,7 @@ def test_text_that_unpacks_to_very_much(name: bytes) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TruncatedImage):
-            decode(data[:33] + chunk + data[33:], Settings())
+            decode_image(data[:33] + chunk + data[33:], Settings())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -17,7 +17,7 @@ from models import model_of, shipped_model
 from numpy.typing import NDArray
 
 from pipeline import Settings
-from pipeline.decode import decode as decode_photo
+from pipeline.decode import decode_image as decode_photo
 from pipeline.domain import Engine, Face, WeightSpec
 from pipeline.faces.detect import (
     COARSE_SIDE_PX,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.faces import DetectedFace, FaceRedrawer, redraw_faces, refine_face
 from pipeline.faces.landmarks import landmark_shift, measure_landmark_shift
 from pipeline.faces.refine import refine_roi
 from pipeline.faces.roi import Roi
-from pipeline.repair import repair
+from pipeline.postprocess import postprocess
 from pipeline.settings import Options
 
 PLAIN = Options(post_sharpen_weight=0)
@@ -31,7 +32,7 @@ def luma(pixels: RgbImage) -> np.ndarray:
 # refinement
 
 
-def refined(picture: RgbImage, face: Face = ONE, **given: object) -> RgbImage:
+def refined(picture: RgbImage, face: Face = ONE, **given: Any) -> RgbImage:
     options = Options(**{name: given.pop(name) for name in list(given) if hasattr(PLAIN, name)})
     before = picture.copy()
     photo, told = refine_faces(Photo(picture), found_in(picture, [face], options, **given), options)
@@ -153,12 +154,12 @@ def redrawn(
     redrawer = FaceRedrawer(picture, drawing, models_for(faces), KnownDrawer(paint))
     patches, told, decision = redraw_faces(redrawer, found)
     results = {
-        repair(drawing, picture, order, PLAIN)[0].tobytes() for order in permutations(patches)
+        postprocess(drawing, picture, order, PLAIN)[0].tobytes() for order in permutations(patches)
     }
     assert len(results) == 1, "the order of the patches made a difference"
     assert np.array_equal(picture, kept[0]) and np.array_equal(drawing, kept[1])
     assert decision.ran == bool(patches)
-    return repair(drawing, picture, patches, PLAIN)[0], [one.face for one in told]
+    return postprocess(drawing, picture, patches, PLAIN)[0], [one.face for one in told]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_strength_nought_gives_the_photo_back() -> None:
     redrawer = FaceRedrawer(picture, 255 - picture, models_for([ONE]), drawer)
     patches, _, _ = redraw_faces(redrawer, found_in(picture, [ONE]))
     assert patches
-    back, _ = repair(255 - picture, picture, patches, Options(strength=0))
+    back, _ = postprocess(255 - picture, picture, patches, Options(strength=0))
     assert np.array_equal(back, picture)
 
 

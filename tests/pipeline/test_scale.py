@@ -20,7 +20,7 @@ from pipeline import InvalidOption, Options, Pipeline, Settings, WeightSpec
 from pipeline.budget import Costs
 from pipeline.cli import main as cli
 from pipeline.faces.redraw import MIN_KEPT_PX
-from pipeline.scale import SMALLEST_PX, WorkingScale, choose_scale, largest_scale
+from pipeline.scale import MIN_WORKING_PX, WorkingScale, choose_scale, largest_scale
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 TILE_PX = Settings().tile_px
@@ -75,8 +75,8 @@ def test_small_faces_do_not_make_a_scene_larger_than_the_style_draws(style: Weig
 
 def test_a_face_that_fills_the_photo_does_not_shrink_it_to_nothing(style: WeightSpec) -> None:
     chosen = choose_scale((1200, 1600), style, AUTO, TILE_PX, face_px=1100)
-    assert max(chosen.size(1200, 1600)) == SMALLEST_PX
-    assert str(SMALLEST_PX) in chosen.why
+    assert max(chosen.size(1200, 1600)) == MIN_WORKING_PX
+    assert str(MIN_WORKING_PX) in chosen.why
 
 
 def test_a_scene_has_the_styles_own_size(style: WeightSpec) -> None:

@@ -12,7 +12,7 @@ from models import shipped_style
 from skimage import data
 
 from pipeline.measure import psnr_db
-from pipeline.repair import GRAIN, repair
+from pipeline.postprocess import GRAIN, postprocess
 from pipeline.scale import WorkingScale, working_scale
 from pipeline.settings import Options
 from pipeline.stylise import StylisedImage, stylise
@@ -58,7 +58,9 @@ def test_any_size_comes_back_as_it_was(size: tuple[int, int]) -> None:
 def test_strength_blends_with_the_photo() -> None:
     drawn = draw(PHOTO).pixels
     plain = {
-        strength: repair(drawn, PHOTO, (), Options(strength=strength, post_sharpen_weight=0))[0]
+        strength: postprocess(drawn, PHOTO, (), Options(strength=strength, post_sharpen_weight=0))[
+            0
+        ]
         for strength in (0, 0.5, 1)
     }
     np.testing.assert_array_equal(plain[0], PHOTO)
@@ -69,7 +71,7 @@ def test_strength_blends_with_the_photo() -> None:
 
 
 def test_strength_zero_is_not_sharpened_either() -> None:
-    result, decisions = repair(PHOTO[::-1], PHOTO, (), Options(strength=0))
+    result, decisions = postprocess(PHOTO[::-1], PHOTO, (), Options(strength=0))
     np.testing.assert_array_equal(result, PHOTO)
     assert not decisions[0].ran
 
@@ -77,11 +79,11 @@ def test_strength_zero_is_not_sharpened_either() -> None:
 def test_repair_sharpens_by_its_weight() -> None:
     dot = np.full((5, 5, 3), 100, np.uint8)
     dot[2, 2] = 120
-    sharp, decisions = repair(dot, dot, (), Options(post_sharpen_weight=0.3))
+    sharp, decisions = postprocess(dot, dot, (), Options(post_sharpen_weight=0.3))
     assert sharp[2, 2, 0] == 120 + round(0.3 * 4 * 20) - GRAIN
     faint = np.where(dot == 120, np.uint8(102), dot)
     np.testing.assert_array_equal(
-        repair(faint, faint, (), Options(post_sharpen_weight=0.3))[0], faint
+        postprocess(faint, faint, (), Options(post_sharpen_weight=0.3))[0], faint
     )
     assert decisions[0].ran and decisions[0].measured == 0.3
 

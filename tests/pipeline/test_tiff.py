@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiffs import Page, described, packed, tiff
 
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.domain import Source
 from pipeline.errors import (
     TooCostly,
@@ -35,7 +35,7 @@ def scene(channels: int = 3) -> np.ndarray:
 
 def opened(data: bytes) -> tuple[np.ndarray, np.ndarray | None, Source, list[str]]:
     warnings: list[str] = []
-    photo, source = decode(data, Settings(), warn=warnings.append)
+    photo, source = decode_image(data, Settings(), warn=warnings.append)
     return photo.pixels, photo.alpha, source, warnings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from shipped import shipped_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
 from pipeline.domain import WHOLE, Content, GrayImage, Photo, RgbImage
-from pipeline.visible import content_of, extend, fill_transparent, with_bars
+from pipeline.visible import detect_content, extend, fill_transparent, restore_bars
 
 ROOT = Path(__file__).parents[2]
 CASE = CASES / "22-alpha-invisible-colours"
@@ -30,7 +31,7 @@ def sample(name: str = "coffee", width: int = WIDTH, height: int = HEIGHT) -> Rg
         return np.asarray(picture.convert("RGB").resize((width, height)))
 
 
-def drawn(pixels: np.ndarray, **given: object) -> tuple[np.ndarray, Sidecar]:
+def drawn(pixels: np.ndarray, **given: Any) -> tuple[np.ndarray, Sidecar]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     result = PIPELINE.run(file.getvalue(), Options(format="png", **given))
@@ -104,7 +105,7 @@ def test_only_what_is_not_seen_is_filled(height: int, width: int, seed: int) -> 
     alpha = random.choice(np.array([0, 1, 128, 255], np.uint8), (height, width))
     filled = fill_transparent(Photo(pixels, alpha))
     np.testing.assert_array_equal(filled.pixels[alpha > 0], pixels[alpha > 0])
-    assert filled.alpha is alpha or np.array_equal(filled.alpha, alpha)
+    assert filled.alpha is not None and np.array_equal(filled.alpha, alpha)
     hidden = np.where(alpha[..., None] > 0, pixels, random.integers(0, 256, pixels.shape, np.uint8))
     np.testing.assert_array_equal(fill_transparent(Photo(hidden, alpha)).pixels, filled.pixels)
 
@@ -162,8 +163,8 @@ def test_bars_are_found_in_a_jpeg_too(name: str, quality: int) -> None:
     given, inside = barred(sample("rocket"), name)
     file = io.BytesIO()
     Image.fromarray(given).save(file, "JPEG", quality=quality)
-    content = content_of(np.asarray(Image.open(io.BytesIO(file.getvalue()))))
-    expected = content_of(given)
+    content = detect_content(np.asarray(Image.open(io.BytesIO(file.getvalue()))))
+    expected = detect_content(given)
     assert expected.of(given).shape == given[inside].shape
     apart = np.subtract(
         (content.left, content.top, content.right, content.bottom),
@@ -175,7 +176,7 @@ def test_bars_are_found_in_a_jpeg_too(name: str, quality: int) -> None:
 def test_bars_within_bars_are_found() -> None:
     pillars, _ = barred(sample(), "pillarbox")
     given = cv2.copyMakeBorder(pillars, 30, 30, 16, 16, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-    assert content_of(given).of(given).shape == (HEIGHT, WIDTH, 3)
+    assert detect_content(given).of(given).shape == (HEIGHT, WIDTH, 3)
 
 
 @pytest.mark.parametrize("name", ["letterbox", "pillarbox"])
@@ -186,7 +187,7 @@ def test_a_bar_is_found_where_the_picture_is_as_dark_as_it(name: str) -> None:
     dark = np.repeat(shade, 3, 2)
     photo[-60:], photo[:, -60:] = dark[-60:], dark[:, -60:]
     given, inside = barred(photo, name)
-    assert content_of(given).of(given).shape == given[inside].shape
+    assert detect_content(given).of(given).shape == given[inside].shape
 
 
 def product() -> RgbImage:
@@ -216,34 +217,34 @@ def sky() -> RgbImage:
 def test_a_plain_background_is_no_bar(make: object) -> None:
     """Else the drawing would end along a straight line in it."""
     pixels = make()  # type: ignore[operator]
-    assert content_of(pixels) == WHOLE
+    assert detect_content(pixels) == WHOLE
 
 
 @pytest.mark.parametrize("colour", [0, 90, 255])
 def test_a_picture_of_one_colour_is_all_content(colour: int) -> None:
-    assert content_of(np.full((50, 70, 3), colour, np.uint8)) == WHOLE
+    assert detect_content(np.full((50, 70, 3), colour, np.uint8)) == WHOLE
 
 
 def test_a_sliver_between_bars_is_not_all_there_is() -> None:
     given = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     given[100:120] = sample()[100:120]
-    assert content_of(given) == WHOLE
+    assert detect_content(given) == WHOLE
 
 
 def test_bars_are_kept_and_nothing_given_is_written_to() -> None:
     given, inside = barred(sample(), "letterbox")
-    content, before = content_of(given), given.copy()
+    content, before = detect_content(given), given.copy()
     made = np.full_like(given, 99)
-    framed = with_bars(made, given, content)
+    framed = restore_bars(made, given, content)
     assert (framed[inside] == 99).all()
     assert (framed[:40] == 0).all()
     np.testing.assert_array_equal(given, before)
-    assert with_bars(made, given, WHOLE) is made
+    assert restore_bars(made, given, WHOLE) is made
 
 
 def test_a_drawing_is_put_where_its_content_was() -> None:
     given, inside = barred(sample(), "a coloured frame")
-    made = extend(sample(), content_of(given), given.shape[1::-1])
+    made = extend(sample(), detect_content(given), given.shape[1::-1])
     np.testing.assert_array_equal(made[inside], sample())
     np.testing.assert_array_equal(made[0, 24:-24], sample()[0])
     assert extend(made, WHOLE, made.shape[1::-1]) is made

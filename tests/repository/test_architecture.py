@@ -19,12 +19,12 @@ STAGES = (
     "enhance",
     "stylise",
     "enlarge",
-    "repair",
+    "postprocess",
     "measure",
     "encode",
     "faces",
 )
-STAGE_MAY = {"domain", "errors", "settings", "tiling", "model", "quality_model", "light"}
+STAGE_MAY = {"domain", "result", "errors", "settings", "tiling", "model", "quality_model", "light"}
 # module of pipeline -> modules of pipeline that it may import
 MAY = {
     **dict.fromkeys(STAGES, STAGE_MAY),
@@ -34,6 +34,7 @@ MAY = {
     "settings": {"errors"},
     "domain": set(),
     "origin": set(),
+    "result": {"domain"},
     "tiling": set(),
     "light": {"domain"},
     # what belongs to a format of files; the stage that reads them is decode
@@ -44,8 +45,8 @@ MAY = {
     "companions": set(),
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
-    "sidecar": {"domain", "errors", "origin", "settings"},
-    "sheet": {"decode", "encode", "domain", "settings"},
+    "sidecar": {"result", "domain", "errors", "origin", "settings"},
+    "sheet": {"result", "decode", "encode", "domain", "settings"},
     "decoder": {"budget", "decode", "domain", "errors", "formats", "messages", "settings"},
     "messages": set(),
     "budget": {"domain", "errors", "settings"},
@@ -53,14 +54,14 @@ MAY = {
     "visible": {"domain"},
     "scale": {"domain", "settings"},
     "registry": {*STAGES, *STAGE_MAY, "weights", "engines"},
-    "provenance": {"domain", "enhance", "model", "weights"},
+    "provenance": {"result", "domain", "enhance", "model", "weights"},
     "job": {*STAGES, *STAGE_MAY, "budget", "decoder", "origin", "registry", "scale"},
     "stages": {*STAGES, *STAGE_MAY, "job", "visible"},
-    "planning": {*STAGES, "budget", "job", "scale"},
-    "report": {"domain", "job", "model", "provenance", "sidecar"},
+    "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
+    "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
     "run": {
         *("budget", "decoder", "domain", "errors", "job", "origin", "planning", "provenance"),
-        *("registry", "report", "settings", "stages", "timings", "weights"),
+        *("registry", "report", "result", "settings", "stages", "timings", "weights"),
     },
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}

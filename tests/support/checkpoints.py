@@ -15,7 +15,7 @@ from skimage import data
 
 from pipeline import Options, Pipeline, Settings
 from pipeline.cli import main
-from pipeline.decode import decode
+from pipeline.decode import decode_image
 from pipeline.measure import psnr_db
 
 State = dict[str, torch.Tensor]
@@ -112,7 +112,7 @@ class Bench:
         for engine in ("onnx", "torch"):
             options = Options(style=style, format="png", post_sharpen_weight=0)
             result = self.pipeline(engine).run(photo_bytes(), options)
-            drawn.append(decode(result.image, Settings())[0].pixels)
+            drawn.append(decode_image(result.image, Settings())[0].pixels)
         return psnr_db(*drawn)
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import Options, Pipeline, Settings
-from pipeline.decode import decode, fit
+from pipeline.decode import decode_image, fit
 from pipeline.domain import RgbImage
 from pipeline.enhance import enhance
 from pipeline.faces.align import crop, estimate_similarity, invert_affine, transform_points
@@ -85,7 +85,7 @@ class Restored:
 
     def read(self, path: Path) -> RgbImage:
         """The photo of a file, decoded and repaired by the layer's own networks."""
-        photo, _ = decode(path.read_bytes(), self._pipeline.settings)
+        photo, _ = decode_image(path.read_bytes(), self._pipeline.settings)
         photo = fit(photo, self._options.max_side_px)
         models = self._pipeline.registry.restoration(self._options)
         report = assess(photo, self._pipeline.settings, models.quality)

@@ -1,4 +1,4 @@
-"""The repair after the drawing: faces laid over it, mixed with the photo, and sharpened."""
+"""After the drawing: faces laid over it, mixed with the photo, and sharpened."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from pipeline.tiling import strips
 GRAIN = 3  # levels by which sharpening changes nothing
 
 
-def repair(
+def postprocess(
     drawn: RgbImage, photo: RgbImage, patches: Sequence[FacePatch], options: Options
 ) -> tuple[RgbImage, tuple[Decision, ...]]:
-    """in: the drawing and the photo, both uint8 (H, W, 3), the faces to lay over it and the
-    options; out: the repaired drawing of the same size and one Decision a step. Nothing given is
-    written to.
+    """Finishes a drawing.
 
     ``strength`` mixes the drawing with the photo: 0 gives the photo's pixels. Sharpening is the
     published kernel of ``enhance`` mixed in by ``post_sharpen_weight``, and by ``strength`` too,
     so that strength 0 gives the photo back. Its first few levels are left out, which in flat
     areas are the network's own grain.
+
+    Args:
+        drawn: uint8 (H, W, 3) RGB; not written to.
+        photo: uint8 (H, W, 3) RGB; not written to.
+        patches: Faces to lay over the drawing.
+        options: ``strength`` and ``post_sharpen_weight`` are read.
+
+    Returns:
+        The finished drawing of the same size, and one Decision a step.
     """
     drawn = _pasted(drawn, patches)
     if options.strength < 1:
@@ -52,8 +59,9 @@ def _sharpened(drawn: RgbImage, weight: float) -> RgbImage:
 
 
 def _pasted(drawn: RgbImage, patches: Sequence[FacePatch]) -> RgbImage:
-    """The drawing with the patches laid over it; where they overlap they share, so that their
-    order makes no difference: whole numbers are added.
+    """The drawing with the patches laid over it.
+
+    Where they overlap they share, so that their order makes no difference: whole numbers are added.
     """
     if not patches:
         return drawn
@@ -64,8 +72,10 @@ def _pasted(drawn: RgbImage, patches: Sequence[FacePatch]) -> RgbImage:
 
 
 def _touching(patches: Sequence[FacePatch]) -> list[list[FacePatch]]:
-    """Patches that may overlap are together: only what holds such a group is counted with wider
-    integers, which for a whole large picture would take longer than its drawing.
+    """Groups patches that may overlap.
+
+    Only what holds such a group is summed with wider integers, which for a whole large picture
+    would take longer than its drawing.
     """
     groups: list[tuple[list[FacePatch], tuple[int, int, int, int]]] = []
     for patch in patches:
