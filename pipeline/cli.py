@@ -226,7 +226,7 @@ def styles() -> None:
 
 @main.group(cls=ExtensibleGroup, commands_of="kirei.weights")
 def weights() -> None:
-    """The layer of weights."""
+    """The folder of weights: check it, add to it."""
 
 
 @weights.command()

@@ -27,7 +27,7 @@ NAMES = {
 }
 CANON = "Canon's raw file"
 DNG_VERSION, MAKE = 50706, 271
-MAKER_LENGTH = 40  # of a stranger's text
+MAKER_LENGTH = 40  # characters of untrusted text
 CR3_METADATA = b"CMT1"  # the box with the first directory
 
 
