@@ -220,10 +220,10 @@ def _named_errors(kind: str, data: bytes, settings: Settings) -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         # Of WebP and GIF Pillow checks the size before we can; its message tells the pixels.
-        found = re.search(r"\d+", str(error))
+        match = re.search(r"\d+", str(error))
         raise TooManyPixels(
             str(error),
-            measured=int(found.group()) if found else None,
+            measured=int(match.group()) if match else None,
             limit=settings.max_input_pixels,
         ) from error
     except Exception as error:  # codecs raise nearly everything on a damaged file
@@ -237,17 +237,17 @@ def _named_errors(kind: str, data: bytes, settings: Settings) -> Iterator[None]:
 
 def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: Warn) -> Raster:
     """Reads the photo among a TIFF's pages, or the preview of a raw file that is a TIFF."""
-    found = tiff.pages(data)
-    container = raw.container_of_pages(found)
+    pages = tiff.pages(data)
+    container = raw.container_of_pages(pages)
     if container:
         return _read_preview(data, container, settings, reserve, warn)
-    page = tiff.photo_page(found, warn)
+    page = tiff.photo_page(pages, warn)
     _refuse_size(page.width, page.height, settings)
     tiff.check_supported(page)
     if not tiff.is_read_here(page):
         # uncompressed, Pillow reads these as if there were a colour for each pixel
         TiffImagePlugin.READ_LIBTIFF = page.is_subsampled
-        file = data if page is found[0] else tiff.first_page_is(data, page)
+        file = data if page is pages[0] else tiff.first_page_is(data, page)
         return _read(file, "tiff", settings, reserve, warn, tiff.own_colour(data, page))
     if reserve:
         size = page.samples * max(page.bits, 8) // 8

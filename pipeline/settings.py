@@ -121,8 +121,8 @@ def _word_or(name: str, raw: Any, kind: Any, words: tuple[str, ...]) -> Any:
     except InvalidOption as error:
         if not words:
             raise
-        said = f"{error.message}, or {' or '.join(words)}"
-        raise InvalidOption(said, measured=error.measured, limit=error.limit) from error
+        message = f"{error.message}, or {' or '.join(words)}"
+        raise InvalidOption(message, measured=error.measured, limit=error.limit) from error
 
 
 def _convert(name: str, raw: Any, kind: Any) -> Any:
@@ -133,8 +133,8 @@ def _convert(name: str, raw: Any, kind: Any) -> Any:
     try:
         return kind(raw.strip() if isinstance(raw, str) else raw)
     except (ValueError, TypeError) as error:
-        said = f"{name} is {shown(raw)}; it is {kind.__name__}"
-        raise InvalidOption(said, measured=shown(raw)) from error
+        message = f"{name} is {shown(raw)}; it is {kind.__name__}"
+        raise InvalidOption(message, measured=shown(raw)) from error
 
 
 def _number_of(name: str, raw: Any, kind: type) -> int | float:
@@ -155,8 +155,8 @@ def _ordinary(name: str, value: Any) -> int | float:
     """The value, if it is a finite number below 10**15. Raises InvalidOption."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not -MAX_NUMBER < value < MAX_NUMBER:
-        said = f"{name} is {shown(value)}; it is a decimal number of at most 15 digits"
-        raise InvalidOption(said, measured=shown(value))
+        message = f"{name} is {shown(value)}; it is a decimal number of at most 15 digits"
+        raise InvalidOption(message, measured=shown(value))
     return value
 
 
