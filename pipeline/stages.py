@@ -74,6 +74,7 @@ def _assess(job: Job) -> Assessment:
 def _enhance(job: Job) -> Enhanced:
     photo = fit(job.decoded.photo, job.planned.plan.side_px)
     report, models = job.assessment.report, job.assessment.models
+    models = models.checked(job.request.budget.check_time)
     return Enhanced(photo, *enhance(photo, report, job.planned.options, models))
 
 
@@ -99,12 +100,13 @@ def _open_style(job: Job) -> StyleModel:
 
 def _stylise(job: Job) -> StylisedImage:
     content = job.decoded.content.of(job.analysed.photo.pixels)
-    return stylise(content, job.working_size, job.style)
+    style = replace(job.style, picture=job.style.picture.checked(job.request.budget.check_time))
+    return stylise(content, job.working_size, style)
 
 
 def _enlarge(job: Job) -> Enlarged:
     content = job.decoded.content
-    upsampler = job.services.registry.upsampler()
+    upsampler = job.services.registry.upsampler().checked(job.request.budget.check_time)
     drawn, decision = enlarge(job.stylised.pixels, content.of(job.analysed.photo.pixels), upsampler)
     return Enlarged(extend(drawn, content, job.size), decision)
 

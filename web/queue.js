@@ -32,11 +32,11 @@ export class Queue extends EventTarget {
   }
 
   add(files, options) {
-    const added = files.map((file) => ({
+    const added = files.map((file, index) => ({
       id: newId(),
       file,
       name: file.name,
-      added: Date.now(),
+      added: Date.now() + index / files.length, // in the order in which they were given
       options,
       state: "queued",
       variants: new Variants(),

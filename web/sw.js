@@ -21,8 +21,9 @@ self.addEventListener("install", (event) => {
   event.waitUntil(
     (async () => {
       const cache = await caches.open(SHELL);
-      // one by one: in the cloud each is a run of the function, and the page has photos to draw
-      for (const file of FILES) await cache.add(file);
+      // one by one: in the cloud each is a run of the function, and the page has photos to draw;
+      // and what the page has just loaded does not travel a second time
+      for (const file of FILES) await cache.add(new Request(file, { cache: "force-cache" }));
       await self.skipWaiting();
     })(),
   );

@@ -49,6 +49,7 @@ from pipeline import VERSION, KireiError, Misconfigured, Options
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
+SERVICE_WORKER = "sw.js"
 
 RouteHandler = Callable[..., Response[Any]]
 
@@ -270,7 +271,10 @@ class Api:
 
     def _web_file(self, request: Request, name: str) -> Response[Any]:
         file = self._static_files.read(name)
-        return cached_file(request, file, REVALIDATED, **page_headers(self._origins(request)))
+        # what a browser runs by itself; of scripts, styles and pictures it obeys the page's policy
+        is_document = name.endswith((".html", ".svg")) or name == SERVICE_WORKER
+        headers = page_headers(self._origins(request)) if is_document else {}
+        return cached_file(request, file, REVALIDATED, **headers)
 
     def _origins(self, request: Request) -> tuple[str, ...]:
         """The other origins that the page sends photos to and gets pictures from."""

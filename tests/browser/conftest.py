@@ -32,6 +32,8 @@ START_S = 180
 WAIT_MS = 60_000  # a picture, on a machine that does other things besides
 # an error that the page shows in words is logged by the browser all the same
 HTTP_ANSWER = "Failed to load resource: the server responded with a status of "
+# somebody else's container came or went on this machine: Chromium drops what it was loading
+NETWORK_CHANGED = "Failed to load resource: net::ERR_NETWORK_CHANGED"
 
 # what a page may not do, written down by the page itself before any of its own scripts runs
 WATCH = """
@@ -128,7 +130,7 @@ def visit(chromium: Any, server: str) -> Iterator[Opener]:
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)
         pages.append(page)
-        allowed = (HTTP_ANSWER, *expect)
+        allowed = (HTTP_ANSWER, NETWORK_CHANGED, *expect)
 
         def logged(message: Any) -> None:
             if message.type == "error" and not message.text.startswith(allowed):
