@@ -249,7 +249,7 @@ test-heavy: $(VENV)/.development
 
 ## make mutants          break the product on purpose, line by line, and list what no test notices
 mutants: $(VENV)/.development
-	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m mutants.run $(WORDS)
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.mutants.run $(WORDS)
 
 ## make coverage         measure which lines the tests run; fails below COVERAGE percent
 coverage: $(VENV)/.development

@@ -1,8 +1,8 @@
 """Breaks the product on purpose, one line at a time, and says which breaks no test notices.
 
-    python -m mutants.run                     every mutant: make mutants
-    python -m mutants.run adapters/ "hard edge"     those whose file or name holds one of the words
-    python -m mutants.run --list
+    python -m tests.mutants.run                     every mutant: make mutants
+    python -m tests.mutants.run adapters/ "hard edge"     whose file or name holds a word
+    python -m tests.mutants.run --list
 
 Each mutant runs in a copy of the repository under the system's temporary folder; the tree itself is
 never written to. A mutant is *noticed* when one of the tests it names fails, or runs out of time.
@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mutants.catalogue import ROOT, Mutant, catalogue
+from tests.mutants.catalogue import ROOT, Mutant, catalogue
 
 TIMEOUT_S = 300
 NOTICED, SURVIVED, INVALID = "noticed", "SURVIVED", "INVALID"

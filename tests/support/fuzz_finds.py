@@ -13,7 +13,10 @@ REQUEST: dict[str, Any] = {
     "headers": {},
     "body": b"",
 }
-S3_EVENT = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "kirei-input"}}}
+S3_EVENT: dict[str, Any] = {
+    "eventName": "ObjectCreated:Put",
+    "s3": {"bucket": {"name": "kirei-input"}},
+}
 
 
 def request(**changed: Any) -> dict[str, Any]:
