@@ -115,7 +115,7 @@ class Enhanced:
 
 
 @dataclass(frozen=True, eq=False)
-class FacesFound:
+class AnalysedFaces:
     """The stage "faces": the photo with its faces refined.
 
     Attributes:
@@ -187,7 +187,7 @@ class Job:
     assessment: Assessment = field(init=False)
     planned: PlannedWork = field(init=False)
     enhanced: Enhanced = field(init=False)
-    found: FacesFound = field(init=False)
+    analysed: AnalysedFaces = field(init=False)
     scale: WorkingScale = field(init=False)
     style: StyleModel = field(init=False)
     stylised: StylisedImage = field(init=False)
@@ -200,10 +200,10 @@ class Job:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the finished picture."""
-        photo = self.found.photo
+        photo = self.analysed.photo
         return photo.width_px, photo.height_px
 
     @property
     def working_size(self) -> tuple[int, int]:
         """Width and height at which the photo's content is drawn."""
-        return self.scale.size(*self.found.framing.content.size(*self.size))
+        return self.scale.size(*self.analysed.framing.content.size(*self.size))

@@ -86,14 +86,14 @@ def plan_drawing(job: Job, costs: Costs) -> tuple[WorkingScale, PlannedWork]:
     Raises:
         OutOfTime: There is not enough time left to draw at that scale.
     """
-    size = job.found.framing.content.size(*job.size)
+    size = job.analysed.framing.content.size(*job.size)
     scale = choose_scale(
         size,
         job.services.registry.style(job.request.options.style).spec,
         job.planned.options,
         job.services.settings.tile_px,
-        face_px=largest_face_px(job.found.faces),
-        looked_for_faces=job.found.models is not None,
+        face_px=largest_face_px(job.analysed.faces),
+        looked_for_faces=job.analysed.models is not None,
     )
     plan = replace(job.planned.plan, working=FixedScale(*scale.size(*size)))
     job.request.budget.check(expected_s(plan, costs, "stylise"))

@@ -41,8 +41,8 @@ def assemble_sidecar(job: Job, pipeline_version: str, timings_ms: Mapping[str, f
         decisions=(
             *planned.decisions,
             *job.enhanced.decisions,
-            job.found.decision,
-            *([job.found.framing.decision] if job.found.framing.decision else []),
+            job.analysed.decision,
+            *([job.analysed.framing.decision] if job.analysed.framing.decision else []),
             job.enlarged.decision,
             job.redrawn.decision,
             *job.postprocessed.decisions,
@@ -83,14 +83,14 @@ def models_used(job: Job) -> list[Model]:
         models += job.style.heads.models
     if job.enlarged.decision.ran:
         models.append(job.services.registry.upsampler())
-    faces = job.found.models
+    faces = job.analysed.models
     if faces:
         models.append(faces.detector.model)
-        if any(face.was_parsed for face in job.found.faces):
+        if any(face.was_parsed for face in job.analysed.faces):
             models.append(faces.parser.model)
-        if any(face.face.detail_px is not None for face in job.found.faces) and faces.quality:
+        if any(face.face.detail_px is not None for face in job.analysed.faces) and faces.quality:
             models.append(faces.quality.model)
-        if any(face.restored is not None for face in job.found.faces) and faces.restorer:
+        if any(face.restored is not None for face in job.analysed.faces) and faces.restorer:
             models += faces.restorer.networks.models
     return models
 
@@ -99,8 +99,8 @@ def _warnings(job: Job) -> tuple[str, ...]:
     warnings = [*job.decoded.warnings, *job.planned.warnings]
     if job.scale.warning:
         warnings.append(job.scale.warning)
-    if job.style.heads and not any(face.is_aligned for face in job.found.faces):
-        reason = "no face was found" if job.found.models else "faces are not looked for"
+    if job.style.heads and not any(face.is_aligned for face in job.analysed.faces):
+        reason = "no face was found" if job.analysed.models else "faces are not looked for"
         warnings.append(
             f"{job.style.name} draws faces alone and {reason}: the picture is drawn as "
             f"{job.style.spec.name}"

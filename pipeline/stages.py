@@ -24,12 +24,12 @@ from pipeline.faces import (
 )
 from pipeline.framing import Framing, frame_largest_face
 from pipeline.job import (
+    AnalysedFaces,
     Assessment,
     DecodedPhoto,
     Encoded,
     Enhanced,
     Enlarged,
-    FacesFound,
     Job,
     Measured,
     Postprocessed,
@@ -82,7 +82,7 @@ def _enhance(job: Job) -> Enhanced:
     return Enhanced(photo, *enhance(photo, report, job.planned.options, models))
 
 
-def _find_faces(job: Job) -> FacesFound:
+def _analyse_faces(job: Job) -> AnalysedFaces:
     photo, options = job.enhanced.photo, job.planned.options
     registry = job.services.registry
     models = registry.faces(options)
@@ -97,7 +97,7 @@ def _find_faces(job: Job) -> FacesFound:
     if options.crop == "face":
         framing = frame_largest_face(framing)
     refined, faces = refine_faces(framing.enhanced, framing.faces, options)
-    return FacesFound(refined, faces, models, decision, framing)
+    return AnalysedFaces(refined, faces, models, decision, framing)
 
 
 def _open_style(job: Job) -> StyleModel:
@@ -108,20 +108,20 @@ def _open_style(job: Job) -> StyleModel:
 
 
 def _stylise(job: Job) -> StylisedImage:
-    content = job.found.framing.content.of(job.found.photo.pixels)
+    content = job.analysed.framing.content.of(job.analysed.photo.pixels)
     style = replace(job.style, picture=job.style.picture.checked(job.request.budget.check_time))
     return stylise(content, job.working_size, style)
 
 
 def _enlarge(job: Job) -> Enlarged:
-    content = job.found.framing.content
+    content = job.analysed.framing.content
     upsampler = job.services.registry.upsampler().checked(job.request.budget.check_time)
-    drawn, decision = enlarge(job.stylised.pixels, content.of(job.found.photo.pixels), upsampler)
+    drawn, decision = enlarge(job.stylised.pixels, content.of(job.analysed.photo.pixels), upsampler)
     return Enlarged(extend(drawn, content, job.size), decision)
 
 
 def _redraw(job: Job) -> Redrawn:
-    faces, models = job.found.faces, job.found.models
+    faces, models = job.analysed.faces, job.analysed.models
     if models is None or not any(face.is_aligned for face in faces):
         return Redrawn((), faces, Decision("redraw", False, "no face is cared for", 0, 1))
     styliser = FaceStyliser(
@@ -140,7 +140,7 @@ def _redraw(job: Job) -> Redrawn:
             may_invent=job.planned.options.restore_faces == "auto",
         )
     redrawer = FaceRedrawer(
-        job.found.framing.enhanced.pixels,
+        job.analysed.framing.enhanced.pixels,
         job.enlarged.pixels,
         models,
         FaceDrawers(job.style.spec.name, styliser, heads),
@@ -149,24 +149,24 @@ def _redraw(job: Job) -> Redrawn:
 
 
 def _postprocess(job: Job) -> Postprocessed:
-    photo = job.found.framing.enhanced.pixels
+    photo = job.analysed.framing.enhanced.pixels
     pixels, decisions = postprocess(
         job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options
     )
-    return Postprocessed(restore_bars(pixels, photo, job.found.framing.content), decisions)
+    return Postprocessed(restore_bars(pixels, photo, job.analysed.framing.content), decisions)
 
 
 def _measure(job: Job) -> Measured:
-    picture, models = job.postprocessed.pixels, job.found.models
+    picture, models = job.postprocessed.pixels, job.analysed.models
     faces, face_shift = measure_landmark_shift(
         picture, job.redrawn.faces, models.detector if models else None
     )
-    metrics = measure(job.found.framing.original.pixels, picture, job.services.settings.threads)
+    metrics = measure(job.analysed.framing.original.pixels, picture, job.services.settings.threads)
     return Measured(replace(metrics, face_shift=face_shift), faces)
 
 
 def _encode(job: Job) -> Encoded:
-    picture = Photo(job.postprocessed.pixels, job.found.framing.enhanced.alpha)
+    picture = Photo(job.postprocessed.pixels, job.analysed.framing.enhanced.alpha)
     options = job.request.options
     image, content_type, extension = encode(picture, options.format, options.quality)
     return Encoded(image, content_type, extension, picture.width_px, picture.height_px)
@@ -176,7 +176,7 @@ STAGES = (
     Stage("decode", "decoded", _decode),
     Stage("quality", "assessment", _assess),
     Stage("enhance", "enhanced", _enhance),
-    Stage("faces", "found", _find_faces),
+    Stage("faces", "analysed", _analyse_faces),
     Stage("open_weights", "style", _open_style),
     Stage("stylise", "stylised", _stylise),
     Stage("enlarge", "enlarged", _enlarge),

@@ -212,13 +212,15 @@ def test_a_stage_that_took_too_long_ends_the_run_before_the_next(
 
 
 @pytest.mark.parametrize("stage", ["enhance", "stylise"])
-def test_time_that_ends_within_a_stage_ends_the_run_between_two_tiles(monkeypatch, stage):
+def test_time_that_ends_within_a_stage_ends_the_run_between_two_tiles(
+    monkeypatch: pytest.MonkeyPatch, stage: Any
+) -> None:
     """Every tile takes longer than the whole photo may: the second one is not begun."""
-    clock_s, tiles, entered = [1000.0], [], []
+    clock_s, tiles, entered = [1000.0], list[Any](), list[Any]()
     monkeypatch.setattr("pipeline.budget.time.monotonic", lambda: clock_s[0])
     run_tile = Model._run_tile
 
-    def slow(self, image, guide, inputs):
+    def slow(self: Any, image: Any, guide: Any, inputs: Any) -> Any:
         drawn = run_tile(self, image, guide, inputs)
         if entered[-1] == stage:
             tiles.append(self.spec.name)
