@@ -107,7 +107,9 @@ class FaceRedrawer:
         why_not = heads.why_not(self.photo, face)
         if why_not:
             return why_not, None
-        patch = _patch(heads.draw(self.photo, face, roi), face, roi)
+        drawn = heads.draw(self.photo, face, roi)
+        toned = match_tones(drawn, self.drawing[roi.area], region_mask(face, roi, "features"))
+        patch = _patch(toned, face, roi)
         candidate = Candidate(patch, (), heads.style.name)
         if face.landmarks is not None:
             after = self._landmarks_of(candidate, face)
