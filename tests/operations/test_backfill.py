@@ -121,7 +121,7 @@ def test_an_option_that_the_layer_has_no_net_for_begins_nothing(
     (layer / "manifest.json").write_text(json.dumps(document))
     environment.setenv("KIREI_WEIGHTS_DIR", str(layer))
     done = run("backfill", "--bucket", INPUT, "--prefix", "uploads/", "--faces", "on", "--yes")
-    assert done.exit_code == 1 and "faces=on: the layer has no parser" in done.stderr
+    assert done.exit_code == 1 and "faces=on: the folder of weights has no parser" in done.stderr
     assert jobs == []
 
 

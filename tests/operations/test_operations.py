@@ -202,3 +202,13 @@ def test_the_group_knows_them() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     for command in ("failures", "redrive", "backfill"):
         assert f"\n  {command} " in listed
+
+
+def test_aws_that_does_not_answer_is_one_line_that_says_what_to_check(environment, run):
+    client.cache_clear()
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    environment.setenv("AWS_MAX_ATTEMPTS", "1")
+    done = run("failures")
+    client.cache_clear()
+    assert done.exit_code == 1 and done.stderr.count("\n") == 1
+    assert "AWS did not answer; check region and credentials: " in done.stderr

@@ -55,6 +55,16 @@ FINDS: list[tuple[str, Any]] = [
         "events",
         {"Records": [{**S3_EVENT, "s3": {**S3_EVENT["s3"], "object": {"key": "uploads/\ud800"}}}]},
     ),
+    # a list where a word should be
+    (
+        "events",
+        {
+            "source": "aws.s3",
+            "detail-type": [],
+            "detail": {"bucket": {"name": "kirei-input"}, "object": {"key": "uploads/a.png"}},
+        },
+    ),
+    ("events", {"Records": [{"Sns": {"Message": '{"Type": []}'}}]}),
     # nested without end
     (
         "events",
