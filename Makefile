@@ -192,7 +192,8 @@ check-template: $(SAM) $(CHECKOV)
 # torch's CPU wheel comes from pip's find-links, or from its own index.
 LOCK := $(SUPPLY)/uv pip compile pyproject.toml --no-config --quiet --generate-hashes \
 	--python-version 3.11 --python-platform linux --no-annotate --custom-compile-command "make lock"
-WITH_TORCH := --override requirements/torch.part \
+# uv overlooks that the later versions of backports-strenum are not for Python 3.11
+WITH_TORCH := --override requirements/torch.part --constraint requirements/constraints.in \
 	$(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_INDEX))
 
 ## make lock             lock all packages with their hashes, from the pins of pyproject.toml: for the
@@ -248,7 +249,7 @@ test-heavy: $(VENV)/.development
 
 ## make mutants          break the product on purpose, line by line, and list what no test notices
 mutants: $(VENV)/.development
-	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m mutants.run $(WORDS)
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.mutants.run $(WORDS)
 
 ## make coverage         measure which lines the tests run; fails below COVERAGE percent
 coverage: $(VENV)/.development

@@ -121,8 +121,9 @@ def _notified(document: Any, envelopes: int) -> list[Job | Ignored]:
             return [Ignored("S3 sent its configuration test event", _id(document.get("Bucket")))]
         if document.get("source") == "aws.s3":
             return [_eventbridge_job(document)]
-        if document.get("Type") in SNS_CONFIRMATIONS:
-            return [Ignored(f"{document['Type']} of SNS names no object")]
+        kind = document.get("Type")
+        if isinstance(kind, str) and kind in SNS_CONFIRMATIONS:
+            return [Ignored(f"{kind} of SNS names no object")]
         inner = _enveloped(document)
         if inner is not None:
             return _message(inner, envelopes)
@@ -172,7 +173,7 @@ def _s3_job(record: Any) -> Job | Ignored:
 
 
 def _eventbridge_job(event: dict[str, Any]) -> Job | Ignored:
-    kind = event.get("detail-type")
+    kind = str(event.get("detail-type"))
     try:
         bucket = _text(event["detail"]["bucket"]["name"])
         key = _text(event["detail"]["object"]["key"])

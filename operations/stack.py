@@ -39,7 +39,9 @@ def named_aws_errors() -> Iterator[None]:
         message = f"{error.operation_name}: {details.get('Code')}: {details.get('Message')}"
         raise OperationsError(message) from error
     except BotoCoreError as error:
-        raise OperationsError(str(error)) from error
+        raise OperationsError(
+            f"AWS did not answer; check region and credentials: {error}"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
 
 VERSION = "0.2.0"
-MAX_SECONDS = 120.0  # for one photo, where nobody says otherwise
+MAX_SECONDS = 120.0  # default limit for one photo
 
 __all__ = [
     "MAX_SECONDS",

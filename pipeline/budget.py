@@ -209,6 +209,10 @@ class Budget:
             raise OutOfTime("there is no time left", measured=round(left_s, 3), limit=0)
         return left_s
 
+    def check_time(self) -> None:
+        """Raises OutOfTime when there is no time left. Called between tiles of a network."""
+        _ = self.left_s
+
     def check(self, needed_s: float) -> None:
         """Raises OutOfTime when less than this is left: better now than in the middle of it."""
         left_s = self.left_s

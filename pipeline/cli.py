@@ -82,7 +82,7 @@ def stylise(
     sheet: bool,
     print_json: bool,
     max_seconds: float,
-    **given: str | None,
+    **flags: str | None,
 ) -> None:
     """Draw photographs: files, folders (searched whole), or - for standard input.
 
@@ -90,8 +90,8 @@ def stylise(
     is reported at the end, the others are done, and the exit code is 1.
     """
     try:
-        asked = {name: value for name, value in given.items() if value is not None}
-        options = Options.from_mapping(asked)
+        chosen = {name: value for name, value in flags.items() if value is not None}
+        options = Options.from_mapping(chosen)
         pipeline = _open_pipeline()
         pipeline.check(options)
     except KireiError as error:
@@ -100,19 +100,21 @@ def stylise(
     to_stdout = output == STANDARD_STREAM or (output is None and photos == (STANDARD_STREAM,))
     if to_stdout and (len(photos) > 1 or print_json or sheet):
         raise click.UsageError("only one picture, and nothing else, goes to standard output")
-    place = None if to_stdout else Path(output or "out")
-    is_file = place is not None and place.suffix.lower() in SUFFIXES and not place.is_dir()
+    output_path = None if to_stdout else Path(output or "out")
+    is_file = False
+    if output_path is not None:
+        is_file = output_path.suffix.lower() in SUFFIXES and not output_path.is_dir()
     if is_file and (len(photos) > 1 or Path(photos[0]).is_dir()):
         raise click.UsageError("for several photos, -o is a folder")
-    batch = Batch(pipeline, options, place, is_file, sheet, print_json, max_seconds)
+    batch = Batch(pipeline, options, output_path, is_file, sheet, print_json, max_seconds)
 
-    found = list(_find(photos, place))
+    photos_found = list(_find(photos, output_path))
     messages = Console(stderr=True)
-    hide = len(found) < 2 or not messages.is_terminal
+    hide = len(photos_found) < 2 or not messages.is_terminal
     with Progress(console=messages, disable=hide, transient=True) as progress:
-        for name, relative in progress.track(found, description="drawing"):
+        for name, relative in progress.track(photos_found, description="drawing"):
             _stylise_one(batch, name, relative)
-    _report(batch, len(found))
+    _report(batch, len(photos_found))
 
 
 def _find(photos: tuple[str, ...], output: Path | None) -> Iterator[tuple[str, Path]]:
@@ -226,7 +228,7 @@ def styles() -> None:
 
 @main.group(cls=ExtensibleGroup, commands_of="kirei.weights")
 def weights() -> None:
-    """The layer of weights."""
+    """The folder of weights: check it, add to it."""
 
 
 @weights.command()

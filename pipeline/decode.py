@@ -148,7 +148,7 @@ def decode_image(
         raise EmptyInput("the file is empty", measured=0)
     if len(data) > settings.max_input_bytes:
         raise TooManyBytes(
-            f"the file has {len(data)} bytes; at most {settings.max_input_bytes} are taken",
+            f"the file has {len(data)} bytes; the limit is {settings.max_input_bytes}",
             measured=len(data),
             limit=settings.max_input_bytes,
         )
@@ -220,34 +220,34 @@ def _named_errors(kind: str, data: bytes, settings: Settings) -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         # Of WebP and GIF Pillow checks the size before we can; its message tells the pixels.
-        found = re.search(r"\d+", str(error))
+        match = re.search(r"\d+", str(error))
         raise TooManyPixels(
             str(error),
-            measured=int(found.group()) if found else None,
+            measured=int(match.group()) if match else None,
             limit=settings.max_input_pixels,
         ) from error
     except Exception as error:  # codecs raise nearly everything on a damaged file
         variant = jpeg.unsupported(data) if kind == "jpeg" else None
         if variant or UNSUPPORTED.search(str(error)):
             raise UnsupportedVariant(
-                f"{variant or f'a {kind} file of this kind'} is not taken: {error}"
+                f"{variant or f'a {kind} file of this kind'} is not supported: {error}"
             ) from error
         raise TruncatedImage(f"the {kind} file is damaged or cut off: {error}") from error
 
 
 def _read_tiff(data: bytes, settings: Settings, reserve: Reserve | None, warn: Warn) -> Raster:
     """Reads the photo among a TIFF's pages, or the preview of a raw file that is a TIFF."""
-    found = tiff.pages(data)
-    container = raw.container_of_pages(found)
+    pages = tiff.pages(data)
+    container = raw.container_of_pages(pages)
     if container:
         return _read_preview(data, container, settings, reserve, warn)
-    page = tiff.photo_page(found, warn)
+    page = tiff.photo_page(pages, warn)
     _refuse_size(page.width, page.height, settings)
     tiff.check_supported(page)
     if not tiff.is_read_here(page):
         # uncompressed, Pillow reads these as if there were a colour for each pixel
         TiffImagePlugin.READ_LIBTIFF = page.is_subsampled
-        file = data if page is found[0] else tiff.first_page_is(data, page)
+        file = data if page is pages[0] else tiff.first_page_is(data, page)
         return _read(file, "tiff", settings, reserve, warn, tiff.own_colour(data, page))
     if reserve:
         size = page.samples * max(page.bits, 8) // 8
@@ -306,9 +306,9 @@ def _read(
     exif = exif_of(image)
     if kind not in ("heif", "tiff"):
         orientation = turn = orientation_of(exif)
-    told = own_colour or exif_format.colour(exif)
+    own = own_colour or exif_format.colour(exif)
     profile = image.info.get("icc_profile")
-    colour = colour_of(kind, data, colours_mode(mode), profile, told, warn)
+    colour = colour_of(kind, data, colours_mode(mode), profile, own, warn)
     colours, alpha = first_shown(whole, warn, as_counted=not colour.is_srgb)
     if turn != orientation and orientation >= 5:
         size = size[::-1]
@@ -372,7 +372,7 @@ def _refuse_size(width: int, height: int, settings: Settings) -> None:
     if aspect > settings.max_aspect:
         raise ExtremeAspect(
             f"the picture is {width}x{height}: one side is {aspect:.1f} times the other, "
-            f"at most {settings.max_aspect:g} is taken",
+            f"the limit is {settings.max_aspect:g}",
             measured=round(aspect, 2),
             limit=settings.max_aspect,
         )
@@ -381,8 +381,7 @@ def _refuse_size(width: int, height: int, settings: Settings) -> None:
 def _refuse_pixels(width: int, height: int, settings: Settings) -> None:
     if width * height > settings.max_input_pixels:
         raise TooManyPixels(
-            f"the picture has {width}x{height} pixels; "
-            f"at most {settings.max_input_pixels} are taken",
+            f"the picture has {width}x{height} pixels; the limit is {settings.max_input_pixels}",
             measured=width * height,
             limit=settings.max_input_pixels,
         )

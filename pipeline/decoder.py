@@ -75,10 +75,10 @@ SAMPLES_HELD = 2  # copies of samples of more than 8 bits, at once
 PIXELS_EACH_CPU_S = 16_000_000
 REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform
 MAX_REMARKS = 8  # on one photo
-STARTING_S = 60.0  # a child that has not said it is there by then will not
-ENDING_S = 10.0  # from hanging up to being gone, on a machine that is busy
+STARTING_S = 60.0  # a child that is not ready by then will not be
+ENDING_S = 10.0  # from closing its socket to its end, on a busy machine
 MAX_AVIF_THREADS = 4
-TRIES = 2  # of a photo whose child somebody else ended
+TRIES = 2  # of a photo whose child was ended from outside
 OWN_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
@@ -163,7 +163,7 @@ class Decoder:
             else:
                 self._idle.append(child)
                 return answer
-        raise DecoderLost("somebody else ended the decoding process") from lost
+        raise DecoderLost("the decoding process was ended from outside") from lost
 
     def _new_child(self) -> _Child:
         try:
@@ -206,10 +206,10 @@ class _Child:
         self._socket = ours
         self._ready = False
         self._memory_mb = settings.memory_mb
-        known = json.dumps(asdict(settings), default=str)
+        settings_json = json.dumps(asdict(settings), default=str)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.decoder", known],
+                [sys.executable, "-m", "pipeline.decoder", settings_json],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # where codecs write their warnings
@@ -228,8 +228,8 @@ class _Child:
             receive(self._socket)
             self._ready = True
         self._socket.settimeout(timeout_s)
-        asked = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}
-        send(self._socket, asked)
+        request = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}
+        send(self._socket, request)
         self._socket.sendall(data)
         return _answer(self._socket, max_side_px)
 
@@ -263,23 +263,25 @@ def _answer(child: socket.socket, max_side_px: int) -> Decoded:
     A photo that broke a codec may send anything: what is no valid answer counts as none, and costs
     no more. Raises the refusal, or OSError.
     """
-    told = receive(child)
+    answer = receive(child)
     try:
-        if "code" in told:
-            refusal: PermanentError = REFUSALS[told.pop("code")](**told)
+        if "code" in answer:
+            refusal: PermanentError = REFUSALS[answer.pop("code")](**answer)
         else:
-            height, width, channels = shape = tuple(told["shape"])
+            height, width, channels = shape = tuple(answer["shape"])
             if not (0 < height <= max_side_px and 0 < width <= max_side_px and channels == 3):
                 raise ValueError(f"a photo of {shape}")
-            if told["reduced_by"] not in REDUCTIONS:
-                raise ValueError(f"reduced by {told['reduced_by']}")
-            source = Source(**told["source"])
+            if answer["reduced_by"] not in REDUCTIONS:
+                raise ValueError(f"reduced by {answer['reduced_by']}")
+            source = Source(**answer["source"])
             pixels = receive_array(child, shape)
-            alpha = receive_array(child, shape[:2]) if told["alpha"] else None
-            remarks = tuple(str(remark) for remark in told["remarks"])
-            return Decoded(Photo(pixels, alpha), source, told["reduced_by"], remarks)
+            alpha = receive_array(child, shape[:2]) if answer["alpha"] else None
+            remarks = tuple(str(remark) for remark in answer["remarks"])
+            return Decoded(Photo(pixels, alpha), source, answer["reduced_by"], remarks)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ConnectionAbortedError(f"the decoding process talks nonsense: {error!r}") from error
+        raise ConnectionAbortedError(
+            f"the decoding process sent an invalid answer: {error!r}"
+        ) from error
     raise refusal
 
 
@@ -300,24 +302,24 @@ def serve(settings: Settings, parent: socket.socket) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is ever written
     send(parent, {"ready": True})
     while True:
-        asked = receive(parent)
-        data = receive_array(parent, (asked["bytes"],)).tobytes()
+        request = receive(parent)
+        data = receive_array(parent, (request["bytes"],)).tobytes()
         width, height = webp_size(data)
         opening_pixels = min(width * height, settings.max_input_pixels)
-        reserve = _Reserve(settings, asked["free_bytes"], opening_pixels * WEBP_BYTES)
+        reserve = _Reserve(settings, request["free_bytes"], opening_pixels * WEBP_BYTES)
         planes: list[NDArray[np.uint8]] = []
         remarks: list[str] = []
         try:
             photo, source = decode_image(data, settings, reserve, remarks.append)
             _limit_memory(None)
-            photo = fit(photo, asked["max_side_px"])
+            photo = fit(photo, request["max_side_px"])
         except PermanentError as error:
-            told: dict[str, Any] = error.as_dict()
+            answer: dict[str, Any] = error.as_dict()
         except MemoryError:
-            told = TooCostly("decoding takes more memory than its pixels explain").as_dict()
+            answer = TooCostly("decoding takes more memory than its pixels explain").as_dict()
         else:
             planes = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha]
-            told = {
+            answer = {
                 "shape": photo.pixels.shape,
                 "alpha": photo.alpha is not None,
                 "source": asdict(source),
@@ -325,7 +327,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
                 "remarks": remarks[:MAX_REMARKS],
             }
         _limit_memory(None)
-        send(parent, told)
+        send(parent, answer)
         for plane in planes:
             parent.sendall(np.ascontiguousarray(plane).data)
         photo = plane = data = None  # type: ignore[assignment]  # while it waits for the next

@@ -62,7 +62,7 @@ class Source:
         bytes: Size of the file.
         orientation_applied: The EXIF value, 1 to 8; 1 is upright.
         profile_converted: Name of the colour space that was converted to sRGB.
-        colour_source: What in the file told its colours; "none": sRGB was assumed.
+        colour_source: What in the file defined its colours; "none": sRGB was assumed.
         bucket: See Origin.
         key: See Origin.
         version_id: See Origin.
@@ -76,7 +76,7 @@ class Source:
     bytes: int
     orientation_applied: int = 1  # the EXIF value, 1 to 8; 1 is upright
     profile_converted: str | None = None  # name of the colours that were converted to sRGB
-    colour_source: str = "none"  # what in the file told its colours; none: sRGB was assumed
+    colour_source: str = "none"  # what in the file defined its colours; none: sRGB was assumed
     bucket: str | None = None
     key: str | None = None  # object key, or path of a file
     version_id: str | None = None

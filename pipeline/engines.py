@@ -36,9 +36,7 @@ class OnnxEngine:
 
     def __init__(self, graph: bytes, threads: int) -> None:
         if EXTERNAL_DATA.search(graph):
-            raise WeightsInvalid(
-                "the graph takes tensors from other files, which nobody has hashed"
-            )
+            raise WeightsInvalid("the graph reads tensors from other files, which are not checked")
         # its wheels would send usage data to their maker, and keep an identifier in HOME
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         try:

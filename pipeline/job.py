@@ -114,7 +114,7 @@ class Enhanced:
 
 
 @dataclass(frozen=True, eq=False)
-class FacesFound:
+class AnalysedFaces:
     """The stage "faces": the photo with its faces refined.
 
     Attributes:
@@ -184,7 +184,7 @@ class Job:
     assessment: Assessment = field(init=False)
     planned: PlannedWork = field(init=False)
     enhanced: Enhanced = field(init=False)
-    found: FacesFound = field(init=False)
+    analysed: AnalysedFaces = field(init=False)
     scale: WorkingScale = field(init=False)
     style: StyleModel = field(init=False)
     stylised: StylisedImage = field(init=False)

@@ -45,6 +45,17 @@ class Model:
         self._open_engine = open_engine
         self._engine: Engine | None = None
         self._lock = Lock()
+        self._before_tile: Callable[[], object] | None = None
+
+    def checked(self, before_tile: Callable[[], object]) -> Model:
+        """The same network, with a check between its tiles.
+
+        Args:
+            before_tile: Called before each tile; what it raises ends the run.
+        """
+        model = Model(self.spec, self.role, self.open, self.tile_px)
+        model._before_tile = before_tile
+        return model
 
     @property
     def is_open(self) -> bool:
@@ -138,6 +149,8 @@ class Model:
         self, image: RgbImage, guide: RgbImage | None, inputs: Mapping[str, NDArray[np.float32]]
     ) -> RgbImage:
         """An image whose sides the network takes, in one go."""
+        if self._before_tile:
+            self._before_tile()
         engine = self.open()
         images = {"picture": image} | ({} if guide is None else {"guide": guide})
         if not getattr(engine, "takes_pixels", False):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a photo came from, as whoever stores it names that; opaque to the pipeline.
+    """Where a photo came from, in the words of its store; opaque to the pipeline.
 
     Attributes:
         bucket: The container, if any.

@@ -92,8 +92,8 @@ def plan_drawing(job: Job, costs: Costs) -> tuple[WorkingScale, PlannedWork]:
         job.services.registry.store.style(job.request.options.style),
         job.planned.options,
         job.services.settings.tile_px,
-        face_px=largest_face_px(job.found.faces),
-        looked_for_faces=job.found.models is not None,
+        face_px=largest_face_px(job.analysed.faces),
+        looked_for_faces=job.analysed.models is not None,
     )
     plan = replace(job.planned.plan, working=FixedScale(*scale.size(*size)))
     job.request.budget.check(expected_s(plan, costs, "stylise"))

@@ -79,35 +79,35 @@ def _touching(patches: Sequence[FacePatch]) -> list[list[FacePatch]]:
     """
     groups: list[tuple[list[FacePatch], tuple[int, int, int, int]]] = []
     for patch in patches:
-        together, place = [patch], _place([patch])
+        together, bounds = [patch], _bounds([patch])
         apart = []
-        for others, there in groups:
+        for others, others_bounds in groups:
             if (
-                place[0] < there[2]
-                and there[0] < place[2]
-                and (place[1] < there[3] and there[1] < place[3])
+                bounds[0] < others_bounds[2]
+                and others_bounds[0] < bounds[2]
+                and (bounds[1] < others_bounds[3] and others_bounds[1] < bounds[3])
             ):
                 together += others
-                place = _place(together)
+                bounds = _bounds(together)
             else:
-                apart.append((others, there))
-        groups = [*apart, (together, place)]
+                apart.append((others, others_bounds))
+        groups = [*apart, (together, bounds)]
     return [group for group, _ in groups]
 
 
-def _place(patches: Sequence[FacePatch]) -> tuple[int, int, int, int]:
+def _bounds(patches: Sequence[FacePatch]) -> tuple[int, int, int, int]:
     """Top, left, bottom and right of what holds them all."""
     return (
-        min(one.top_px for one in patches),
-        min(one.left_px for one in patches),
-        max(one.top_px + one.weight.shape[0] for one in patches),
-        max(one.left_px + one.weight.shape[1] for one in patches),
+        min(patch.top_px for patch in patches),
+        min(patch.left_px for patch in patches),
+        max(patch.top_px + patch.weight.shape[0] for patch in patches),
+        max(patch.left_px + patch.weight.shape[1] for patch in patches),
     )
 
 
 def _paste(picture: RgbImage, patches: Sequence[FacePatch]) -> None:
     """Lays the patches over a picture, which is written to."""
-    top, left, bottom, right = _place(patches)
+    top, left, bottom, right = _bounds(patches)
     part = picture[top:bottom, left:right]
     areas = [_area(patch, top, left) for patch in patches]
     total = np.zeros(part.shape[:2], np.int32)

@@ -41,7 +41,7 @@ def assemble_sidecar(job: Job, pipeline_version: str, timings_ms: Mapping[str, f
         decisions=(
             *planned.decisions,
             *job.enhanced.decisions,
-            job.found.decision,
+            job.analysed.decision,
             job.enlarged.decision,
             job.redrawn.decision,
             *job.postprocessed.decisions,
@@ -81,10 +81,10 @@ def models_used(job: Job) -> list[Model]:
     ]
     if job.enlarged.decision.ran:
         models.append(job.services.registry.upsampler())
-    faces = job.found.models
+    faces = job.analysed.models
     if faces:
         models.append(faces.detector.model)
-        if any(face.was_parsed for face in job.found.faces):
+        if any(face.was_parsed for face in job.analysed.faces):
             models.append(faces.parser.model)
     return models
 

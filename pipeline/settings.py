@@ -121,8 +121,8 @@ def _word_or(name: str, raw: Any, kind: Any, words: tuple[str, ...]) -> Any:
     except InvalidOption as error:
         if not words:
             raise
-        said = f"{error.message}, or {' or '.join(words)}"
-        raise InvalidOption(said, measured=error.measured, limit=error.limit) from error
+        message = f"{error.message}, or {' or '.join(words)}"
+        raise InvalidOption(message, measured=error.measured, limit=error.limit) from error
 
 
 def _convert(name: str, raw: Any, kind: Any) -> Any:
@@ -133,8 +133,8 @@ def _convert(name: str, raw: Any, kind: Any) -> Any:
     try:
         return kind(raw.strip() if isinstance(raw, str) else raw)
     except (ValueError, TypeError) as error:
-        said = f"{name} is {shown(raw)}; it is {kind.__name__}"
-        raise InvalidOption(said, measured=shown(raw)) from error
+        message = f"{name} is {shown(raw)}; it is {kind.__name__}"
+        raise InvalidOption(message, measured=shown(raw)) from error
 
 
 def _number_of(name: str, raw: Any, kind: type) -> int | float:
@@ -155,8 +155,8 @@ def _ordinary(name: str, value: Any) -> int | float:
     """The value, if it is a finite number below 10**15. Raises InvalidOption."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not -MAX_NUMBER < value < MAX_NUMBER:
-        said = f"{name} is {shown(value)}; it is a decimal number of at most 15 digits"
-        raise InvalidOption(said, measured=shown(value))
+        message = f"{name} is {shown(value)}; it is a decimal number of at most 15 digits"
+        raise InvalidOption(message, measured=shown(value))
     return value
 
 
@@ -184,7 +184,7 @@ class Options(_Checked):
     enhance: str = _choice(
         "default",
         ("default", "auto", "classic", "off"),
-        "repair of bad photos before the drawing; default: auto where the layer has its nets",
+        "restoration of bad photos before the drawing; default: auto where its networks are there",
     )
     gate: str = _choice(
         "default",
@@ -196,9 +196,11 @@ class Options(_Checked):
     clahe: str = _choice("auto", SWITCH, "bring light into a dark photo before the drawing")
     sharpen: str = _choice("auto", SWITCH, "sharpen before the drawing")
     faces: str = _choice(
-        AUTO, SWITCH, "care for faces; auto: as the style has it, where the layer has its nets"
+        AUTO,
+        SWITCH,
+        "refine faces and draw them apart; auto: as the style says, if the networks are there",
     )
-    alignment_threshold: float = _number(0.9, 0, 1, "score from which on a face is cared for")
+    alignment_threshold: float = _number(0.9, 0, 1, "score from which on a face is refined")
     eye_enhance_ratio: float = _number(1.4, 1, 3, "contrast of eyes and brows; 1 leaves them")
     skin_smoothing_factor: float = _number(0.6, 0, 1, "smoothing of skin; 0 leaves it")
     parsing_smooth: float = _number(0.3, 0, 1, "softness of the borders of a face's regions")
@@ -221,11 +223,11 @@ class Settings(_Checked):
     engine: str = _choice("onnx", ("onnx", "torch"), "what runs the networks")
     threads: int = _number(2, 1, 64, "threads of the engine")
     max_input_bytes: int = _number(52_428_800, 1, 2**31, "larger files are refused")
-    max_input_pixels: int = _number(50_000_000, 1, 400_000_000, "larger photos are refused")
+    max_input_pixels: int = _number(50_000_000, 1, 400_000_000, "photos of more pixels are refused")
     max_aspect: float = _number(40.0, 1, 10_000, "longer side over shorter side at most")
     decode_cpu_s: float = _number(2.0, 0.1, 60, "seconds of processor to decode, again each 16 MP")
     memory_mb: int = _number(0, 0, 1_048_576, "memory of the machine or function; 0: not checked")
-    blur_variance_min: float = _number(100.0, 0, 1e6, "sharper than this is not repaired")
+    blur_variance_min: float = _number(100.0, 0, 1e6, "variance of the Laplacian of a sharp photo")
     tile_px: int = _number(1024, 256, 8192, "side of the tiles a large drawing is cut into")
 
     @classmethod

@@ -79,7 +79,7 @@ def to_json_line(document: Mapping[str, Any]) -> str:
 
 
 def _recorded(value: Any) -> Any:
-    """What a call gave for an option, as JSON can hold it: strangers give all kinds of things."""
+    """An option's value as JSON can hold it: untrusted input may be anything."""
     if isinstance(value, str):
         return value[:MAX_TEXT]
     is_number = isinstance(value, int | float) and -MAX_NUMBER < value < MAX_NUMBER

@@ -20,12 +20,12 @@ from pipeline.faces import (
     refine_faces,
 )
 from pipeline.job import (
+    AnalysedFaces,
     Assessment,
     DecodedPhoto,
     Encoded,
     Enhanced,
     Enlarged,
-    FacesFound,
     Job,
     Measured,
     Postprocessed,
@@ -74,20 +74,21 @@ def _assess(job: Job) -> Assessment:
 def _enhance(job: Job) -> Enhanced:
     photo = fit(job.decoded.photo, job.planned.plan.side_px)
     report, models = job.assessment.report, job.assessment.models
+    models = models.checked(job.request.budget.check_time)
     return Enhanced(photo, *enhance(photo, report, job.planned.options, models))
 
 
-def _find_faces(job: Job) -> FacesFound:
+def _analyse_faces(job: Job) -> AnalysedFaces:
     photo, options = job.enhanced.photo, job.planned.options
     registry = job.services.registry
     models = registry.faces(options)
     if models is None:
         why = registry.why_no_faces(options) or "faces are not looked for"
-        return FacesFound(photo, (), None, Decision("faces", False, why))
+        return AnalysedFaces(photo, (), None, Decision("faces", False, why))
     key = photo_key(f"{job.request.digest} {job.decoded.reduced_by}", options)
     faces, decision = analyse_faces(photo, options, models, key)
     refined, faces = refine_faces(photo, faces, options)
-    return FacesFound(refined, faces, models, decision)
+    return AnalysedFaces(refined, faces, models, decision)
 
 
 def _open_style(job: Job) -> StyleModel:
@@ -98,19 +99,20 @@ def _open_style(job: Job) -> StyleModel:
 
 
 def _stylise(job: Job) -> StylisedImage:
-    content = job.decoded.content.of(job.found.photo.pixels)
-    return stylise(content, job.working_size, job.style)
+    content = job.decoded.content.of(job.analysed.photo.pixels)
+    style = replace(job.style, picture=job.style.picture.checked(job.request.budget.check_time))
+    return stylise(content, job.working_size, style)
 
 
 def _enlarge(job: Job) -> Enlarged:
     content = job.decoded.content
-    upsampler = job.services.registry.upsampler()
-    drawn, decision = enlarge(job.stylised.pixels, content.of(job.found.photo.pixels), upsampler)
+    upsampler = job.services.registry.upsampler().checked(job.request.budget.check_time)
+    drawn, decision = enlarge(job.stylised.pixels, content.of(job.analysed.photo.pixels), upsampler)
     return Enlarged(extend(drawn, content, job.size), decision)
 
 
 def _redraw(job: Job) -> Redrawn:
-    faces, models = job.found.faces, job.found.models
+    faces, models = job.analysed.faces, job.analysed.models
     if models is None or not any(face.is_aligned for face in faces):
         return Redrawn((), faces, Decision("redraw", False, "no face is cared for", 0, 1))
     styliser = FaceStyliser(
@@ -133,7 +135,7 @@ def _postprocess(job: Job) -> Postprocessed:
 
 
 def _measure(job: Job) -> Measured:
-    picture, models = job.postprocessed.pixels, job.found.models
+    picture, models = job.postprocessed.pixels, job.analysed.models
     faces, face_shift = measure_landmark_shift(
         picture, job.redrawn.faces, models.detector if models else None
     )
@@ -152,7 +154,7 @@ STAGES = (
     Stage("decode", "decoded", _decode),
     Stage("quality", "assessment", _assess),
     Stage("enhance", "enhanced", _enhance),
-    Stage("faces", "found", _find_faces),
+    Stage("faces", "analysed", _analyse_faces),
     Stage("open_weights", "style", _open_style),
     Stage("stylise", "stylised", _stylise),
     Stage("enlarge", "enlarged", _enlarge),

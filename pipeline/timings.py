@@ -19,7 +19,7 @@ class Timings(dict[str, float]):
         self._on_stage = on_stage
 
     def announce(self, stage: str) -> None:
-        """Calls whoever watches the stages."""
+        """Calls ``on_stage``."""
         if self._on_stage:
             self._on_stage(stage)
 

@@ -19,11 +19,11 @@ from pipeline.errors import (
 )
 
 MANIFEST_VERSION = 1
-# A style's name becomes part of keys, and a file lies in the layer's own folder.
+# A style's name becomes part of keys, and a file lies in the folder itself.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-MOST = 10**9  # of whole numbers: bytes, pixels
+MAX_NUMBER = 10**9  # bytes, pixels
 
 
 class WeightStore:
@@ -93,9 +93,9 @@ class WeightStore:
         """
         spec = self.find(kind)
         if spec is None and option is not None:
-            raise InvalidOption(f"{option}: the layer has no {kind} for it", measured=option)
+            raise InvalidOption(f"{option}: the folder of weights has no {kind}", measured=option)
         if spec is None:
-            raise WeightsInvalid(f"the layer has no network of the kind {kind}")
+            raise WeightsInvalid(f"the folder of weights has no network of the kind {kind}")
         return spec
 
     def find(self, kind: str) -> WeightSpec | None:
@@ -116,11 +116,11 @@ class WeightStore:
                 measured=len(content),
                 limit=listed.bytes,
             )
-        found = hashlib.sha256(content).hexdigest()
-        if found != listed.sha256:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != listed.sha256:
             raise WeightsInvalid(
                 f"{listed.file} is not the file that the manifest lists",
-                measured=found,
+                measured=digest,
                 limit=listed.sha256,
             )
         return content
@@ -156,7 +156,7 @@ def _spec(entry: dict[str, Any]) -> WeightSpec:
     for name, kind in _kinds(WeightSpec).items():
         _check(name, getattr(spec, name), kind)
     if not NAME.fullmatch(spec.name):
-        raise ValueError(f"{spec.name!r} is no name")
+        raise ValueError(f"{spec.name!r} is not a valid name")
     if min(spec.scale, spec.multiple_of_px) < 1 or (spec.kind == "style" and not spec.working_px):
         raise ValueError("scale, multiple_of_px and a style's working_px are at least 1")
     if min(spec.scene_px, spec.face_px, spec.largest_px) < 1:
@@ -172,7 +172,7 @@ def _file(file: WeightFile) -> WeightFile:
     for name, kind in _kinds(WeightFile).items():
         _check(name, getattr(file, name), kind)
     if not FILE_NAME.fullmatch(file.file) or not SHA256.fullmatch(file.sha256):
-        raise ValueError(f"{file.file!r} is no file of this folder, or has no SHA-256")
+        raise ValueError(f"{file.file!r} is not a file name in this folder, or has no SHA-256")
     return file
 
 
@@ -191,8 +191,8 @@ def _check(name: str, value: Any, kind: Any) -> None:
         ValueError: It is no number that a network could have.
     """
     if not isinstance(value, int | float if kind is float else kind):
-        raise TypeError(f"{name} is no {kind.__name__}")
-    if kind in (int, float) and (isinstance(value, bool) or not abs(value) <= MOST):
-        raise ValueError(f"{name} is no ordinary number")
+        raise TypeError(f"{name} is not of the type {kind.__name__}")
+    if kind in (int, float) and (isinstance(value, bool) or not abs(value) <= MAX_NUMBER):
+        raise ValueError(f"{name} is out of range")
     if kind is int and value < 0:
         raise ValueError(f"{name} is negative")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from buckets import INPUT, OUTPUT, Event
-from calls import Context
+from calls import context
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,7 +141,7 @@ def invoke(environment: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     from handler import lambda_handler
 
     def call(event: Any) -> Any:
-        answer = lambda_handler(json.loads(json.dumps(event)), Context())
+        answer = lambda_handler(json.loads(json.dumps(event)), context())
         return json.loads(json.dumps(answer))
 
     return call
@@ -153,7 +153,7 @@ def logged() -> Iterator[io.StringIO]:
     from adapters import logger
 
     buffer = io.StringIO()
-    handler = logger.registered_handler
+    handler: Any = logger.registered_handler
     before = handler.setStream(buffer)
     yield buffer
     handler.setStream(before)

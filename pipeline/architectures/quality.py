@@ -4,7 +4,7 @@ Blur, noise and JPEG artefacts show in native pixels only; exposure shows in the
 branch looks at patches, chosen where the photo has the most contrast (there blur shows) and where
 it has its usual contrast (there noise does), and one at a thumbnail. A third sees the patches as
 JPEG does, by the cosine transform of blocks of 8x8 from the photo's corner on: what a coarse
-quantisation has set to zero is zero there. Darkness shows best in a photo's brightest places,
+quantisation has set to zero is zero there. Darkness shows best in a photo's brightest positions,
 which a thumbnail averages away: so quantiles of its light are an input as well. The features
 between the convolutions and the last layers are logarithms of mean activations: a photo twice as
 noisy is as far from the first as that one is from one half as noisy.
@@ -77,8 +77,8 @@ class QualityModel(nn.Module):
             nn.ReLU(),
         )
         self.light = nn.Linear(LIGHTS, shape.light_channels)
-        told = first + second + third + shape.block_channels
-        self.mix = nn.Linear(4 * told + 2 * 48 + shape.light_channels, shape.hidden)
+        features = first + second + third + shape.block_channels
+        self.mix = nn.Linear(4 * features + 2 * 48 + shape.light_channels, shape.hidden)
         self.out = nn.Linear(shape.hidden, len(MEASURES))
 
     def forward(self, thumbnail: Tensor, patches: Tensor, light: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class QualityModel(nn.Module):
         y = F.relu(self.last(F.relu(self.coarse(y))))
         means.append(_log_mean(y))
         means.append(_log_mean(F.relu(self.blocks(self.spectrum(patches)))))
-        of_patches = torch.cat(means, 1)  # (N * K, told)
+        of_patches = torch.cat(means, 1)  # (N * K, features)
         length = of_patches.shape[1]
         of_patches = of_patches.reshape(-1, 2, self.shape.patches // 2, length)
         whole = self.whole(thumbnail)
@@ -118,8 +118,9 @@ class QualityModel(nn.Module):
 
 def _cosines() -> Tensor:
     """(64, 1, 8, 8): the orthonormal cosine transform of a block in [-1, 1], in grey levels."""
-    places = torch.arange(BLOCK, dtype=torch.float64)
-    rows = torch.cos(math.pi / BLOCK * torch.outer(places, places + 0.5)) * math.sqrt(2 / BLOCK)
+    positions = torch.arange(BLOCK, dtype=torch.float64)
+    angles = math.pi / BLOCK * torch.outer(positions, positions + 0.5)
+    rows = torch.cos(angles) * math.sqrt(2 / BLOCK)
     rows[0] /= math.sqrt(2)
     waves = torch.einsum("uy,vx->uvyx", rows, rows).reshape(BLOCK * BLOCK, 1, BLOCK, BLOCK)
     return (waves * 127.5).float()

@@ -42,10 +42,10 @@ class RestorerShape(Shape):
 
 
 class _Residual(nn.Module):
-    def __init__(self, channels: int, told: bool) -> None:
+    def __init__(self, channels: int, conditioned: bool) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.shift = nn.Conv2d(LEVELS, channels, 1, bias=False) if told else None
+        self.shift = nn.Conv2d(LEVELS, channels, 1, bias=False) if conditioned else None
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
@@ -86,7 +86,8 @@ class Restorer(nn.Module):
         channels, wide = shape.channels, shape.doubling_channels
         self.stem = nn.Conv2d(48, channels, 3, padding=1)
         self.blocks = nn.ModuleList(
-            _Residual(channels, told=number % 2 == 0)  # every second: an addition costs a tenth
+            # every second: an addition costs a tenth
+            _Residual(channels, conditioned=number % 2 == 0)
             for number in range(shape.blocks)
         )
         self.head = nn.Conv2d(channels, 48, 3, padding=1)
@@ -130,10 +131,10 @@ class Restorer(nn.Module):
 
     def features(self, x: Tensor, level: Tensor) -> Tensor:
         """What both scales share: (N, channels, H/4, W/4)."""
-        told = level / self.spans
+        levels = level / self.spans
         y = self.stem(F.pixel_unshuffle(x, 4))
         for block in self.blocks:
-            y = block(y, told)
+            y = block(y, levels)
         return y
 
     def restored(self, x: Tensor, features: Tensor, level: Tensor) -> Tensor:
@@ -160,9 +161,9 @@ class Restorer(nn.Module):
 def _cubic_kernels() -> Tensor:
     """(16, 3, 5, 5): four places for each of three colours, and zeros up to a block of 16."""
     left = torch.tensor(LEFT)
-    ways = torch.stack([left, left.flip(0)])
-    places = torch.einsum("iy,jx->ijyx", ways, ways).reshape(4, 5, 5)
+    sides = torch.stack([left, left.flip(0)])
+    cubic = torch.einsum("iy,jx->ijyx", sides, sides).reshape(4, 5, 5)
     kernels = torch.zeros(16, 3, 5, 5)
     for colour in range(3):
-        kernels[4 * colour : 4 * colour + 4, colour] = places
+        kernels[4 * colour : 4 * colour + 4, colour] = cubic
     return kernels

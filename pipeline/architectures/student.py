@@ -109,8 +109,8 @@ class StudentGenerator(nn.Module):
         parts = code.split(self.shape.quarter_channels, 1)
         for number, block in enumerate(self.blocks):
             if number in self.shape.modulated_blocks:
-                place = 2 * self.shape.modulated_blocks.index(number)
-                y = block(y, parts[place], parts[place + 1])
+                index = 2 * self.shape.modulated_blocks.index(number)
+                y = block(y, parts[index], parts[index + 1])
             else:
                 y = block(y)
         y = F.relu(F.pixel_shuffle(self.up(y), 2) + edges)  # (N, half, H/2, W/2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from pipeline.domain import WHOLE, Content
 from pipeline.model import Model
@@ -31,6 +32,15 @@ class RestorationModels:
     doubler: Model | None = None
     esrgan: Model | None = None
     content: Content = WHOLE
+
+    def checked(self, before_tile: Callable[[], object]) -> Self:
+        """The same models, each with a check between its tiles (see Model.checked)."""
+        models: dict[str, Any] = {
+            name: model.checked(before_tile)
+            for name in ("restorer", "doubler", "esrgan")
+            if isinstance(model := getattr(self, name), Model)
+        }
+        return replace(self, **models)
 
     @property
     def estimator(self) -> QualityEstimator:

@@ -17,7 +17,7 @@ from pipeline.formats.transfer import SRGB, Transfer, Values, power
 
 SOURCE = "ICC profile"
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
-NAME_LENGTH = 120  # of a profile; it is a stranger's text on its way to the sidecar
+NAME_LENGTH = 120  # characters of a profile's name, which is untrusted text
 MAX_TAGS = 200
 NUMBERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}  # that a parametric curve of each kind has
 WITH_TABLES = {b"A2B0", b"A2B1", b"A2B2", b"D2B0", b"D2B1"}

@@ -41,18 +41,18 @@ def nclx(data: bytes) -> Colour | Unusable | None:
     Where the primary picture has none of its own, the first there is: that of its tiles.
     """
     meta = next((box for box in boxes(data, 0, len(data)) if box[0] == b"meta"), None)
-    found = None
+    code_points = None
     try:
         if meta is not None:
-            found = _of_primary(data, meta[1] + 4, meta[2])
-        if found is None:
-            found = next(_track_colours(data, 0, len(data)), None)
+            code_points = _of_primary(data, meta[1] + 4, meta[2])
+        if code_points is None:
+            code_points = next(_track_colours(data, 0, len(data)), None)
     except (struct.error, IndexError):  # boxes that are cut off do not cost the photo
         return Unusable(NCLX, "the boxes around it are damaged")
-    if found is None:
+    if code_points is None:
         return None
     # Its range does not matter here: the codec makes RGB of the whole range from either.
-    primaries, transfer = struct.unpack_from(">HH", found)
+    primaries, transfer = struct.unpack_from(">HH", code_points)
     return by_codes(NCLX, primaries, transfer)
 
 
@@ -99,8 +99,8 @@ def _properties_of(item: int, body: bytes) -> list[int]:
         mask = 0x7FFF if size == 2 else 0x7F
         if number == item:
             return [
-                int.from_bytes(body[place : place + size], "big") & mask
-                for place in range(at, at + associations * size, size)
+                int.from_bytes(body[offset : offset + size], "big") & mask
+                for offset in range(at, at + associations * size, size)
             ]
         at += associations * size
     return []

@@ -93,9 +93,9 @@ SAME_POINT = 0.005  # chromaticities closer than this are the same
 def is_same(mine: Primaries, its: Primaries) -> bool:
     """Whether both are the same, within the rounding of programs that write them."""
     return all(
-        abs(one - other) <= SAME_POINT
+        abs(value - other) <= SAME_POINT
         for point in ("red", "green", "blue", "white")
-        for one, other in zip(getattr(mine, point), getattr(its, point), strict=True)
+        for value, other in zip(getattr(mine, point), getattr(its, point), strict=True)
     )
 
 

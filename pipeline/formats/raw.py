@@ -27,7 +27,7 @@ NAMES = {
 }
 CANON = "Canon's raw file"
 DNG_VERSION, MAKE = 50706, 271
-MAKER_LENGTH = 40  # of a stranger's text
+MAKER_LENGTH = 40  # characters of untrusted text
 CR3_METADATA = b"CMT1"  # the box with the first directory
 
 
@@ -50,13 +50,13 @@ def container_of(data: bytes) -> str | None:
     return next((name for magic, name in NAMES.items() if data.startswith(magic)), None)
 
 
-def container_of_pages(found: list[Page]) -> str | None:
+def container_of_pages(pages: list[Page]) -> str | None:
     """The same for files that look like TIFF, by their pages."""
-    if not any(page.is_raw for page in found):
+    if not any(page.is_raw for page in pages):
         return None
-    if found[0].tags.get(DNG_VERSION) is not None:
+    if pages[0].tags.get(DNG_VERSION) is not None:
         return "a raw file (DNG)"
-    maker = str(found[0].tags.get(MAKE, "")).strip("\0 ")
+    maker = str(pages[0].tags.get(MAKE, "")).strip("\0 ")
     return f"a raw file of {maker[:MAKER_LENGTH]}" if maker else "a raw file"
 
 
@@ -90,5 +90,5 @@ def largest_preview(data: bytes, container: str) -> Preview:
 def _orientation(data: bytes) -> int:
     """The container's orientation, where it is TIFF or holds one as CR3 does."""
     inside = data.find(CR3_METADATA)
-    found = pages(data) or (pages(data[inside + len(CR3_METADATA) :]) if inside > 0 else [])
-    return orientation_of(found[0].tags) if found else 1
+    directories = pages(data) or (pages(data[inside + len(CR3_METADATA) :]) if inside > 0 else [])
+    return orientation_of(directories[0].tags) if directories else 1

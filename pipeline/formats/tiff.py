@@ -175,14 +175,14 @@ class Page:
 
 def pages(data: bytes) -> list[Page]:
     """The pages and what hangs below them, in order, as far as they can be read."""
-    found: list[Page] = []
+    directories: list[Page] = []
     for page in _chain(data):
-        found.append(page)
+        directories.append(page)
         for offset in page.numbers(330)[:MAX_PAGES]:
             below = page_at(data, offset)
-            if below is not None and len(found) < MAX_PAGES:
-                found.append(below)
-    return found
+            if below is not None and len(directories) < MAX_PAGES:
+                directories.append(below)
+    return directories
 
 
 def _chain(data: bytes) -> Iterator[Page]:
@@ -219,18 +219,18 @@ def page_at(data: bytes, offset: int) -> Page | None:
         return None
 
 
-def photo_page(found: list[Page], warn: Warn) -> Page:
+def photo_page(directories: list[Page], warn: Warn) -> Page:
     """The page that is the photo.
 
     That is the first, or, where the first is marked as reduced or as a mask, the largest that is
     whole. Raises TruncatedImage where there is none at all.
     """
-    if not found:
+    if not directories:
         raise TruncatedImage("the tiff file has no directory that can be read")
-    first = found[0]
+    first = directories[0]
     if first.is_whole_picture:
         return first
-    others = [page for page in found if page.is_whole_picture and page.width and page.height]
+    others = [page for page in directories if page.is_whole_picture and page.width and page.height]
     if not others:
         return first
     largest = max(others, key=lambda page: page.width * page.height)

@@ -197,11 +197,11 @@ def _check(layout: Layout, page: Page, length: int) -> None:
         raise TruncatedImage("the tiff file ends before its last piece")
 
 
-def _planes(data: bytes, page: Page, layout: Layout, wanted: int) -> Numbers:
+def _planes(data: bytes, page: Page, layout: Layout, channels: int) -> Numbers:
     """(H, W, samples) as the file has them, at least the first ``wanted`` samples."""
     each = layout.across * layout.down
     planes = []
-    for plane in range(min(layout.planes, wanted) if page.is_planar else 1):
+    for plane in range(min(layout.planes, channels) if page.is_planar else 1):
         pieces = _pieces(data, page, layout, plane * each)
         if layout.tiled:
             shape = (layout.down, layout.across, layout.height, layout.width, layout.channels)

@@ -9,13 +9,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from urllib.parse import quote_plus
+from typing import Any
 
 import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
+from calls import Invoke
 
 from adapters.jobs import Job
 from adapters.process import process_worker
@@ -30,7 +32,7 @@ A = Job(INPUT, "uploads/a.jpg", notified=True)
 PAIR = ["stylised/a.hayao.jpg", "stylised/a.hayao.json"]
 
 
-def assert_one_whole_result(s3, name="stylised/a.hayao", extension="jpg"):
+def assert_one_whole_result(s3: Any, name: Any = "stylised/a.hayao", extension: Any = "jpg") -> Any:
     """The sidecar speaks of the picture that lies beside it, and of the photo as it is now."""
     sidecar = json.loads(object_of(s3, OUTPUT, f"{name}.json"))
     picture = s3.get_object(Bucket=OUTPUT, Key=f"{name}.{extension}")
@@ -45,42 +47,42 @@ def assert_one_whole_result(s3, name="stylised/a.hayao", extension="jpg"):
 class Hooked(S3Bucket):
     """A bucket that calls back before it reads or writes: hooks by the name of the method."""
 
-    def __init__(self, s3, name, hooks):
+    def __init__(self, s3: Any, name: Any, hooks: Any) -> None:
         super().__init__(s3, name)
         self.hooks = hooks
 
-    def _called(self, name, key):
+    def _called(self, name: Any, key: Any) -> None:
         hook = self.hooks.get(name)
         if hook:
             hook(key)
 
-    def get_json(self, key):
+    def get_json(self, key: Any) -> Any:
         document = super().get_json(key)
         self._called("after_look", key)
         return document
 
-    def put_owned(self, key, *rest):
+    def put_owned(self, key: Any, *rest: Any) -> Any:
         self._called("before_write", key)
         return super().put_owned(key, *rest)
 
 
-def hooked_worker(**hooks):
+def hooked_worker(**hooks: Any) -> Any:
     s3, settings = S3(), AdapterSettings.from_environment(os.environ)
     return Worker(Pipeline(Settings()), lambda name: Hooked(s3, name, hooks), settings)
 
 
-def once(act):
+def once(act: Any) -> Any:
     """A hook that acts on its first call only."""
     left = [act]
 
-    def hook(key):
+    def hook(key: Any) -> None:
         if left:
             left.pop()(key)
 
     return hook
 
 
-def test_the_same_event_twice(s3, invoke, photo):
+def test_the_same_event_twice(s3: Any, invoke: Invoke, photo: bytes) -> None:
     put(s3, "uploads/a.jpg", photo)
     event = sqs_event(s3_event("uploads/a.jpg"), s3_event("uploads/a.jpg"))
     assert invoke(event) == {"batchItemFailures": []}
@@ -92,7 +94,7 @@ def test_the_same_event_twice(s3, invoke, photo):
 
 
 @pytest.mark.parametrize("meet", ["after_look", "before_write"])
-def test_the_same_event_twice_at_once(s3, photo, meet):
+def test_the_same_event_twice_at_once(s3: Any, photo: bytes, meet: Any) -> None:
     """Both have looked, and found nothing, before either writes."""
     put(s3, "uploads/a.jpg", photo)
     barrier = Barrier(2, timeout=60)
@@ -113,12 +115,12 @@ def crash(self, key, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return put(self, key, *rest)
 S3Bucket.put_owned = crash
-import conftest, handler
-handler.lambda_handler(json.loads(sys.argv[2]), conftest.Context())
+import calls, handler
+handler.lambda_handler(json.loads(sys.argv[2]), calls.Context())
 """
 
 
-def crash_before(ending, event):
+def crash_before(ending: Any, event: Any) -> None:
     """A process that handles the event and is killed before it writes a key of that ending."""
     environment = dict(os.environ) | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}"}
     run = subprocess.run(
@@ -127,7 +129,7 @@ def crash_before(ending, event):
     assert run.returncode == -signal.SIGKILL
 
 
-def test_a_crash_between_the_picture_and_the_sidecar(s3, invoke, photo):
+def test_a_crash_between_the_picture_and_the_sidecar(s3: Any, invoke: Invoke, photo: bytes) -> None:
     put(s3, "uploads/a.jpg", photo)
     event = sqs_event(s3_event("uploads/a.jpg"))
     crash_before(".jpg", event)
@@ -140,11 +142,13 @@ def test_a_crash_between_the_picture_and_the_sidecar(s3, invoke, photo):
 
 
 @pytest.mark.parametrize("moment", ["after_look", "before_write"])
-def test_a_photo_replaced_while_it_is_drawn(s3, invoke, photo, encoded, moment):
+def test_a_photo_replaced_while_it_is_drawn(
+    s3: Any, invoke: Invoke, photo: bytes, encoded: Callable[..., bytes], moment: Any
+) -> None:
     """The new photo's event is handled whole while the old one's is under way, which ends last."""
     put(s3, "uploads/a.jpg", photo)
 
-    def replace(key):
+    def replace(key: Any) -> None:
         put(s3, "uploads/a.jpg", encoded("JPEG", quality=40))
         invoke(s3_event("uploads/a.jpg"))
 
@@ -155,11 +159,11 @@ def test_a_photo_replaced_while_it_is_drawn(s3, invoke, photo, encoded, moment):
     assert outcome.sidecar["fingerprint"] == sidecar["fingerprint"]
 
 
-def test_options_changed_while_the_photo_is_drawn(s3, invoke, photo):
+def test_options_changed_while_the_photo_is_drawn(s3: Any, invoke: Invoke, photo: bytes) -> None:
     """The same bytes, so the same etag: the metadata tells."""
     put(s3, "uploads/a.jpg", photo)
 
-    def replace(key):
+    def replace(key: Any) -> None:
         put(s3, "uploads/a.jpg", photo, strength="0.5")
         invoke(s3_event("uploads/a.jpg"))
 
@@ -167,29 +171,32 @@ def test_options_changed_while_the_photo_is_drawn(s3, invoke, photo):
     assert assert_one_whole_result(s3)["strength"] == 0.5
 
 
-def test_two_calls_with_other_options_at_once_leave_a_pair(s3, photo):
+def test_two_calls_with_other_options_at_once_leave_a_pair(s3: Any, photo: bytes) -> None:
     """Picture of the one, then both of the other, then the sidecar of the one."""
     put(s3, "uploads/a.jpg", photo)
     strong = Job(INPUT, "uploads/a.jpg", options={"strength": 1})
     weak = Job(INPUT, "uploads/a.jpg", options={"strength": 0.5})
 
-    def other(key):
+    written: list[str] = []
+
+    def other(key: str) -> None:
         if key.endswith(".json"):
-            other.times += 1
-            if other.times == 1:
+            written.append(key)
+            if len(written) == 1:
                 hooked_worker().work(weak)
 
-    other.times = 0
     assert hooked_worker(before_write=other).work(strong).sidecar["strength"] == 1
-    assert other.times == 2
+    assert len(written) == 2
     assert assert_one_whole_result(s3)["strength"] == 1
 
 
-def test_a_photo_that_never_rests_is_tried_again_later(s3, photo, encoded):
+def test_a_photo_that_never_rests_is_tried_again_later(
+    s3: Any, photo: bytes, encoded: Callable[..., bytes]
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     turns = iter(range(100))
 
-    def replace(key):
+    def replace(key: Any) -> None:
         if key.endswith(".json"):
             put(s3, "uploads/a.jpg", encoded("JPEG", quality=40 + next(turns)))
 
@@ -199,12 +206,14 @@ def test_a_photo_that_never_rests_is_tried_again_later(s3, photo, encoded):
 
 
 @pytest.mark.parametrize("good_first", [True, False])
-def test_a_bad_and_a_good_photo_of_one_key_out_of_order(s3, invoke, photo, good_first):
+def test_a_bad_and_a_good_photo_of_one_key_out_of_order(
+    s3: Any, invoke: Invoke, photo: bytes, good_first: Any
+) -> None:
     """What holds at the end is the verdict on the last one."""
     first, last = (photo, b"no image") if good_first else (b"no image", photo)
     put(s3, "uploads/a.jpg", first)
 
-    def replace(key):
+    def replace(key: Any) -> None:
         put(s3, "uploads/a.jpg", last)
         invoke(s3_event("uploads/a.jpg"))
 
@@ -216,7 +225,9 @@ def test_a_bad_and_a_good_photo_of_one_key_out_of_order(s3, invoke, photo, good_
         assert_one_whole_result(s3)
 
 
-def test_a_refused_photo_that_is_drawn_later_is_no_failure_any_more(s3, invoke, photo):
+def test_a_refused_photo_that_is_drawn_later_is_no_failure_any_more(
+    s3: Any, invoke: Invoke, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", b"no image")
     invoke(s3_event("uploads/a.jpg"))
     assert keys(s3, OUTPUT) == ["failed/a.jpg.json"]
@@ -225,7 +236,7 @@ def test_a_refused_photo_that_is_drawn_later_is_no_failure_any_more(s3, invoke, 
     assert keys(s3, OUTPUT) == PAIR
 
 
-def test_refusals_of_one_key_in_two_buckets(s3, invoke):
+def test_refusals_of_one_key_in_two_buckets(s3: Any, invoke: Invoke) -> None:
     s3.create_bucket(Bucket="another")
     s3.put_object(Bucket="another", Key="uploads/a.jpg", Body=b"no image")
     put(s3, "uploads/a.jpg", b"nor this")
@@ -239,14 +250,16 @@ def test_refusals_of_one_key_in_two_buckets(s3, invoke):
         )
 
 
-def test_a_name_lost_to_a_photo_of_another_format_leaves_no_picture(s3, invoke, photo, encoded):
+def test_a_name_lost_to_a_photo_of_another_format_leaves_no_picture(
+    s3: Any, invoke: Invoke, photo: bytes, encoded: Callable[..., bytes]
+) -> None:
     """a.jpg and a.png want one name but not one picture: the sidecar decides, and the picture of
     the one that comes second is taken away again.
     """
     put(s3, "uploads/a.jpg", photo, format="png")
     put(s3, "uploads/a.png", encoded("PNG"))
 
-    def other(key):
+    def other(key: Any) -> None:
         invoke(s3_event("uploads/a.png"))
 
     outcome = hooked_worker(before_write=once(other)).work(A)
@@ -259,7 +272,7 @@ def test_a_name_lost_to_a_photo_of_another_format_leaves_no_picture(s3, invoke, 
     ]
 
 
-def test_a_direct_call_through_the_queue(s3, invoke, photo):
+def test_a_direct_call_through_the_queue(s3: Any, invoke: Invoke, photo: bytes) -> None:
     """How `kirei redrive` brings back a refused photo with the options that it had."""
     put(s3, "uploads/a.jpg", photo)
     call = {"bucket": INPUT, "key": "uploads/a.jpg", "format": "png"}
@@ -270,7 +283,7 @@ def test_a_direct_call_through_the_queue(s3, invoke, photo):
         assert invoke(sqs_event(odd)) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
 
 
-def notified_of_all(s3, bucket, known):
+def notified_of_all(s3: Any, bucket: Any, known: Any) -> Any:
     """An event for every object of the bucket that is not known yet in its present state."""
     listed = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
     fresh = {(item["Key"], item["ETag"]) for item in listed} - known
@@ -278,14 +291,20 @@ def notified_of_all(s3, bucket, known):
     return s3_event(*sorted(key for key, _ in fresh)) if fresh else None
 
 
-def test_what_comes_out_and_goes_in_again_ends(s3, invoke, environment, photo, encoded):
+def test_what_comes_out_and_goes_in_again_ends(
+    s3: Any,
+    invoke: Invoke,
+    environment: pytest.MonkeyPatch,
+    photo: bytes,
+    encoded: Callable[..., bytes],
+) -> None:
     """One bucket for both and no prefix: every object written is an event, until nothing moves."""
     environment.setenv("OUTPUT_BUCKET", INPUT)
     environment.setenv("INPUT_PREFIX", "")
     put(s3, "a.jpg", photo)
     put(s3, "sub/b.png", encoded("PNG"))
     put(s3, "bad.jpg", b"no image")
-    known, statuses = set(), []
+    known, statuses = set[str](), list[list[str]]()
     while event := notified_of_all(s3, INPUT, known):
         assert len(statuses) < 3, keys(s3, INPUT)
         statuses.append([told["status"] for told in invoke(event)["results"]])
@@ -294,7 +313,9 @@ def test_what_comes_out_and_goes_in_again_ends(s3, invoke, environment, photo, e
 
 
 @pytest.mark.parametrize("guard", ["mark", "place", "prefix"])
-def test_each_guard_holds_alone(s3, invoke, environment, photo, guard):
+def test_each_guard_holds_alone(
+    s3: Any, invoke: Invoke, environment: pytest.MonkeyPatch, photo: bytes, guard: Any
+) -> None:
     """mark: pictures copied under the input prefix, as a sync would. place: one bucket without a
     prefix, the metadata lost. prefix: the same, the folder of results renamed.
     """
@@ -315,85 +336,3 @@ def test_each_guard_holds_alone(s3, invoke, environment, photo, guard):
     told = invoke(s3_event(*copies))["results"]
     assert [outcome["status"] for outcome in told] == ["skipped"] * 2
     assert (keys(s3, INPUT), keys(s3, OUTPUT)) == before
-
-
-def batch_event(*names, arguments=None, schema="2.0"):
-    place = {"s3Bucket": INPUT} if schema == "2.0" else {"s3BucketArn": f"arn:aws:s3:::{INPUT}"}
-    return {
-        "invocationSchemaVersion": schema,
-        "invocationId": "an-id",
-        "job": {"id": "a-job"} | ({"userArguments": arguments} if arguments else {}),
-        "tasks": [
-            {"taskId": f"task-{number}", "s3Key": quote_plus(name, safe="/"), "s3VersionId": None}
-            | place
-            for number, name in enumerate(names)
-        ],
-    }
-
-
-def test_a_task_of_s3_batch_operations(s3, invoke, load_event, photo):
-    event = load_event("s3_batch")
-    put(s3, "uploads/our summer/café + cake.jpg", photo, detail="0.9")
-    answer = invoke(event)
-    assert answer == {
-        "invocationSchemaVersion": "2.0",
-        "treatMissingKeysAs": "PermanentFailure",
-        "invocationId": event["invocationId"],
-        "results": [
-            {
-                "taskId": event["tasks"][0]["taskId"],
-                "resultCode": "Succeeded",
-                "resultString": "stylised",
-            }
-        ],
-    }
-    name = "stylised/our summer/café + cake.hayao"
-    assert keys(s3, OUTPUT) == [f"{name}.jpg", f"{name}.json"]
-    assert json.loads(object_of(s3, OUTPUT, f"{name}.json"))["detail"] == 0.2
-    assert invoke(event)["results"][0]["resultString"] == "already_stylised"
-
-
-@pytest.mark.parametrize("schema", ["1.0", "2.0"])
-def test_every_end_of_a_task(sick_s3, invoke, photo, schema):
-    s3, _ = sick_s3
-    put(s3, "old/a.jpg", photo)  # a prefix of its own: who backfills asks for it by name
-    put(s3, "old/bad.jpg", b"no\nimage")
-    put(s3, "old/unlucky.jpg", photo)
-    put(s3, "old/ours.jpg", photo, kirei="0.1.0")
-    names = ("old/a.jpg", "old/bad.jpg", "old/unlucky.jpg", "old/ours.jpg", "old/", "old/gone.jpg")
-    answer = invoke(batch_event(*names, schema=schema))
-    assert answer["invocationSchemaVersion"] == schema
-    told = {result["taskId"]: result for result in answer["results"]}
-    codes = [told[f"task-{number}"]["resultCode"] for number in range(6)]
-    assert codes == [
-        *("Succeeded", "PermanentFailure", "TemporaryFailure"),
-        *("Succeeded", "Succeeded", "PermanentFailure"),
-    ]
-    assert told["task-1"]["resultString"].startswith("refused: not_an_image: ")
-    assert told["task-2"]["resultString"] == "store_unavailable"
-    assert not any("\n" in result["resultString"] for result in answer["results"])
-    assert "failed/old/bad.jpg.json" in keys(s3, OUTPUT)
-
-
-def test_a_wrong_option_of_a_job_refuses_and_a_broken_task_is_ignored(s3, invoke, photo):
-    put(s3, "uploads/a.jpg", photo)
-    (result,) = invoke(batch_event("uploads/a.jpg", arguments={"strength": "7"}))["results"]
-    assert result["resultCode"] == "PermanentFailure"
-    assert "invalid_option" in result["resultString"]
-    record = json.loads(object_of(s3, OUTPUT, "failed/a.jpg.json"))
-    assert record["options"] == {"strength": "7"}
-    event = batch_event("uploads/a.jpg")
-    event["tasks"] = [{"taskId": "t"}, "text"]
-    assert [r["resultCode"] for r in invoke(event)["results"]] == ["Succeeded"] * 2
-
-
-def test_a_late_task_does_not_put_an_old_version_in_place_of_a_new_one(s3, invoke, photo, encoded):
-    s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})
-    put(s3, "uploads/a.jpg", photo)
-    old = s3.head_object(Bucket=INPUT, Key="uploads/a.jpg")["VersionId"]
-    put(s3, "uploads/a.jpg", encoded("JPEG", quality=40))
-    invoke(s3_event("uploads/a.jpg"))
-    event = batch_event("uploads/a.jpg")
-    event["tasks"][0]["s3VersionId"] = old
-    assert invoke(event)["results"][0]["resultString"] == "already_stylised"
-    assert_one_whole_result(s3)

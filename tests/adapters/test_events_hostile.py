@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from buckets import OUTPUT, keys, object_of, put, s3_event, sqs_event
+from calls import Invoke
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +32,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The way to every value of a document."""
     found = [path]
-    parts = document.items() if isinstance(document, dict) else []
+    parts: Iterable[tuple[Any, Any]] = document.items() if isinstance(document, dict) else []
     parts = enumerate(document) if isinstance(document, list) else parts
     for name, part in parts:
         found += places(part, (*path, name))
@@ -119,7 +121,7 @@ KEYS = {
 }
 
 
-def test_a_photo_of_any_key_has_one_result(s3, invoke, photo) -> None:
+def test_a_photo_of_any_key_has_one_result(s3: Any, invoke: Invoke, photo: bytes) -> None:
     for key in KEYS.values():
         assert len(key.encode()) <= 1024
         put(s3, key, photo, **{"max-side-px": "64"})
@@ -136,7 +138,7 @@ def test_a_photo_of_any_key_has_one_result(s3, invoke, photo) -> None:
     assert {told["status"] for told in again} == {"already_stylised"}
 
 
-def test_a_bad_photo_of_any_key_has_one_record(s3, invoke) -> None:
+def test_a_bad_photo_of_any_key_has_one_record(s3: Any, invoke: Invoke) -> None:
     for key in KEYS.values():
         put(s3, key, b"no image")
     bodies = [s3_event(key) for key in KEYS.values()]
@@ -158,7 +160,9 @@ METADATA = {
 CASES = [(name, value) for name, values in METADATA.items() for value in values]
 
 
-def test_metadata_of_any_kind_is_taken_or_refused_by_name(s3, invoke, photo) -> None:
+def test_metadata_of_any_kind_is_taken_or_refused_by_name(
+    s3: Any, invoke: Invoke, photo: bytes
+) -> None:
     for number, (name, value) in enumerate(CASES):
         put(s3, f"uploads/{number}.jpg", photo, **{"max-side-px": "64"} | {name: value})
     told = invoke(s3_event(*[f"uploads/{number}.jpg" for number in range(len(CASES))]))["results"]

@@ -139,7 +139,7 @@ def expected_hashes(photos: dict[str, bytes]) -> dict[bytes, str | None]:
     """SHA-256 of each photo's picture, None for one that is refused."""
     from pipeline import PermanentError
 
-    pipeline, found = Pipeline(Settings(threads=1)), {}
+    pipeline, found = Pipeline(Settings(threads=1)), dict[bytes, str | None]()
     for data in set(photos.values()):
         try:
             found[data] = hashlib.sha256(pipeline.run(data, Options()).image).hexdigest()
@@ -211,7 +211,9 @@ def check_log(lines: list[dict[str, Any]], count: int) -> Counter[str]:
 ENDS = ("stylised", "already_stylised", "refused", "failed")
 
 
-def test_a_few_uploads_and_two_kills(s3, moto_endpoint, tmp_path, environment):
+def test_a_few_uploads_and_two_kills(
+    s3: Any, moto_endpoint: str, tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
     environment.setattr(sys.modules[__name__], "KILLED_AFTER", (2, 4))
     environment.setattr(sys.modules[__name__], "VISIBILITY_S", 5)
     fleet, proxy, lines = run_fleet(s3, moto_endpoint, tmp_path, count=10, size=2, seed=5)
@@ -224,7 +226,9 @@ def test_a_few_uploads_and_two_kills(s3, moto_endpoint, tmp_path, environment):
 @pytest.mark.heavy
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_three_hundred_uploads(s3, moto_endpoint, tmp_path, environment, seed):
+def test_three_hundred_uploads(
+    s3: Any, moto_endpoint: str, tmp_path: Path, environment: pytest.MonkeyPatch, seed: Any
+) -> None:
     fleet, proxy, lines = run_fleet(s3, moto_endpoint, tmp_path, count=300, size=3, seed=seed)
     ends = check_log(lines, 300)
     requests = sum(proxy.drawn.values())

@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -39,7 +40,7 @@ for number in range(200):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Any:
     return FolderBucket(tmp_path)
 
 
@@ -48,7 +49,9 @@ def read(store: FolderBucket, key: str) -> tuple[bytes, str]:
         return found.read(found.size_bytes), found.state.metadata.get("by", "")
 
 
-def test_two_processes_write_the_same_names_and_nothing_is_mixed(store, tmp_path):
+def test_two_processes_write_the_same_names_and_nothing_is_mixed(
+    store: Any, tmp_path: Path
+) -> None:
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), own], cwd=ROOT)
         for own in ("a", "b")
@@ -71,7 +74,7 @@ def test_two_processes_write_the_same_names_and_nothing_is_mixed(store, tmp_path
     assert list((tmp_path / PRIVATE / PARTS).iterdir()) == []
 
 
-def test_two_processes_that_begin_at_once_have_one_secret(tmp_path):
+def test_two_processes_that_begin_at_once_have_one_secret(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from adapters.storage.folder import FolderBucket; "
     )
@@ -85,7 +88,7 @@ def test_two_processes_that_begin_at_once_have_one_secret(tmp_path):
     assert len({process.communicate()[0] for process in made}) == 1
 
 
-def test_an_object_is_claimed_once(store, tmp_path):
+def test_an_object_is_claimed_once(store: Any, tmp_path: Path) -> None:
     store.put("uploads/http/a", b"x", "image/jpeg", {})
     other = FolderBucket(tmp_path)
     with store.claim("uploads/http/a") as is_ours:
@@ -99,8 +102,8 @@ def test_an_object_is_claimed_once(store, tmp_path):
 
 
 def test_what_another_server_works_on_is_left_to_it_and_found_when_that_ends(
-    pipeline, tmp_path, photo
-):
+    pipeline: Any, tmp_path: Path, photo: bytes
+) -> None:
     with serving(pipeline, tmp_path) as server:
         offered = server.offer(max_side_px=64)
         key = f"uploads/http/{offered['upload_id']}"
@@ -117,7 +120,7 @@ def test_what_another_server_works_on_is_left_to_it_and_found_when_that_ends(
         assert server.wait(offered["result_url"]).status_code == 200
 
 
-def test_the_second_server_of_a_folder_says_so(tmp_path):
+def test_the_second_server_of_a_folder_says_so(tmp_path: Path) -> None:
     first = command("--port", "0", "--folder", str(tmp_path))
     first_line(first)
     second = command("--port", "0", "--folder", str(tmp_path))
@@ -131,7 +134,9 @@ def test_the_second_server_of_a_folder_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["write_bytes", "write_text", "replace"])
-def test_a_full_disk_leaves_nothing_half_written(store, tmp_path, monkeypatch, moment):
+def test_a_full_disk_leaves_nothing_half_written(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: Any
+) -> None:
     store.put("stylised/a.jpg", b"old", "image/jpeg", {"by": "old"})
 
     def full(*arguments: object, **named: object) -> None:
@@ -145,7 +150,9 @@ def test_a_full_disk_leaves_nothing_half_written(store, tmp_path, monkeypatch, m
     assert list((tmp_path / PRIVATE / PARTS).iterdir()) == []
 
 
-def test_after_a_full_disk_all_goes_on_by_itself(pipeline, tmp_path, photo, monkeypatch):
+def test_after_a_full_disk_all_goes_on_by_itself(
+    pipeline: Any, tmp_path: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(local_worker, "SWEEP_S", 0.2)
     with serving(pipeline, tmp_path) as server:
         offered = server.offer(max_side_px=64)
@@ -167,20 +174,27 @@ def test_after_a_full_disk_all_goes_on_by_itself(pipeline, tmp_path, photo, monk
 
 
 def test_what_is_no_fault_of_the_disk_is_not_tried_again_for_ever(
-    pipeline, tmp_path, photo, monkeypatch
-):
+    pipeline: Any, tmp_path: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(local_worker, "SWEEP_S", 0.05)
     tries = []
     with serving(pipeline, tmp_path) as server:
         offered = server.offer()
-        monkeypatch.setattr(pipeline, "run", lambda *a, **k: tries.append(1) or {}["none"])
+
+        def broken(*_: Any, **__: Any) -> Any:
+            tries.append(1)
+            raise KeyError("none")
+
+        monkeypatch.setattr(pipeline, "run", broken)
         server.send(offered, photo)
         assert server.wait(offered["result_url"]).status_code == 500
         time.sleep(0.5)
         assert len(tries) == 1
 
 
-def test_too_few_descriptors_are_said_as_what_they_are(store, monkeypatch):
+def test_too_few_descriptors_are_said_as_what_they_are(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def too_few(*arguments: object, **named: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
@@ -198,7 +212,7 @@ def aged(path: Path, age_s: float) -> None:
     os.utime(path, (then, then))
 
 
-def test_objects_expire_and_other_files_stay(store, tmp_path):
+def test_objects_expire_and_other_files_stay(store: Any, tmp_path: Path) -> None:
     for key in ("uploads/http/old", "uploads/http/kept", "uploads/http/new"):
         store.put(key, b"x", "image/jpeg", {})
         if key != "uploads/http/new":
@@ -220,7 +234,7 @@ def test_objects_expire_and_other_files_stay(store, tmp_path):
     assert (tmp_path / PRIVATE / "secret").exists()
 
 
-def test_a_server_deletes_what_is_older_than_a_day(pipeline, tmp_path):
+def test_a_server_deletes_what_is_older_than_a_day(pipeline: Any, tmp_path: Path) -> None:
     store = FolderBucket(tmp_path)
     for key, age_s in (("stylised/old.jpg", 90_000), ("stylised/new.jpg", 80_000)):
         store.put(key, b"x", "image/jpeg", {})
@@ -235,7 +249,7 @@ def test_a_server_deletes_what_is_older_than_a_day(pipeline, tmp_path):
         assert store.keys("stylised/") == left
 
 
-def test_files_of_others_are_nobodys_to_overwrite(store, tmp_path):
+def test_files_of_others_are_nobodys_to_overwrite(store: Any, tmp_path: Path) -> None:
     (tmp_path / "stylised").mkdir()
     (tmp_path / "stylised" / "a.jpg").write_bytes(b"theirs")
     mark = {OWNER: "ours"}
@@ -247,14 +261,16 @@ def test_files_of_others_are_nobodys_to_overwrite(store, tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "[", "[]", "{}", '{"metadata": 3}', "[" * 100_000, "9" * 5000]
 )
-def test_damaged_metadata_is_named(store, tmp_path, text):
+def test_damaged_metadata_is_named(store: Any, tmp_path: Path, text: str) -> None:
     store.put("stylised/a.jpg", b"x", "image/jpeg", {})
     (tmp_path / PRIVATE / "stylised" / "a.jpg.json").write_text(text)
     with pytest.raises(ObjectNotFound, match="damaged"), store.open("stylised/a.jpg"):
         pass
 
 
-def test_the_link_of_an_upload_is_no_link_to_read_it(pipeline, tmp_path, photo):
+def test_the_link_of_an_upload_is_no_link_to_read_it(
+    pipeline: Any, tmp_path: Path, photo: bytes
+) -> None:
     with serving(pipeline, tmp_path) as server:
         offered = server.offer()
         server.send(offered, photo)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
-from calls import call, error_of, json_of
+from calls import Invoke, call, error_of, json_of
 
 from adapters.errors import Unauthorized
 from adapters.http import access
@@ -36,22 +40,22 @@ OPEN = [
 
 
 @pytest.fixture
-def secret(s3, environment):
+def secret(s3: Any, environment: pytest.MonkeyPatch) -> Iterator[Any]:
     """The stack's secret; moto's reset has emptied Secrets Manager, too."""
-    from aws_lambda_powertools.utilities import parameters
+    from aws_lambda_powertools.utilities.parameters import base as parameters_base
 
     client = boto3.client("secretsmanager")
     made = client.create_secret(Name="kirei-token", SecretString=TOKEN)
     environment.setenv("API_AUTH", "token")
     environment.setenv("API_TOKEN_SECRET", made["ARN"])
     environment.setattr(access, "_secret", access._Secret())
-    parameters.base.DEFAULT_PROVIDERS.clear()
+    parameters_base.__dict__["DEFAULT_PROVIDERS"].clear()
     yield client
-    parameters.base.DEFAULT_PROVIDERS.clear()
+    parameters_base.__dict__["DEFAULT_PROVIDERS"].clear()
     client.close()
 
 
-def test_the_right_token_is_let_in(secret, invoke):
+def test_the_right_token_is_let_in(secret: Any, invoke: Invoke) -> None:
     for scheme in ("Bearer", "bearer", "BEARER"):
         answer = invoke(call("GET", "/v1/options", authorization=f"{scheme} {TOKEN}"))
         assert json_of(answer)["options"]
@@ -77,7 +81,7 @@ def test_the_right_token_is_let_in(secret, invoke):
         f"Bearer {TOKEN}, Bearer {TOKEN}",
     ],
 )
-def test_a_token_that_is_missing_or_wrong(secret, invoke, sent):
+def test_a_token_that_is_missing_or_wrong(secret: Any, invoke: Invoke, sent: Any) -> None:
     headers = {} if sent is None else {"authorization": sent}
     for method, path in CLOSED:
         answer = invoke(call(method, path, **headers))
@@ -87,37 +91,46 @@ def test_a_token_that_is_missing_or_wrong(secret, invoke, sent):
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_what_is_open_stays_open(secret, invoke, path):
+def test_what_is_open_stays_open(secret: Any, invoke: Invoke, path: str) -> None:
     assert invoke(call("GET", path))["statusCode"] != 401
 
 
-def test_a_line_break_behind_the_stored_secret_does_no_harm(secret, environment, invoke):
+def test_a_line_break_behind_the_stored_secret_does_no_harm(
+    secret: Any, environment: pytest.MonkeyPatch, invoke: Invoke
+) -> None:
     made = secret.create_secret(Name="by-hand", SecretString=f"{TOKEN}\n")
     environment.setenv("API_TOKEN_SECRET", made["ARN"])
     json_of(invoke(call("GET", "/v1/options", authorization=f"Bearer {TOKEN}")))
 
 
-def test_the_secret_and_the_one_before_are_asked_for_once(secret, invoke, monkeypatch):
-    asked = []
+def test_the_secret_and_the_one_before_are_asked_for_once(
+    secret: Any, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
     ask = SecretsProvider._get
-    monkeypatch.setattr(SecretsProvider, "_get", lambda *a, **k: asked.append(1) or ask(*a, **k))
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        asked.append(1)
+        return ask(*arguments, **named)
+
+    monkeypatch.setattr(SecretsProvider, "_get", counted)
     for _ in range(3):
         json_of(invoke(call("GET", "/v1/options", authorization=f"Bearer {TOKEN}")))
     assert len(asked) == 2
 
 
 def test_a_changed_token_is_taken_and_so_is_the_one_before(
-    secret, environment, invoke, monkeypatch
-):
+    secret: Any, environment: pytest.MonkeyPatch, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now_s = [1000.0]
-    monkeypatch.setattr(access.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr("time.monotonic", lambda: now_s[0])
 
-    def status(token):
+    def status(token: Any) -> Any:
         return invoke(call("GET", "/v1/options", authorization=f"Bearer {token}"))["statusCode"]
 
-    name = access.os.environ["API_TOKEN_SECRET"]
+    name = os.environ["API_TOKEN_SECRET"]
     assert (status(TOKEN), status("second")) == (200, 401)
     secret.put_secret_value(SecretId=name, SecretString="second")
     assert status("second") == 401  # a stranger's guesses are not looked up each time
@@ -138,7 +151,9 @@ def test_a_changed_token_is_taken_and_so_is_the_one_before(
         ("off", "kirei-token", "misconfigured"),
     ],
 )
-def test_what_is_not_set_up_lets_nobody_in(secret, environment, invoke, auth, name, code):
+def test_what_is_not_set_up_lets_nobody_in(
+    secret: Any, environment: pytest.MonkeyPatch, invoke: Invoke, auth: Any, name: str, code: str
+) -> None:
     for variable, value in (("API_AUTH", auth), ("API_TOKEN_SECRET", name)):
         if value is None:
             environment.delenv(variable)
@@ -148,7 +163,9 @@ def test_what_is_not_set_up_lets_nobody_in(secret, environment, invoke, auth, na
     assert error_of(answer)["code"] == code
 
 
-def test_an_empty_secret_lets_nobody_in(secret, environment, invoke):
+def test_an_empty_secret_lets_nobody_in(
+    secret: Any, environment: pytest.MonkeyPatch, invoke: Invoke
+) -> None:
     made = secret.create_secret(Name="blank", SecretString=" ")
     environment.setenv("API_TOKEN_SECRET", made["ARN"])
     answer = invoke(call("GET", "/v1/options", authorization="Bearer "))
@@ -157,7 +174,9 @@ def test_an_empty_secret_lets_nobody_in(secret, environment, invoke):
 
 
 @pytest.mark.parametrize("mode", ["jwt", "iam"])
-def test_what_did_not_pass_api_gateways_own_check_is_refused(no_bucket, invoke, mode):
+def test_what_did_not_pass_api_gateways_own_check_is_refused(
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, mode: Any
+) -> None:
     no_bucket.setenv("API_AUTH", mode)
     event = call("GET", "/v1/options", authorization="Bearer x")
     assert error_of(invoke(event))["code"] == "unauthorized"
@@ -168,7 +187,9 @@ def test_what_did_not_pass_api_gateways_own_check_is_refused(no_bucket, invoke, 
     assert json_of(invoke(call("GET", "/v1/health")))["status"] == "ok"
 
 
-def test_letting_anyone_in_is_told_to_the_log(no_bucket, invoke, logged):
+def test_letting_anyone_in_is_told_to_the_log(
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, logged: io.StringIO
+) -> None:
     http_api.process_api.cache_clear()
     json_of(invoke(call("GET", "/v1/options")))
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
@@ -176,7 +197,7 @@ def test_letting_anyone_in_is_told_to_the_log(no_bucket, invoke, logged):
     http_api.process_api.cache_clear()
 
 
-def test_a_path_below_a_stage_is_as_closed(secret, invoke):
+def test_a_path_below_a_stage_is_as_closed(secret: Any, invoke: Invoke) -> None:
     event = call("GET", "/live/v1/options")
     event["requestContext"]["stage"] = "live"
     assert error_of(invoke(event))["code"] == "unauthorized"
@@ -184,7 +205,9 @@ def test_a_path_below_a_stage_is_as_closed(secret, invoke):
     json_of(invoke(event))
 
 
-def test_no_token_and_no_secret_is_logged(secret, invoke, logged, capsys):
+def test_no_token_and_no_secret_is_logged(
+    secret: Any, invoke: Invoke, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
     invoke(call("GET", "/v1/options", authorization=f"Bearer {TOKEN}"))
     invoke(call("GET", "/v1/options", authorization="Bearer a-stranger-s-guess"))
     printed = capsys.readouterr()
@@ -192,8 +215,8 @@ def test_no_token_and_no_secret_is_logged(secret, invoke, logged, capsys):
     assert TOKEN not in text and "a-stranger-s-guess" not in text
 
 
-def test_a_server_of_ours_asks_for_its_own_token():
-    def sent(value):
+def test_a_server_of_ours_asks_for_its_own_token() -> None:
+    def sent(value: Any) -> Any:
         return Request(call("GET", "/v1/options", authorization=value), "/v1/options")
 
     with_token(None)(sent(""))
@@ -202,7 +225,7 @@ def test_a_server_of_ours_asks_for_its_own_token():
         with_token(TOKEN)(sent(f"Bearer {TOKEN}x"))
 
 
-def test_a_cold_start_of_http_needs_no_pydantic():
+def test_a_cold_start_of_http_needs_no_pydantic() -> None:
     """Reading requests, choosing the route and refusing: what every first call pays for."""
     event = json.dumps(call("POST", "/v1/stylise", b"x", content_type="image/jpeg"))
     code = "import sys, json, handler; from calls import Context; "

@@ -8,10 +8,11 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
-from calls import body_of, call, error_of, json_of
+from calls import Invoke, body_of, call, error_of, json_of
 from PIL import Image
 
 import pipeline
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("no_bucket")
 
 
 @pytest.fixture
-def web(tmp_path, monkeypatch):
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The API over a folder of pages; returns the folder."""
     folder = tmp_path / "web"
     (folder / "sub").mkdir(parents=True)
@@ -42,21 +43,21 @@ def web(tmp_path, monkeypatch):
     return folder
 
 
-def test_health_opens_no_network(invoke, monkeypatch):
+def test_health_opens_no_network(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pipeline, "__init__", lambda *a: pytest.fail("the pipeline was made"))
     answer = invoke(call("GET", "/v1/health"))
     assert json_of(answer) == {"status": "ok", "version": pipeline.VERSION}
     assert answer["headers"]["Cache-Control"] == "no-store"
 
 
-def test_errors_that_no_second_try_mends_are_listed(invoke):
+def test_errors_that_no_second_try_mends_are_listed(invoke: Invoke) -> None:
     codes = json_of(invoke(call("GET", "/v1/options")))["permanent_errors"]
     assert {"not_an_image", "too_many_pixels", "invalid_option"} <= set(codes)
     # a token can be given, a link made anew, a photo sent again; the world changes
     assert not {"unauthorized", "forbidden", "object_not_found", "out_of_time"} & set(codes)
 
 
-def test_the_options_are_those_of_the_dataclass(invoke):
+def test_the_options_are_those_of_the_dataclass(invoke: Invoke) -> None:
     listed = json_of(invoke(call("GET", "/v1/options")))["options"]
     assert [option["name"] for option in listed] == [item.name for item in fields(Options)]
     by_name = {option["name"]: option for option in listed}
@@ -73,7 +74,7 @@ def test_the_options_are_those_of_the_dataclass(invoke):
     assert by_name["quality"]["kind"] == "integer" and by_name["style"]["kind"] == "text"
 
 
-def test_every_style_has_its_small_picture(invoke):
+def test_every_style_has_its_small_picture(invoke: Invoke) -> None:
     styles = json_of(invoke(call("GET", "/v1/styles")))
     assert styles["default"] == Options().style
     seen = set()
@@ -92,7 +93,7 @@ def test_every_style_has_its_small_picture(invoke):
 @pytest.mark.parametrize(
     "path", ["/", "/app/page.css", "/v1/styles", "/v1/options", "/openapi.json", "/docs"]
 )
-def test_what_was_seen_is_not_sent_again(web, invoke, path):
+def test_what_was_seen_is_not_sent_again(web: Any, invoke: Invoke, path: str) -> None:
     first = invoke(call("GET", path))
     assert first["statusCode"] == 200
     tag = first["headers"]["ETag"]
@@ -107,7 +108,7 @@ def test_what_was_seen_is_not_sent_again(web, invoke, path):
     assert gzip.decompress(body_of(packed)) == body_of(first)
 
 
-def test_the_page_and_its_headers(web, invoke):
+def test_the_page_and_its_headers(web: Any, invoke: Invoke) -> None:
     answer = invoke(call("GET", "/"))
     assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
     assert "首页" in body_of(answer).decode()
@@ -120,7 +121,9 @@ def test_the_page_and_its_headers(web, invoke):
     assert answer["headers"]["Referrer-Policy"] == "no-referrer"
 
 
-def test_the_page_may_call_its_buckets(s3, moto_endpoint, invoke, web):
+def test_the_page_may_call_its_buckets(
+    s3: Any, moto_endpoint: str, invoke: Invoke, web: Any
+) -> None:
     headers = invoke(call("GET", "/"))["headers"]
     for directive in ("img-src", "connect-src"):
         (rule,) = re.findall(f"{directive} ([^;]+)", headers["Content-Security-Policy"])
@@ -147,18 +150,18 @@ def test_the_page_may_call_its_buckets(s3, moto_endpoint, invoke, web):
         "/v1/styles/../../page.css/thumbnail.jpg",
     ],
 )
-def test_only_listed_names_are_looked_for(web, invoke, path):
+def test_only_listed_names_are_looked_for(web: Any, invoke: Invoke, path: str) -> None:
     answer = invoke(call("GET", path))
     assert error_of(answer)["code"] == "unknown_route"
     assert "secret" not in answer["body"]
 
 
-def test_a_file_in_a_folder(web, invoke):
+def test_a_file_in_a_folder(web: Any, invoke: Invoke) -> None:
     answer = invoke(call("GET", "/app/sub/icon.png"))
     assert (body_of(answer), answer["headers"]["Content-Type"]) == (b"\x89PNG", "image/png")
 
 
-def test_swagger_ui_asks_nobody_else(invoke):
+def test_swagger_ui_asks_nobody_else(invoke: Invoke) -> None:
     page = invoke(call("GET", "/docs"))
     assert "http" not in re.sub(r"/docs/|doctype html", "", body_of(page).decode())
     names = re.findall(r'(?:src|href)="(/docs/[^"]+)"', body_of(page).decode())
@@ -170,13 +173,13 @@ def test_swagger_ui_asks_nobody_else(invoke):
     assert "connect-src 'self'" in page["headers"]["Content-Security-Policy"]
 
 
-def test_the_docs_can_be_switched_off(no_bucket, invoke):
+def test_the_docs_can_be_switched_off(no_bucket: pytest.MonkeyPatch, invoke: Invoke) -> None:
     no_bucket.setenv("API_DOCS", "off")
     for path in ("/docs", "/docs/swagger-ui.js", "/openapi.json"):
         assert error_of(invoke(call("GET", path)))["code"] == "unknown_route"
 
 
-def test_a_method_that_a_path_does_not_take(invoke):
+def test_a_method_that_a_path_does_not_take(invoke: Invoke) -> None:
     answer = invoke(call("DELETE", "/v1/stylise"))
     assert error_of(answer)["code"] == "method_not_allowed"
     assert answer["headers"]["Allow"] == "POST"
@@ -184,7 +187,7 @@ def test_a_method_that_a_path_does_not_take(invoke):
     assert answer["headers"]["Allow"] == "GET"
 
 
-def test_the_schema_is_current_and_names_every_route_and_code(invoke):
+def test_the_schema_is_current_and_names_every_route_and_code(invoke: Invoke) -> None:
     text = (ROOT / "openapi.json").read_text()
     assert text == schema_text(), "make openapi"
     assert body_of(invoke(call("GET", "/openapi.json"))).decode() == text
@@ -198,10 +201,10 @@ def test_the_schema_is_current_and_names_every_route_and_code(invoke):
     assert {re.sub(r"\{\w+\}", "{}", path) for path in schema["paths"]} == served
 
 
-def test_answers_are_as_the_schema_says(invoke, photo):
+def test_answers_are_as_the_schema_says(invoke: Invoke, photo: bytes) -> None:
     schema = json.loads((ROOT / "openapi.json").read_text())
 
-    def check(answer, path, method="get"):
+    def check(answer: Any, path: Any, method: Any = "get") -> None:
         operation = schema["paths"][path][method]
         said = operation["responses"][str(answer["statusCode"])]["content"]
         content = said[answer["headers"]["Content-Type"]]

@@ -7,27 +7,28 @@ import io
 import json
 import urllib.request
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from buckets import INPUT, OUTPUT, keys, put, s3_event
-from calls import BOUNDARY, FORM, call, error_of, form, json_of
+from calls import BOUNDARY, FORM, Invoke, call, error_of, form, json_of
 from PIL import Image
 
 ID = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def offer(s3, invoke):
+def offer(s3: Any, invoke: Invoke) -> Any:
     """What POST /v1/uploads answers."""
 
-    def ask(status=201, **asked):
+    def ask(status: Any = 201, **asked: Any) -> Any:
         asked = {"content_type": "image/jpeg", "bytes": 100_000, **asked}
         return json_of(invoke(call("POST", "/v1/uploads", asked)), status)
 
     return ask
 
 
-def send(offered, photo):
+def send(offered: Any, photo: bytes) -> Any:
     """Sends the form as a browser does; returns the status."""
     body = form(offered["fields"], {"file": ("photo.jpg", photo)})
     headers = {"Content-Type": FORM}
@@ -36,12 +37,12 @@ def send(offered, photo):
         return answer.status
 
 
-def fetched(url):
+def fetched(url: Any) -> Any:
     with urllib.request.urlopen(url) as answer:
         return answer.read()
 
 
-def test_uploaded_stylised_and_fetched(s3, invoke, offer, photo):
+def test_uploaded_stylised_and_fetched(s3: Any, invoke: Invoke, offer: Any, photo: bytes) -> None:
     offered = offer(style="cel", max_side_px=128, detail="0.5")
     upload_id, key = offered["upload_id"], f"uploads/http/{offered['upload_id']}"
     assert offered["fields"]["key"] == key
@@ -68,7 +69,7 @@ def test_uploaded_stylised_and_fetched(s3, invoke, offer, photo):
     assert sidecar["source"]["key"] == key
 
 
-def test_the_forms_conditions_fix_all_but_the_photo(offer):
+def test_the_forms_conditions_fix_all_but_the_photo(offer: Any) -> None:
     """What S3 checks (moto does not): key, type, size, options and the hour are all signed."""
     offered = offer(bytes=5000, style="cel")
     policy = json.loads(base64.b64decode(offered["fields"]["policy"]))
@@ -106,12 +107,14 @@ def test_the_forms_conditions_fix_all_but_the_photo(offer):
         ({"key": "uploads/elsewhere"}, "invalid_option"),
     ],
 )
-def test_an_offer_that_cannot_be_made(s3, invoke, asked, code):
+def test_an_offer_that_cannot_be_made(s3: Any, invoke: Invoke, asked: Any, code: str) -> None:
     body = {"content_type": "image/jpeg", "bytes": 1000, **asked}
     assert error_of(invoke(call("POST", "/v1/uploads", body)))["code"] == code
 
 
-def test_a_refused_upload_answers_with_the_failures_own_code(s3, invoke, offer, photo):
+def test_a_refused_upload_answers_with_the_failures_own_code(
+    s3: Any, invoke: Invoke, offer: Any, photo: bytes
+) -> None:
     for data, code, status in (
         (b"a letter", "not_an_image", 415),
         (photo[: len(photo) // 2], "truncated_image", 422),
@@ -125,12 +128,14 @@ def test_a_refused_upload_answers_with_the_failures_own_code(s3, invoke, offer, 
         assert error["stage"] == "decode"
 
 
-def test_an_upload_drawn_again_with_other_options(s3, invoke, offer, photo):
+def test_an_upload_drawn_again_with_other_options(
+    s3: Any, invoke: Invoke, offer: Any, photo: bytes
+) -> None:
     offered = offer(style="cel", max_side_px=64)
     upload_id = offered["upload_id"]
     send(offered, photo)
 
-    def again(**options):
+    def again(**options: Any) -> Any:
         answer = invoke(call("POST", "/v1/stylise", {"upload_id": upload_id, **options}))
         document = json_of(answer, 202)
         assert answer["headers"]["Location"] == document["result_url"]
@@ -153,7 +158,7 @@ def test_an_upload_drawn_again_with_other_options(s3, invoke, offer, photo):
         assert (sidecar["style"], sidecar["output"]["width_px"]) == (style, 64)
 
 
-def test_an_upload_that_never_came(s3, invoke):
+def test_an_upload_that_never_came(s3: Any, invoke: Invoke) -> None:
     answer = invoke(call("POST", "/v1/stylise", {"upload_id": ID}))
     assert error_of(answer)["code"] == "object_not_found"
     assert error_of(invoke(call("GET", f"/v1/results/{ID}")))["code"] == "object_not_found"
@@ -175,21 +180,21 @@ def test_an_upload_that_never_came(s3, invoke):
         "a" * 5000,
     ],
 )
-def test_an_id_that_is_none(s3, invoke, result_id):
+def test_an_id_that_is_none(s3: Any, invoke: Invoke, result_id: Any) -> None:
     put(s3, "uploads/secret", b"secret")
     answer = invoke(call("GET", f"/v1/results/{result_id}"))
     assert error_of(answer)["code"] in ("invalid_request", "unknown_route")
     assert len(answer["body"]) < 2000
 
 
-def test_uploads_need_the_stage_to_name_their_bucket(s3, invoke):
+def test_uploads_need_the_stage_to_name_their_bucket(s3: Any, invoke: Invoke) -> None:
     event = call("POST", "/v1/uploads", {"content_type": "image/jpeg", "bytes": 1})
     del event["stageVariables"]
     error = error_of(invoke(event))
     assert error["code"] == "misconfigured" and "input_bucket" in error["message"]
 
 
-def test_an_s3_that_is_away(sick_s3, invoke):
+def test_an_s3_that_is_away(sick_s3: tuple[Any, Any], invoke: Invoke) -> None:
     _, server = sick_s3
     server.unlucky = lambda method, path: True
     answer = invoke(call("GET", f"/v1/results/{ID}"))
@@ -197,7 +202,14 @@ def test_an_s3_that_is_away(sick_s3, invoke):
     assert int(answer["headers"]["Retry-After"]) > 0
 
 
-def test_no_link_is_logged(s3, invoke, offer, photo, logged, capsys):
+def test_no_link_is_logged(
+    s3: Any,
+    invoke: Invoke,
+    offer: Any,
+    photo: bytes,
+    logged: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     offered = offer()
     send(offered, photo)
     invoke(s3_event(offered["fields"]["key"]))
@@ -208,7 +220,9 @@ def test_no_link_is_logged(s3, invoke, offer, photo, logged, capsys):
     assert done["image_url"].partition("?")[2] not in text
 
 
-def test_a_result_lies_in_the_output_bucket_alone(s3, invoke, offer, photo):
+def test_a_result_lies_in_the_output_bucket_alone(
+    s3: Any, invoke: Invoke, offer: Any, photo: bytes
+) -> None:
     offered = offer()
     send(offered, photo)
     invoke(s3_event(offered["fields"]["key"]))

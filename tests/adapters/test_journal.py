@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from buckets import INPUT, OUTPUT, put, s3_event, sqs_event
-from calls import call
+from buckets import INPUT, OUTPUT, Event, put, s3_event, sqs_event
+from calls import Invoke, call
 
 from adapters import job_log
 from adapters.http import access
@@ -17,10 +20,10 @@ SECRETS = ("X-Amz-", "Signature", "AKIA", "token=", "image_base64")
 
 
 @pytest.fixture
-def lines(capsys, logged):
+def lines(capsys: pytest.CaptureFixture[str], logged: io.StringIO) -> Any:
     """All that the function has printed since the last call: the log's lines and the metrics."""
 
-    def read():
+    def read() -> Any:
         log = [json.loads(line) for line in logged.getvalue().splitlines()]
         logged.truncate(0)
         logged.seek(0)
@@ -33,11 +36,13 @@ def lines(capsys, logged):
     return read
 
 
-def figure(figures, name):
+def figure(figures: Any, name: Any) -> Any:
     return [value for line in figures for value in line.get(name, ())]
 
 
-def test_a_drawn_photo_is_one_line_with_the_sidecars_essentials(s3, invoke, photo, lines):
+def test_a_drawn_photo_is_one_line_with_the_sidecars_essentials(
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     (told,) = invoke(s3_event("uploads/a.jpg"))["results"]
     (line,), figures = lines()
@@ -74,7 +79,9 @@ def test_a_drawn_photo_is_one_line_with_the_sidecars_essentials(s3, invoke, phot
         assert told["Dimensions"] == [["service"]]
 
 
-def test_each_end_of_a_job_is_one_line(s3, invoke, photo, lines):
+def test_each_end_of_a_job_is_one_line(
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     put(s3, "uploads/bad.jpg", b"no image")
     event = s3_event("uploads/a.jpg", "uploads/bad.jpg", "elsewhere/c.jpg", "uploads/gone.jpg")
@@ -100,7 +107,9 @@ def test_each_end_of_a_job_is_one_line(s3, invoke, photo, lines):
     assert figure(figures, "Stylised") == []
 
 
-def test_a_job_that_is_tried_again_is_one_line_with_a_traceback(sick_s3, invoke, lines):
+def test_a_job_that_is_tried_again_is_one_line_with_a_traceback(
+    sick_s3: tuple[Any, Any], invoke: Invoke, lines: Callable[[], Any]
+) -> None:
     with pytest.raises(StoreUnavailable):
         invoke(s3_event("uploads/unlucky.jpg"))
     (line,), figures = lines()
@@ -111,7 +120,12 @@ def test_a_job_that_is_tried_again_is_one_line_with_a_traceback(sick_s3, invoke,
     assert figure(figures, "Transient") == [1.0]
 
 
-def test_urls_in_errors_lose_their_query(s3, invoke, environment, lines):
+def test_urls_in_errors_lose_their_query(
+    s3: Any,
+    invoke: Invoke,
+    environment: pytest.MonkeyPatch,
+    lines: Callable[[], Any],
+) -> None:
     """botocore's message names the URL that it could not reach, with its query."""
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     environment.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -123,7 +137,7 @@ def test_urls_in_errors_lose_their_query(s3, invoke, environment, lines):
     assert "secret" not in json.dumps(line)
 
 
-def http(body, **query):
+def http(body: Any, **query: Any) -> Any:
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -141,10 +155,16 @@ def http(body, **query):
     }
 
 
-def test_every_event_has_its_correlation_id(s3, invoke, photo, lines, load_event):
+def test_every_event_has_its_correlation_id(
+    s3: Any,
+    invoke: Invoke,
+    photo: bytes,
+    lines: Callable[[], Any],
+    load_event: Callable[[str], Event],
+) -> None:
     put(s3, "uploads/astronaut.jpg", photo)
 
-    def told(event):
+    def told(event: Any) -> Any:
         invoke(event)
         log, _ = lines()
         (line,) = [line for line in log if line["message"] != "redelivery_not_set"]  # no queue here
@@ -168,7 +188,9 @@ def test_every_event_has_its_correlation_id(s3, invoke, photo, lines, load_event
     assert told(http(b"no image")) == "http-1"
 
 
-def test_a_photo_over_http_is_one_line_without_its_query(s3, invoke, photo, lines):
+def test_a_photo_over_http_is_one_line_without_its_query(
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
+) -> None:
     answer = invoke(http(photo, max_side_px="64"))
     assert "X-Amz-Signature" in json.loads(answer["body"])["output"]["url"]
     (line,), figures = lines()
@@ -184,7 +206,9 @@ def test_a_photo_over_http_is_one_line_without_its_query(s3, invoke, photo, line
     assert "hush" not in json.dumps(line)
 
 
-def test_bytes_of_a_direct_call_are_one_line(s3, invoke, photo, lines):
+def test_bytes_of_a_direct_call_are_one_line(
+    s3: Any, invoke: Invoke, photo: bytes, lines: Callable[[], Any]
+) -> None:
     call = {"image_base64": base64.b64encode(photo).decode(), "max_side_px": 64}
     invoke(call)
     (line,), _ = lines()
@@ -211,13 +235,21 @@ def test_bytes_of_a_direct_call_are_one_line(s3, invoke, photo, lines):
     ],
 )
 def test_what_brings_no_photo_is_no_job(
-    s3, environment, invoke, lines, method, path, token, status, monkeypatch
-):
+    s3: Any,
+    environment: pytest.MonkeyPatch,
+    invoke: Invoke,
+    lines: Callable[[], Any],
+    method: Any,
+    path: str,
+    token: Any,
+    status: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The alarms go by these figures: strangers would set them off, and drown what is wrong."""
     environment.setenv("API_AUTH", "token")
     environment.setenv("API_TOKEN_SECRET", "a-name")
     monkeypatch.setattr(access, "_read_tokens", lambda name: ("a-secret",))
-    headers = {"authorization": f"Bearer {token}"} if token else {}
+    headers: dict[str, Any] = {"authorization": f"Bearer {token}"} if token else {}
     assert invoke(call(method, path, **headers))["statusCode"] == status
     log, figures = lines()
     assert figures == []
@@ -227,7 +259,9 @@ def test_what_brings_no_photo_is_no_job(
         assert line["level"] == "INFO" and line["error"]["code"]
 
 
-def test_a_photo_of_a_customer_that_is_refused_is_a_job(no_bucket, invoke, lines):
+def test_a_photo_of_a_customer_that_is_refused_is_a_job(
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, lines: Callable[[], Any]
+) -> None:
     assert invoke(call("POST", "/v1/stylise", b"a letter"))["statusCode"] == 415
     assert invoke(call("POST", "/v1/stylise", b"", {"strength": "7"}))["statusCode"] == 400
     log, figures = lines()
@@ -235,7 +269,9 @@ def test_a_photo_of_a_customer_that_is_refused_is_a_job(no_bucket, invoke, lines
     assert figure(figures, "Refused") == [1.0, 1.0]
 
 
-def test_a_server_of_ours_prints_no_figures(lines, monkeypatch):
+def test_a_server_of_ours_prints_no_figures(
+    lines: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(job_log, "_metrics_enabled", True)
     job_log.disable_metrics()
     with job_log.entry() as entry:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
-from calls import call, error_of, json_of
+from buckets import INPUT, OUTPUT, Event, keys, object_of, put, s3_event, sqs_event
+from calls import Invoke, call, error_of, json_of
 
 from adapters.errors import InternalError
 from adapters.process import process_worker
@@ -20,10 +21,10 @@ ID = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def broken(s3, monkeypatch):
+def broken(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A pipeline with a fault of ours in it, until undo is called."""
     with monkeypatch.context() as patch:
-        patch.setattr(process_worker().pipeline, "run", lambda *a, **k: {}["none"])
+        patch.setattr(process_worker().pipeline, "run", lambda *a, **k: dict[str, Any]()["none"])
         yield patch
 
 
@@ -34,7 +35,9 @@ def received(event: dict[str, Any], times: int) -> dict[str, Any]:
     return event
 
 
-def test_a_fault_is_tried_again_and_written_down_the_last_time(s3, broken, invoke, photo):
+def test_a_fault_is_tried_again_and_written_down_the_last_time(
+    s3: Any, broken: Any, invoke: Invoke, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     again = {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
     for times in (1, 4):
@@ -52,16 +55,20 @@ def test_a_fault_is_tried_again_and_written_down_the_last_time(s3, broken, invok
     assert keys(s3, OUTPUT) == ["stylised/a.hayao.jpg", "stylised/a.hayao.json"]
 
 
-def test_how_often_a_message_comes_is_a_setting(s3, environment, broken, invoke, photo):
+def test_how_often_a_message_comes_is_a_setting(
+    s3: Any, environment: pytest.MonkeyPatch, broken: Any, invoke: Invoke, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     environment.setenv("MAX_RECEIVES", "2")
     process_worker.cache_clear()
-    broken.setattr(process_worker().pipeline, "run", lambda *a, **k: {}["none"])
+    broken.setattr(process_worker().pipeline, "run", lambda *a, **k: dict[str, Any]()["none"])
     invoke(received(sqs_event(s3_event("uploads/a.jpg")), 2))
     assert keys(s3, OUTPUT) == ["failed/a.jpg.json"]
 
 
-def test_the_world_s_faults_leave_no_record(s3, invoke, photo, monkeypatch):
+def test_the_world_s_faults_leave_no_record(
+    s3: Any, invoke: Invoke, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*arguments: Any, **named: Any) -> None:
         raise StoreUnavailable("away")
 
@@ -71,7 +78,9 @@ def test_the_world_s_faults_leave_no_record(s3, invoke, photo, monkeypatch):
     assert keys(s3, OUTPUT) == []
 
 
-def test_every_door_gives_a_fault_its_name(s3, broken, invoke, load_event, photo):
+def test_every_door_gives_a_fault_its_name(
+    s3: Any, broken: Any, invoke: Invoke, load_event: Callable[[str], Event], photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     for event in (
         s3_event("uploads/a.jpg"),
@@ -87,7 +96,7 @@ def test_every_door_gives_a_fault_its_name(s3, broken, invoke, load_event, photo
     assert (result["resultCode"], result["resultString"]) == ("TemporaryFailure", "internal_error")
 
 
-def test_a_message_nested_without_end_goes_to_the_dead_letters(s3, invoke):
+def test_a_message_nested_without_end_goes_to_the_dead_letters(s3: Any, invoke: Invoke) -> None:
     event = sqs_event({})
     event["Records"][0]["body"] = "[" * 100_000
     message_id = event["Records"][0]["messageId"]
@@ -95,7 +104,9 @@ def test_a_message_nested_without_end_goes_to_the_dead_letters(s3, invoke):
     assert not keys(s3, OUTPUT)
 
 
-def test_a_call_with_what_no_json_holds_leaves_a_record(s3, invoke, photo):
+def test_a_call_with_what_no_json_holds_leaves_a_record(
+    s3: Any, invoke: Invoke, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     nested: Any = []
     for _ in range(500):
@@ -124,7 +135,9 @@ ODD_JSON = [
 
 
 @pytest.mark.parametrize("odd", ODD_JSON, ids=range(len(ODD_JSON)))
-def test_odd_json_beside_pictures_is_as_if_it_were_not_there(s3, invoke, photo, odd):
+def test_odd_json_beside_pictures_is_as_if_it_were_not_there(
+    s3: Any, invoke: Invoke, photo: bytes, odd: Any
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     s3.put_object(Bucket=OUTPUT, Key="stylised/a.hayao.json", Body=odd)
     s3.put_object(Bucket=OUTPUT, Key=f"stylised/http/{ID}.hayao.json", Body=odd)
@@ -136,7 +149,7 @@ def test_odd_json_beside_pictures_is_as_if_it_were_not_there(s3, invoke, photo, 
     assert json_of(invoke(call("GET", f"/v1/results/{ID}")), 202)["status"] == "waiting"
 
 
-def test_a_sidecar_that_lost_a_part_is_made_anew(s3, invoke, photo):
+def test_a_sidecar_that_lost_a_part_is_made_anew(s3: Any, invoke: Invoke, photo: bytes) -> None:
     put(s3, "uploads/a.jpg", photo)
     invoke(s3_event("uploads/a.jpg"))
     whole = json.loads(object_of(s3, OUTPUT, "stylised/a.hayao.json"))

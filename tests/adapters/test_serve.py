@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 import requests
@@ -22,14 +24,16 @@ ID = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def held(pipeline, monkeypatch):
+def held(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The pipeline stops at the stage "stylise" until the event is set; the second event is set
     when a photo has come there.
     """
     go, here = Event(), Event()
     run = pipeline.run
 
-    def slow(data, options, origin=None, on_stage=None, **limits):
+    def slow(
+        data: Any, options: Any, origin: Any = None, on_stage: Any = None, **limits: Any
+    ) -> Any:
         if on_stage:
             on_stage("stylise")
         here.set()
@@ -41,14 +45,16 @@ def held(pipeline, monkeypatch):
     go.set()
 
 
-def error_of(answer, code):
+def error_of(answer: Any, code: Any) -> Any:
     error = answer.json()["error"]
     assert error.keys() == {"code", "message", "stage", "measured", "limit", "request_id"}
     assert error["code"] == code, error
     return error
 
 
-def test_a_photo_comes_back_as_the_pipeline_draws_it(server, pipeline, photo):
+def test_a_photo_comes_back_as_the_pipeline_draws_it(
+    server: Any, pipeline: Any, photo: bytes
+) -> None:
     answer = server.post("/v1/stylise?format=png&max_side_px=64", photo)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     result = pipeline.run(photo, Options(format="png", max_side_px=64))
@@ -59,13 +65,17 @@ def test_a_photo_comes_back_as_the_pipeline_draws_it(server, pipeline, photo):
     assert server.post("/v1/stylise", options, files=form).content == result.image
 
 
-def test_a_picture_too_large_for_lambda_is_the_answer_itself(server, photo, monkeypatch):
+def test_a_picture_too_large_for_lambda_is_the_answer_itself(
+    server: Any, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(direct, "MAX_BASE64_BYTES", 1000)
     answer = server.post("/v1/stylise?max_side_px=128", photo)
     assert answer.status_code == 200 and len(answer.content) > 1000
 
 
-def test_the_sidecars_link_gives_the_picture_to_whoever_has_it(pipeline, tmp_path, photo):
+def test_the_sidecars_link_gives_the_picture_to_whoever_has_it(
+    pipeline: Any, tmp_path: Path, photo: bytes
+) -> None:
     with serving(pipeline, tmp_path, token="a-token") as server:
         assert server.post("/v1/stylise", photo).status_code == 401
         headers = {"authorization": "Bearer a-token", "accept": "application/json"}
@@ -87,7 +97,7 @@ def test_the_sidecars_link_gives_the_picture_to_whoever_has_it(pipeline, tmp_pat
         assert "expired" in error_of(server.get(old), "forbidden")["message"]
 
 
-def test_an_upload_is_drawn_and_its_stages_are_told(server, held, photo):
+def test_an_upload_is_drawn_and_its_stages_are_told(server: Any, held: Any, photo: bytes) -> None:
     go, here = held
     offered = server.offer(style="cel", max_side_px=64)
     assert server.get(offered["result_url"]).status_code == 404
@@ -104,7 +114,7 @@ def test_an_upload_is_drawn_and_its_stages_are_told(server, held, photo):
     assert stored == done["sidecar"]
 
 
-def test_an_upload_at_fault_answers_with_its_own_code(server):
+def test_an_upload_at_fault_answers_with_its_own_code(server: Any) -> None:
     offered = server.offer()
     server.send(offered, b"a letter")
     answer = server.wait(offered["result_url"])
@@ -112,7 +122,7 @@ def test_an_upload_at_fault_answers_with_its_own_code(server):
     error_of(answer, "not_an_image")
 
 
-def test_an_upload_drawn_again_with_other_options(server, photo):
+def test_an_upload_drawn_again_with_other_options(server: Any, photo: bytes) -> None:
     offered = server.offer(max_side_px=64)
     server.send(offered, photo)
     body = {"upload_id": offered["upload_id"], "style": "cel"}
@@ -122,7 +132,9 @@ def test_an_upload_drawn_again_with_other_options(server, photo):
     assert server.wait(offered["result_url"]).json()["sidecar"]["style"] == "hayao"
 
 
-def test_only_the_form_that_was_offered_is_taken(server, photo, monkeypatch):
+def test_only_the_form_that_was_offered_is_taken(
+    server: Any, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offered = server.offer(bytes=len(photo), style="cel")
     other = server.offer(bytes=len(photo))
     for changed in (
@@ -150,7 +162,9 @@ def test_only_the_form_that_was_offered_is_taken(server, photo, monkeypatch):
     assert server.worker.folder.keys("uploads/") == []
 
 
-def test_results_survive_a_restart_and_what_waited_is_taken_up(pipeline, tmp_path, photo):
+def test_results_survive_a_restart_and_what_waited_is_taken_up(
+    pipeline: Any, tmp_path: Path, photo: bytes
+) -> None:
     with serving(pipeline, tmp_path) as server:
         first = server.offer(max_side_px=64)
         server.send(first, photo)
@@ -165,7 +179,12 @@ def test_results_survive_a_restart_and_what_waited_is_taken_up(pipeline, tmp_pat
     drawn = []
     with serving(pipeline, tmp_path) as server:
         work = server.worker.stylise
-        server.worker.stylise = lambda *a, **k: drawn.append(a[2].key) or work(*a, **k)
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            drawn.append(arguments[2].key)
+            return work(*arguments, **named)
+
+        server.worker.stylise = counted  # type: ignore[method-assign]
         again = server.get(first["result_url"]).json()
         assert again["sidecar"] == done["sidecar"]
         # a link is good for as long as it said
@@ -176,8 +195,8 @@ def test_results_survive_a_restart_and_what_waited_is_taken_up(pipeline, tmp_pat
 
 
 def test_a_fault_of_ours_ends_the_waiting_and_the_next_start_tries_again(
-    pipeline, tmp_path, photo, monkeypatch
-):
+    pipeline: Any, tmp_path: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(pipeline, tmp_path) as server:
         offered = server.offer(max_side_px=64)
         with monkeypatch.context() as broken:
@@ -190,7 +209,9 @@ def test_a_fault_of_ours_ends_the_waiting_and_the_next_start_tries_again(
         assert server.wait(offered["result_url"]).status_code == 200
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(server, monkeypatch):
+def test_a_body_over_the_limit_is_refused_before_it_is_read(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     huge = b"POST /v1/stylise HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n"
     for request in (
         huge,  # and not one byte of it follows
@@ -203,11 +224,13 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(server, monkeypatch)
         assert b"connection: close" in head.lower()
 
 
-def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, monkeypatch):
+def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
     sent = 0
 
-    def endless():
+    def endless() -> Iterator[Any]:
         nonlocal sent
         while sent < 200_000_000:
             sent += 65536
@@ -221,7 +244,7 @@ def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further(server, mo
     assert sent < 150_000_000
 
 
-def test_a_body_that_stops_coming(server, monkeypatch):
+def test_a_body_that_stops_coming(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_module, "RATE_INTERVAL_S", 0.2)
     monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
     request = b"POST /v1/stylise HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
@@ -229,7 +252,9 @@ def test_a_body_that_stops_coming(server, monkeypatch):
     assert (status, document["error"]["code"]) == (408, "request_timeout")
 
 
-def test_more_photos_than_there_is_room_for(server, held, photo, monkeypatch):
+def test_more_photos_than_there_is_room_for(
+    server: Any, held: Any, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go, here = held
     monkeypatch.setattr(slots_module, "MAX_PHOTOS", 2)
     offered = [server.offer(max_side_px=64) for _ in range(3)]
@@ -250,7 +275,9 @@ def test_more_photos_than_there_is_room_for(server, held, photo, monkeypatch):
     server.wait(offered[2]["result_url"])
 
 
-def test_bodies_that_fill_the_memory(server, photo, monkeypatch):
+def test_bodies_that_fill_the_memory(
+    server: Any, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(slots_module, "MAX_HELD_BYTES", 1000)
     answer = server.post("/v1/stylise", photo)
     assert answer.status_code == 429
@@ -263,7 +290,7 @@ def test_bodies_that_fill_the_memory(server, photo, monkeypatch):
     assert slots.held_bytes.total() == 0 and slots.photos.total() == 0
 
 
-def test_pages_of_other_sites_are_kept_out(server, photo):
+def test_pages_of_other_sites_are_kept_out(server: Any, photo: bytes) -> None:
     own = server.url
     for headers in (
         {"Host": "evil.example"},
@@ -297,14 +324,14 @@ def test_pages_of_other_sites_are_kept_out(server, photo):
         "/v1/styles/..%2f..%2fREADME/thumbnail.jpg",
     ],
 )
-def test_nothing_outside_is_ever_given(server, path):
+def test_nothing_outside_is_ever_given(server: Any, path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     status, document, _ = server.raw(request)
     assert status in (400, 403, 404), document
     assert document["error"]["code"] in ("invalid_request", "forbidden", "unknown_route")
 
 
-def test_a_signed_link_leads_to_nothing_of_our_own(server, tmp_path):
+def test_a_signed_link_leads_to_nothing_of_our_own(server: Any, tmp_path: Path) -> None:
     (tmp_path.parent / "outside.txt").write_text("secret")
     for key in (".kirei/secret", "../outside.txt", "a/../../outside.txt", "/etc/passwd", "a\0b"):
         answer = server.get(server.worker.folder.presigned_url(key, 60))
@@ -313,7 +340,7 @@ def test_a_signed_link_leads_to_nothing_of_our_own(server, tmp_path):
     assert server.get(server.worker.folder.presigned_url("none", 60)).status_code == 404
 
 
-def test_head_and_unknown_methods(server):
+def test_head_and_unknown_methods(server: Any) -> None:
     head = requests.head(server.url + "/v1/health", timeout=30)
     assert (head.status_code, head.content) == (200, b"")
     assert int(head.headers["content-length"]) > 10
@@ -321,7 +348,7 @@ def test_head_and_unknown_methods(server):
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-def test_the_folder_holds_what_the_readme_says(server, tmp_path, photo):
+def test_the_folder_holds_what_the_readme_says(server: Any, tmp_path: Path, photo: bytes) -> None:
     offered = server.offer(max_side_px=64)
     server.send(offered, photo)
     server.wait(offered["result_url"])

@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ ID = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def closed(pipeline, tmp_path):
+def closed(pipeline: Any, tmp_path: Path) -> Iterator[Any]:
     """A server that asks for a token."""
     with serving(pipeline, tmp_path, token=TOKEN) as running:
         yield running
@@ -122,18 +123,20 @@ def ask_application(server: Serving, scope: dict[str, Any]) -> tuple[int, dict[s
         ("GET", "/v1/health", [(b"host", b"[::1")], "forbidden"),
     ],
 )
-def test_what_is_not_allowed_costs_nothing(closed, method, path, headers, code):
+def test_what_is_not_allowed_costs_nothing(
+    closed: Any, method: Any, path: str, headers: Any, code: str
+) -> None:
     _, error = ask_application(closed, {"method": method, "path": path, "headers": headers})
     assert error["code"] == code
 
 
-def test_a_query_without_end_is_refused_by_name(server):
+def test_a_query_without_end_is_refused_by_name(server: Any) -> None:
     answer = server.get("/v1/options?" + "&".join(["a=1"] * 1000))
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_request"
 
 
-def test_an_upload_needs_its_link_before_its_body_is_read(server, photo):
+def test_an_upload_needs_its_link_before_its_body_is_read(server: Any, photo: bytes) -> None:
     offered = server.offer()
     path, _, query = offered["url"].partition("?")
     connection = connect(server, head(f"{path}?{query}0", content_type=FORM))
@@ -143,7 +146,9 @@ def test_an_upload_needs_its_link_before_its_body_is_read(server, photo):
     server.wait(offered["result_url"])
 
 
-def test_sixty_four_slow_senders_leave_the_others_served(server, photo, monkeypatch):
+def test_sixty_four_slow_senders_leave_the_others_served(
+    server: Any, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(body_module, "RATE_INTERVAL_S", 2.0)
     monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
     with ExitStack() as connections:
@@ -161,7 +166,7 @@ def test_sixty_four_slow_senders_leave_the_others_served(server, photo, monkeypa
     assert server.server.slots.held_bytes.total() == 0
 
 
-def test_a_body_that_never_ends_is_ended(server, monkeypatch):
+def test_a_body_that_never_ends_is_ended(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_module, "MIN_RATE_BYTES", 1)
     monkeypatch.setattr(body_module, "MAX_BODY_S", 1.0)
     monkeypatch.setattr(body_module, "MAX_DRAIN_S", 0.2)
@@ -179,7 +184,9 @@ def test_a_body_that_never_ends_is_ended(server, monkeypatch):
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /v1/he", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
-def test_headers_that_do_not_come_end_the_connection(server, monkeypatch, sent):
+def test_headers_that_do_not_come_end_the_connection(
+    server: Any, monkeypatch: pytest.MonkeyPatch, sent: Any
+) -> None:
     monkeypatch.setattr(connection_module, "MAX_HEADERS_S", 1.0)
     with connect(server, sent) as connection:
         for _ in range(4):
@@ -188,7 +195,9 @@ def test_headers_that_do_not_come_end_the_connection(server, monkeypatch, sent):
         assert is_ended(connection, 5)
 
 
-def test_the_time_for_headers_begins_anew_with_each_request(server, monkeypatch):
+def test_the_time_for_headers_begins_anew_with_each_request(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection_module, "MAX_HEADERS_S", 1.0)
     whole = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(server, whole) as connection:
@@ -201,7 +210,7 @@ def test_the_time_for_headers_begins_anew_with_each_request(server, monkeypatch)
         assert is_ended(connection, 5)
 
 
-def test_headers_over_the_limit_and_no_http_get_the_one_shape_of_errors(server):
+def test_headers_over_the_limit_and_no_http_get_the_one_shape_of_errors(server: Any) -> None:
     for request in (
         b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 40_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\r\n\r\n",
@@ -212,7 +221,9 @@ def test_headers_over_the_limit_and_no_http_get_the_one_shape_of_errors(server):
         assert b"connection: close" in top.lower()
 
 
-def test_an_answer_that_nobody_reads_is_thrown_away(server, monkeypatch):
+def test_an_answer_that_nobody_reads_is_thrown_away(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection_module, "MAX_UNREAD_S", 1.0)
     server.worker.folder.put("stylised/large", bytes(30_000_000), "image/png", {})
     link = server.worker.folder.presigned_url("stylised/large", 60)
@@ -229,7 +240,9 @@ def test_an_answer_that_nobody_reads_is_thrown_away(server, monkeypatch):
         assert received < 30_000_000
 
 
-def test_more_connections_than_there_is_room_for(server, monkeypatch):
+def test_more_connections_than_there_is_room_for(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection_module, "MAX_CONNECTIONS", 4)
     with ExitStack() as connections:
         for _ in range(4):
@@ -241,10 +254,10 @@ def test_more_connections_than_there_is_room_for(server, monkeypatch):
     assert server.get("/v1/health").status_code == 200
 
 
-def test_no_client_takes_all_slots_where_others_may_call(monkeypatch):
+def test_no_client_takes_all_slots_where_others_may_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots_module, "MAX_PHOTOS", 4)
     monkeypatch.setattr(slots_module, "MAX_HELD_BYTES", 100)
-    slots, nothing = Slots(), Counter()
+    slots, nothing = Slots(), Counter[str]()
     for _ in range(2):
         slots.check("192.0.2.1", nothing)
         slots.take("192.0.2.1")
@@ -269,7 +282,9 @@ def test_no_client_takes_all_slots_where_others_may_call(monkeypatch):
     assert slots.held_bytes == {"127.0.0.1": 100}
 
 
-def test_uploads_that_wait_are_counted_for_the_client_that_sent_them(server, photo, monkeypatch):
+def test_uploads_that_wait_are_counted_for_the_client_that_sent_them(
+    server: Any, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server.worker.threads, "submit", lambda *arguments: None)
     offered = server.offer()
     assert server.send(offered, photo).status_code == 204

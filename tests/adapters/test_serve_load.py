@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -50,15 +51,22 @@ def good_calls(photo: bytes) -> list[Call]:
         is_picture(answer.content)
 
     def as_json(session: requests.Session, url: str) -> None:
-        body = {"image_base64": base64.b64encode(photo).decode(), "strength": random.random()}
+        body: dict[str, Any] = {
+            "image_base64": base64.b64encode(photo).decode(),
+            "strength": random.random(),
+        }
         headers = {"accept": "application/json"}
         sidecar = session.post(f"{url}/v1/stylise", json=body, headers=headers, timeout=300).json()
         is_picture(session.get(url + sidecar["output"]["url"], timeout=300).content)
 
     def upload(session: requests.Session, url: str) -> None:
-        asked = {"content_type": "image/jpeg", "bytes": len(photo), "style": another_style()}
+        asked: dict[str, Any] = {
+            "content_type": "image/jpeg",
+            "bytes": len(photo),
+            "style": another_style(),
+        }
         offered = session.post(f"{url}/v1/uploads", json=asked, timeout=300).json()
-        parts = {name: (None, value) for name, value in offered["fields"].items()}
+        parts: dict[str, Any] = {name: (None, value) for name, value in offered["fields"].items()}
         parts["file"] = ("a.jpg", photo)
         assert session.post(url + offered["url"], files=parts, timeout=300).status_code == 204
         while (done := session.get(url + offered["result_url"], timeout=300)).status_code == 202:
@@ -74,7 +82,7 @@ def good_calls(photo: bytes) -> list[Call]:
 
 def bad_calls(photo: bytes) -> list[Call]:
     """What is wrong, and the status that it must get."""
-    wrong = [
+    wrong: list[tuple[int, dict[str, Any]]] = [
         (415, {"data": b"a letter, not a photo"}),
         (422, {"data": photo[: len(photo) // 2]}),
         (400, {"data": b"[]", "headers": {"content-type": "application/json"}}),
@@ -82,7 +90,7 @@ def bad_calls(photo: bytes) -> list[Call]:
         (400, {"data": photo, "params": {"strength": "7"}}),
     ]
 
-    def call_with(status: int, given: dict) -> Call:
+    def call_with(status: int, given: dict[str, Any]) -> Call:
         def call(session: requests.Session, url: str) -> None:
             answer = session.post(f"{url}/v1/stylise", timeout=300, **given)
             assert answer.status_code == status, answer.text

@@ -42,7 +42,7 @@ def check_work(told: list[dict[str, Any]], jobs: int) -> dict[str, int]:
     return uses
 
 
-def test_forty_jobs_hold_no_more_than_twenty(s3, moto_endpoint) -> None:
+def test_forty_jobs_hold_no_more_than_twenty(s3: Any, moto_endpoint: str) -> None:
     told = jobs_done(40, moto_endpoint)
     check_work(told, 40)
     held = [one["held_mb"] for one in told]
@@ -51,7 +51,7 @@ def test_forty_jobs_hold_no_more_than_twenty(s3, moto_endpoint) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(3600)
-def test_five_hundred_jobs_hold_no_more_than_two_hundred(s3, moto_endpoint) -> None:
+def test_five_hundred_jobs_hold_no_more_than_two_hundred(s3: Any, moto_endpoint: str) -> None:
     told = jobs_done(500, moto_endpoint)
     uses = check_work(told, 500)
     held = [one["held_mb"] for one in told]

@@ -7,15 +7,19 @@ import shutil
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
+from calls import Invoke
 
 from adapters.storage.s3 import S3, open_client
 from pipeline import Misconfigured, Settings, StoreUnavailable, WeightsInvalid
 
 
-def test_s3_that_fails_is_raised_after_the_others_are_done(sick_s3, invoke, photo):
+def test_s3_that_fails_is_raised_after_the_others_are_done(
+    sick_s3: tuple[Any, Any], invoke: Invoke, photo: bytes
+) -> None:
     s3, _ = sick_s3
     put(s3, "uploads/1.jpg", photo)
     put(s3, "uploads/unlucky.jpg", photo)
@@ -32,7 +36,9 @@ def test_s3_that_fails_is_raised_after_the_others_are_done(sick_s3, invoke, phot
         invoke({"bucket": INPUT, "key": "uploads/unlucky.jpg"})
 
 
-def test_a_queue_gets_back_only_the_message_that_failed(sick_s3, invoke, photo):
+def test_a_queue_gets_back_only_the_message_that_failed(
+    sick_s3: tuple[Any, Any], invoke: Invoke, photo: bytes
+) -> None:
     s3, _ = sick_s3
     put(s3, "uploads/1.jpg", photo)
     put(s3, "uploads/unlucky.jpg", photo)
@@ -50,7 +56,7 @@ def test_a_queue_gets_back_only_the_message_that_failed(sick_s3, invoke, photo):
     assert len(invoke(only)["batchItemFailures"]) == 1
 
 
-def test_picture_first_sidecar_last(sick_s3, invoke, photo):
+def test_picture_first_sidecar_last(sick_s3: tuple[Any, Any], invoke: Invoke, photo: bytes) -> None:
     s3, server = sick_s3
     put(s3, "uploads/a.jpg", photo)
     for unlucky, left in ((".jpg", []), (".json", ["stylised/a.hayao.jpg"])):
@@ -60,7 +66,7 @@ def test_picture_first_sidecar_last(sick_s3, invoke, photo):
         assert keys(s3, OUTPUT) == left
 
 
-def drop(request):
+def drop(request: Any) -> None:
     """The connection ends in the middle of the body."""
     request.send_response(200)
     request.send_header("Content-Length", "1000")
@@ -69,12 +75,14 @@ def drop(request):
     request.wfile.write(b"half")
 
 
-def hang_up(request):
+def hang_up(request: Any) -> None:
     """The connection ends before any answer."""
     request.connection.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_lost_connection_is_transient(sick_s3, invoke, photo):
+def test_a_lost_connection_is_transient(
+    sick_s3: tuple[Any, Any], invoke: Invoke, photo: bytes
+) -> None:
     s3, server = sick_s3
     put(s3, "uploads/unlucky.jpg", photo)
     for failure in (drop, hang_up):
@@ -84,7 +92,7 @@ def test_a_lost_connection_is_transient(sick_s3, invoke, photo):
     assert keys(s3, OUTPUT) == []
 
 
-def test_an_answer_that_does_not_come_is_transient(sick_s3):
+def test_an_answer_that_does_not_come_is_transient(sick_s3: tuple[Any, Any]) -> None:
     """With the real client's waiting time cut short, for the test's sake."""
     import boto3
     from botocore.config import Config
@@ -97,7 +105,7 @@ def test_an_answer_that_does_not_come_is_transient(sick_s3):
         pass
 
 
-def forbid(request):
+def forbid(request: Any) -> None:
     body = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
     request.send_response(403)
     request.send_header("Content-Length", str(len(body)))
@@ -105,14 +113,18 @@ def forbid(request):
     request.wfile.write(body)
 
 
-def test_a_refusal_of_s3_is_transient_and_hints_at_the_policy(sick_s3, invoke):
+def test_a_refusal_of_s3_is_transient_and_hints_at_the_policy(
+    sick_s3: tuple[Any, Any], invoke: Invoke
+) -> None:
     _, server = sick_s3
     server.fail = forbid
     with pytest.raises(StoreUnavailable, match="s3:ListBucket"):
         invoke(s3_event("uploads/unlucky.jpg"))
 
 
-def test_an_output_that_cannot_be_written_is_transient(s3, invoke, environment, photo):
+def test_an_output_that_cannot_be_written_is_transient(
+    s3: Any, invoke: Invoke, environment: pytest.MonkeyPatch, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     put(s3, "uploads/b.jpg", b"no image")
     environment.setenv("OUTPUT_BUCKET", "no-such-bucket")
@@ -125,7 +137,9 @@ def test_an_output_that_cannot_be_written_is_transient(s3, invoke, environment, 
     ("name", "value"),
     [("KIREI_THREADS", "many"), ("OUTPUT_BUCKET", ""), ("URL_LIFETIME_S", "soon")],
 )
-def test_a_wrong_environment_is_not_the_photos_fault(s3, invoke, environment, photo, name, value):
+def test_a_wrong_environment_is_not_the_photos_fault(
+    s3: Any, invoke: Invoke, environment: pytest.MonkeyPatch, photo: bytes, name: str, value: Any
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     environment.setenv(name, value)
     with pytest.raises(Misconfigured, match=f"(?i){name.removeprefix('KIREI_')}"):
@@ -133,7 +147,9 @@ def test_a_wrong_environment_is_not_the_photos_fault(s3, invoke, environment, ph
     assert keys(s3, OUTPUT) == []
 
 
-def test_weights_that_are_not_there_are_transient(s3, invoke, environment, photo, tmp_path):
+def test_weights_that_are_not_there_are_transient(
+    s3: Any, invoke: Invoke, environment: pytest.MonkeyPatch, photo: bytes, tmp_path: Path
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     environment.setenv("KIREI_WEIGHTS_DIR", str(tmp_path))
     with pytest.raises(WeightsInvalid):
@@ -142,7 +158,7 @@ def test_weights_that_are_not_there_are_transient(s3, invoke, environment, photo
 
 
 @pytest.fixture
-def bare_layer(environment, tmp_path):
+def bare_layer(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The function's layer holds what draws, and no net beside that."""
     layer = Path(shutil.copytree(Settings().weights_dir, tmp_path / "weights"))
     document = json.loads((layer / "manifest.json").read_text())
@@ -155,8 +171,8 @@ def bare_layer(environment, tmp_path):
     ("option", "value"), [("enhance", "auto"), ("gate", "learned"), ("faces", "on")]
 )
 def test_what_the_layer_has_no_net_for_is_refused_and_not_tried_again(
-    s3, bare_layer, invoke, photo, option, value
-):
+    s3: Any, bare_layer: Any, invoke: Invoke, photo: bytes, option: Any, value: Any
+) -> None:
     put(s3, "uploads/a.jpg", photo, **{option: value})
     assert invoke(sqs_event(s3_event("uploads/a.jpg"))) == {"batchItemFailures": []}
     assert keys(s3, OUTPUT) == ["failed/a.jpg.json"]
@@ -167,20 +183,22 @@ def test_what_the_layer_has_no_net_for_is_refused_and_not_tried_again(
     assert keys(s3, OUTPUT) == ["stylised/a.hayao.jpg", "stylised/a.hayao.json"]
 
 
-def test_the_client_tries_again_by_itself(sick_s3, environment):
+def test_the_client_tries_again_by_itself(
+    sick_s3: tuple[Any, Any], environment: pytest.MonkeyPatch
+) -> None:
     """One failure, then health: nobody above hears of it."""
     _, server = sick_s3
     environment.delenv("AWS_MAX_ATTEMPTS")
     asked = []
 
-    def once(request):
+    def once(request: Any) -> None:
         asked.append(request.path)
         if len(asked) == 1:
             hang_up(request)
         else:
             whole(request)
 
-    def whole(request):
+    def whole(request: Any) -> None:
         request.send_response(200)
         request.send_header("ETag", '"1"')
         request.send_header("Content-Length", "5")

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import zlib
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
-from calls import FORM, call, error_of, form, picture_of
-from test_delivery import batch_event
+from buckets import INPUT, OUTPUT, Event, keys, object_of, put, s3_event, sqs_event
+from calls import FORM, Invoke, call, error_of, form, picture_of
+from test_s3_batch import batch_event
 
 from adapters.events import Kind, kind_of, notified_jobs, photo_from_base64
 from adapters.jobs import Ignored, Job
@@ -69,7 +71,9 @@ def lambda_sns(message: Any) -> dict[str, Any]:
         lambda_sns(eventbridge("uploads/a.jpg")),
     ],
 )
-def test_an_event_within_envelopes_is_drawn(s3, invoke, photo, event):
+def test_an_event_within_envelopes_is_drawn(
+    s3: Any, invoke: Invoke, photo: bytes, event: Any
+) -> None:
     put(s3, "uploads/a.jpg", photo, **{"max-side-px": "64"})
     answer = invoke(event)
     assert answer.get("batchItemFailures", []) == []
@@ -77,7 +81,7 @@ def test_an_event_within_envelopes_is_drawn(s3, invoke, photo, event):
 
 
 @pytest.mark.parametrize("name", ["sqs_sns_s3", "sns_s3"])
-def test_the_sample_events(load_event, name):
+def test_the_sample_events(load_event: Callable[[str], Event], name: str) -> None:
     event = load_event(name)
     assert kind_of(event) is (Kind.QUEUE if name == "sqs_sns_s3" else Kind.NOTIFICATION)
     (job,) = notified_jobs(event)
@@ -85,7 +89,7 @@ def test_the_sample_events(load_event, name):
     assert (job.key, job.notified) == ("uploads/astronaut.jpg", True)
 
 
-def test_what_sns_sends_beside_events(s3, invoke):
+def test_what_sns_sends_beside_events(s3: Any, invoke: Invoke) -> None:
     test = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": INPUT}
     confirmation = {"Type": "SubscriptionConfirmation", "Token": "t", "Message": "You have chosen"}
     assert invoke(sqs_event(sns(test), confirmation)) == {"batchItemFailures": []}
@@ -97,7 +101,7 @@ def test_what_sns_sends_beside_events(s3, invoke):
     assert "cannot be read" in told["why"]
 
 
-def test_envelopes_have_an_end():
+def test_envelopes_have_an_end() -> None:
     message: Any = s3_event("uploads/a.jpg")
     for _ in range(12):
         message = sns(message)
@@ -108,7 +112,9 @@ def test_envelopes_have_an_end():
 # Objects that are there and cannot be read
 
 
-def test_an_archived_photo_is_refused_for_good_and_drawn_once_it_is_back(s3, invoke, photo):
+def test_an_archived_photo_is_refused_for_good_and_drawn_once_it_is_back(
+    s3: Any, invoke: Invoke, photo: bytes
+) -> None:
     key = "uploads/a.jpg"
     s3.put_object(Bucket=INPUT, Key=key, Body=photo, StorageClass="GLACIER")
     assert invoke(sqs_event(s3_event(key))) == {"batchItemFailures": []}
@@ -126,7 +132,7 @@ def test_an_archived_photo_is_refused_for_good_and_drawn_once_it_is_back(s3, inv
     assert keys(s3, OUTPUT) == DRAWN  # and no record of a failure
 
 
-def test_restored_objects_are_jobs_and_requested_ones_are_not():
+def test_restored_objects_are_jobs_and_requested_ones_are_not() -> None:
     event = s3_event("uploads/a.jpg")
     for name, kind in (("Completed", Job), ("Post", Ignored), ("Delete", Ignored)):
         event["Records"][0]["eventName"] = f"ObjectRestore:{name}"
@@ -169,8 +175,14 @@ KMS_MESSAGE = "User: x is not authorized to perform: kms:Decrypt on the resource
     ],
 )
 def test_what_s3_will_never_give_is_refused_by_name(
-    sick_s3, invoke, photo, status, code, message, named
-):
+    sick_s3: tuple[Any, Any],
+    invoke: Invoke,
+    photo: bytes,
+    status: Any,
+    code: str,
+    message: Any,
+    named: Any,
+) -> None:
     s3, server = sick_s3
     server.unlucky = lambda method, path: "/uploads/unlucky" in path
     server.fail = answering(status, code, message)
@@ -195,7 +207,9 @@ def test_what_s3_will_never_give_is_refused_by_name(
         (500, "InternalError", False),
     ],
 )
-def test_what_passes_is_tried_again(sick_s3, invoke, photo, status, code, closed):
+def test_what_passes_is_tried_again(
+    sick_s3: tuple[Any, Any], invoke: Invoke, photo: bytes, status: Any, code: str, closed: Any
+) -> None:
     s3, server = sick_s3
     put(s3, "uploads/unlucky.jpg", photo)
     bucket = f"/{INPUT}"
@@ -224,7 +238,9 @@ COMPANIONS = {
 }
 
 
-def test_companions_are_skipped_and_not_counted_as_refused(s3, invoke, photo, logged):
+def test_companions_are_skipped_and_not_counted_as_refused(
+    s3: Any, invoke: Invoke, photo: bytes, logged: io.StringIO
+) -> None:
     for key, body in COMPANIONS.items():
         put(s3, key, body)
     put(s3, "uploads/a.jpg", photo, **{"max-side-px": "64"})
@@ -241,11 +257,11 @@ def test_companions_are_skipped_and_not_counted_as_refused(s3, invoke, photo, lo
 
 
 @pytest.mark.parametrize("name", ["IMG.HIF", "a.jpg", "mov.jpg", "_.jpg", "photo", "a.json.jpg"])
-def test_photos_are_no_companions(name):
+def test_photos_are_no_companions(name: str) -> None:
     assert companion(f"uploads/{name}") is None
 
 
-def test_what_is_no_photo_and_no_companion_is_still_refused(s3, invoke):
+def test_what_is_no_photo_and_no_companion_is_still_refused(s3: Any, invoke: Invoke) -> None:
     put(s3, "uploads/letter.json", b"no JSON at all")
     put(s3, "uploads/letter.txt", b"{}")
     told = invoke(s3_event("uploads/letter.json", "uploads/letter.txt"))["results"]
@@ -270,7 +286,9 @@ def test_what_is_no_photo_and_no_companion_is_still_refused(s3, invoke):
         ("aws-chunked", lambda body: body),
     ],
 )
-def test_a_packed_photo_is_unpacked(s3, invoke, photo, encoding, pack):
+def test_a_packed_photo_is_unpacked(
+    s3: Any, invoke: Invoke, photo: bytes, encoding: Any, pack: Any
+) -> None:
     body = pack(photo)
     named = {"Bucket": INPUT, "Key": "uploads/a.jpg", "Body": body}
     s3.put_object(**named, ContentEncoding=encoding, Metadata={"max-side-px": "64"})
@@ -278,7 +296,7 @@ def test_a_packed_photo_is_unpacked(s3, invoke, photo, encoding, pack):
     assert keys(s3, OUTPUT) == DRAWN
 
 
-def test_unpacking_has_limits_and_names():
+def test_unpacking_has_limits_and_names() -> None:
     bomb = gzip.compress(bytes(50_000_000))
     with pytest.raises(TooManyBytes) as caught:
         decode_content(bomb, "gzip", 1000)
@@ -311,26 +329,32 @@ def uri(photo: bytes) -> str:
         lambda photo: base64.encodebytes(photo).decode(),
     ],
 )
-def test_base64_of_every_kind(no_bucket, invoke, photo, text):
+def test_base64_of_every_kind(
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, photo: bytes, text: Callable[[bytes], str]
+) -> None:
     assert photo_from_base64(text(photo)) == photo
     answer = invoke({"image_base64": text(photo), "max_side_px": 64})
     assert answer["content_type"] == "image/jpeg"
 
 
 @pytest.mark.parametrize("text", ["data:image/jpeg,abc", "data:text", "a photo", "é", "===", "a"])
-def test_what_is_no_base64_is_refused(text):
+def test_what_is_no_base64_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
         photo_from_base64(text)
 
 
 @pytest.mark.parametrize("field", ["image", "file", "photo", "upload"])
-def test_the_usual_fields_of_a_form(no_bucket, invoke, photo, field):
+def test_the_usual_fields_of_a_form(
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, photo: bytes, field: Any
+) -> None:
     body = form({"format": "jpg", "style": "HAYAO"}, {field: ("selfie.jpg", photo)})
     answer = invoke(call("POST", "/v1/stylise", body, {"enhance": "off"}, content_type=FORM))
     assert picture_of(answer).format == "JPEG"
 
 
-def test_a_form_without_a_photo_or_with_two(no_bucket, invoke, photo):
+def test_a_form_without_a_photo_or_with_two(
+    no_bucket: pytest.MonkeyPatch, invoke: Invoke, photo: bytes
+) -> None:
     for files in ({"picture": ("a.jpg", photo)}, {}):
         body = form({"format": "png"}, files)
         answer = invoke(call("POST", "/v1/stylise", body, {}, content_type=FORM))
@@ -340,13 +364,13 @@ def test_a_form_without_a_photo_or_with_two(no_bucket, invoke, photo):
     assert "twice" in error_of(answer)["message"]
 
 
-def test_json_with_a_data_uri(no_bucket, invoke, photo):
+def test_json_with_a_data_uri(no_bucket: pytest.MonkeyPatch, invoke: Invoke, photo: bytes) -> None:
     body = json.dumps({"image_base64": uri(photo), "max_side_px": 64}).encode()
     answer = invoke(call("POST", "/v1/stylise", body, {}, content_type="application/json"))
     assert picture_of(answer).size == (64, 42)
 
 
-def test_names_in_any_case():
+def test_names_in_any_case() -> None:
     given = {"format": "JPG", "faces": "OFF", "enhance": " Classic ", "upscale": "On"}
     options = Options.from_mapping(given)
     assert (options.format, options.faces, options.enhance, options.upscale) == (
@@ -354,7 +378,7 @@ def test_names_in_any_case():
     )
 
 
-def test_metadata_in_any_case_and_the_results_name(s3, invoke, photo):
+def test_metadata_in_any_case_and_the_results_name(s3: Any, invoke: Invoke, photo: bytes) -> None:
     metadata = {"Style": "Hayao", "FORMAT": "jpg", "Max-Side-Px": "64", "Faces": "OFF"}
     put(s3, "uploads/a.jpg", photo, **metadata)
     assert invoke(sqs_event(s3_event("uploads/a.jpg"))) == {"batchItemFailures": []}

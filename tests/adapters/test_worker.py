@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from buckets import INPUT, OUTPUT, keys, object_of, put, s3_event, sqs_event
+from buckets import INPUT, OUTPUT, Event, keys, object_of, put, s3_event, sqs_event
+from calls import Invoke
 from PIL import Image
 
-from adapters.process import process_worker
 from adapters.storage.objects import OWNER, owner_of
 from pipeline import VERSION
 
@@ -22,15 +21,17 @@ ROOT = Path(__file__).resolve().parents[2]
 TRICKY = "uploads/our summer/café + cake.jpg"
 
 
-def sidecar(s3, key):
+def sidecar(s3: Any, key: Any) -> Any:
     return json.loads(object_of(s3, OUTPUT, key))
 
 
-def pixels(data):
+def pixels(data: Any) -> Any:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.int16)
 
 
-def test_an_uploaded_photo_comes_out_stylised_with_its_sidecar(s3, invoke, load_event, photo):
+def test_an_uploaded_photo_comes_out_stylised_with_its_sidecar(
+    s3: Any, invoke: Invoke, load_event: Callable[[str], Event], photo: bytes
+) -> None:
     put(s3, "uploads/astronaut.jpg", photo)
     answer = invoke(load_event("s3_put"))
 
@@ -58,7 +59,9 @@ def test_an_uploaded_photo_comes_out_stylised_with_its_sidecar(s3, invoke, load_
 
 
 @pytest.mark.parametrize("name", ["s3_put_tricky_key", "eventbridge_s3"])
-def test_a_key_with_space_plus_and_letter(s3, invoke, load_event, photo, name):
+def test_a_key_with_space_plus_and_letter(
+    s3: Any, invoke: Invoke, load_event: Callable[[str], Event], photo: bytes, name: str
+) -> None:
     put(s3, TRICKY, photo)
     answer = invoke(load_event(name))
     assert [told["status"] for told in answer["results"]] == ["stylised"]
@@ -69,8 +72,12 @@ def test_a_key_with_space_plus_and_letter(s3, invoke, load_event, photo, name):
 
 
 def test_a_queue_with_a_test_event_two_records_in_a_body_and_eventbridge(
-    s3, invoke, load_event, photo, encoded
-):
+    s3: Any,
+    invoke: Invoke,
+    load_event: Callable[[str], Event],
+    photo: bytes,
+    encoded: Callable[..., bytes],
+) -> None:
     put(s3, "uploads/astronaut.jpg", photo)
     put(s3, "uploads/astronaut.png", encoded("PNG"))
     put(s3, TRICKY, photo)
@@ -90,7 +97,9 @@ def test_a_queue_with_a_test_event_two_records_in_a_body_and_eventbridge(
     assert second["source"]["key"] == "uploads/astronaut.png"
 
 
-def test_s3_test_event_is_a_success(s3, invoke, load_event):
+def test_s3_test_event_is_a_success(
+    s3: Any, invoke: Invoke, load_event: Callable[[str], Event]
+) -> None:
     (told,) = invoke(load_event("s3_test_event"))["results"]
     assert told["status"] == "skipped"
     assert "test event" in told["why"]
@@ -98,24 +107,27 @@ def test_s3_test_event_is_a_success(s3, invoke, load_event):
 
 
 @pytest.mark.parametrize("event", [{}, [], "text", {"Records": []}, {"detail": {"bucket": 1}}])
-def test_an_unknown_event_is_named_and_not_raised(s3, invoke, event):
+def test_an_unknown_event_is_named_and_not_raised(s3: Any, invoke: Invoke, event: Any) -> None:
     answer = invoke(event)
     assert answer["error"]["code"] == "unknown_event"
     assert keys(s3, OUTPUT) == []
 
 
 @pytest.mark.parametrize("body", ["not JSON", '{"hello": "world"}', "[" * 100_000, ""])
-def test_an_unreadable_message_is_left_for_the_dead_letters_and_named(s3, invoke, logged, body):
+def test_an_unreadable_message_is_left_for_the_dead_letters_and_named(
+    s3: Any, invoke: Invoke, logged: io.StringIO, body: Any
+) -> None:
     event = sqs_event({})
     event["Records"][0]["body"] = body
     assert invoke(event) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
-    (line,) = [json.loads(line) for line in logged.getvalue().splitlines()]
+    log = [json.loads(line) for line in logged.getvalue().splitlines()]
+    (line,) = [line for line in log if line["message"] != "redelivery_not_set"]  # no queue here
     assert line["message"] == "unreadable"
     assert line["error"]["code"] == "unknown_event"
     assert line["correlation_id"] == "message-0"
 
 
-def test_a_bad_photo_among_good_ones(s3, invoke, photo):
+def test_a_bad_photo_among_good_ones(s3: Any, invoke: Invoke, photo: bytes) -> None:
     put(s3, "uploads/1.jpg", photo)
     put(s3, "uploads/a/2.jpg", b"this is not an image")
     put(s3, "uploads/3.jpg", photo)
@@ -148,8 +160,15 @@ def test_a_bad_photo_among_good_ones(s3, invoke, photo):
     ],
 )
 def test_a_photo_or_option_at_fault_is_written_down(
-    s3, invoke, environment, photo, body, metadata, variables, code
-):
+    s3: Any,
+    invoke: Invoke,
+    environment: pytest.MonkeyPatch,
+    photo: bytes,
+    body: Any,
+    metadata: Any,
+    variables: Any,
+    code: str,
+) -> None:
     data = {"photo": photo, "truncated": photo[: len(photo) // 2]}.get(body, body)
     put(s3, "uploads/a.jpg", data, **metadata)
     for name, value in variables.items():
@@ -163,7 +182,9 @@ def test_a_photo_or_option_at_fault_is_written_down(
     assert invoke(sqs_event(s3_event("uploads/a.jpg"))) == {"batchItemFailures": []}
 
 
-def test_an_object_over_the_limit_says_both_numbers(s3, invoke, environment, photo):
+def test_an_object_over_the_limit_says_both_numbers(
+    s3: Any, invoke: Invoke, environment: pytest.MonkeyPatch, photo: bytes
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     environment.setenv("KIREI_MAX_INPUT_BYTES", "1000")
     (told,) = invoke(s3_event("uploads/a.jpg"))["results"]
@@ -171,13 +192,13 @@ def test_an_object_over_the_limit_says_both_numbers(s3, invoke, environment, pho
     assert told["error"]["stage"] == "fetch"
 
 
-def test_an_absent_object(s3, invoke):
+def test_an_absent_object(s3: Any, invoke: Invoke) -> None:
     (told,) = invoke(s3_event("uploads/gone.jpg"))["results"]
     assert told["error"]["code"] == "object_not_found"
     assert keys(s3, OUTPUT) == ["failed/gone.jpg.json"]
 
 
-def test_options_in_the_metadata(s3, invoke, photo):
+def test_options_in_the_metadata(s3: Any, invoke: Invoke, photo: bytes) -> None:
     wishes = {"strength": "0", "format": "png", "max-side-px": "128", "camera": "a Leica"}
     put(s3, "uploads/a.jpg", photo, **wishes)
     invoke(s3_event("uploads/a.jpg"))
@@ -186,7 +207,7 @@ def test_options_in_the_metadata(s3, invoke, photo):
     assert sidecar(s3, "stylised/a.hayao.json")["strength"] == 0
 
 
-def test_the_same_is_not_computed_twice(s3, invoke, photo):
+def test_the_same_is_not_computed_twice(s3: Any, invoke: Invoke, photo: bytes) -> None:
     put(s3, "uploads/a.jpg", photo)
     event = s3_event("uploads/a.jpg")
     first = invoke(event)["results"][0]
@@ -207,7 +228,9 @@ def test_the_same_is_not_computed_twice(s3, invoke, photo):
     assert "stylised/a.hayao.jpg" in keys(s3, OUTPUT)
 
 
-def test_a_new_version_is_a_new_photo_and_a_late_event_changes_nothing(s3, invoke, photo, encoded):
+def test_a_new_version_is_a_new_photo_and_a_late_event_changes_nothing(
+    s3: Any, invoke: Invoke, photo: bytes, encoded: Callable[..., bytes]
+) -> None:
     s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})
     put(s3, "uploads/a.jpg", photo)
     event = s3_event("uploads/a.jpg")
@@ -221,7 +244,9 @@ def test_a_new_version_is_a_new_photo_and_a_late_event_changes_nothing(s3, invok
     assert invoke(call)["sidecar"]["source"] == first
 
 
-def test_where_versions_are_suspended_the_etag_tells_photos_apart(s3, invoke, photo, encoded):
+def test_where_versions_are_suspended_the_etag_tells_photos_apart(
+    s3: Any, invoke: Invoke, photo: bytes, encoded: Callable[..., bytes]
+) -> None:
     s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_versioning(Bucket=INPUT, VersioningConfiguration={"Status": "Suspended"})
     event = s3_event("uploads/a.jpg")
@@ -232,7 +257,9 @@ def test_where_versions_are_suspended_the_etag_tells_photos_apart(s3, invoke, ph
         assert told["sidecar"]["source"]["version_id"] is None
 
 
-def test_three_photos_that_want_one_name(s3, invoke, photo, encoded):
+def test_three_photos_that_want_one_name(
+    s3: Any, invoke: Invoke, photo: bytes, encoded: Callable[..., bytes]
+) -> None:
     put(s3, "uploads/a.jpg", photo)
     put(s3, "uploads/a.png", encoded("PNG"))
     put(s3, "uploads/a.png.jpg", photo)
@@ -249,7 +276,9 @@ def test_three_photos_that_want_one_name(s3, invoke, photo, encoded):
     assert [result["record_key"] for result in again] == places
 
 
-def test_a_name_taken_while_the_photo_was_drawn_is_left_alone(s3, invoke, photo):
+def test_a_name_taken_while_the_photo_was_drawn_is_left_alone(
+    s3: Any, invoke: Invoke, photo: bytes
+) -> None:
     """The picture of another photo is there, its sidecar is still to come."""
     put(s3, "uploads/a.jpg", photo)
     other = {"kirei": "0.1.0", OWNER: owner_of(INPUT, "uploads/a.png")}
@@ -259,7 +288,7 @@ def test_a_name_taken_while_the_photo_was_drawn_is_left_alone(s3, invoke, photo)
     assert object_of(s3, OUTPUT, "stylised/a.hayao.jpg") == b"other"
 
 
-def test_a_half_written_result_is_completed(s3, invoke, photo):
+def test_a_half_written_result_is_completed(s3: Any, invoke: Invoke, photo: bytes) -> None:
     put(s3, "uploads/a.jpg", photo)
     invoke(s3_event("uploads/a.jpg"))
     s3.delete_object(Bucket=OUTPUT, Key="stylised/a.hayao.json")
@@ -268,7 +297,9 @@ def test_a_half_written_result_is_completed(s3, invoke, photo):
     assert keys(s3, OUTPUT) == ["stylised/a.hayao.jpg", "stylised/a.hayao.json"]
 
 
-def test_what_is_not_ours_is_skipped(s3, invoke, environment, photo):
+def test_what_is_not_ours_is_skipped(
+    s3: Any, invoke: Invoke, environment: pytest.MonkeyPatch, photo: bytes
+) -> None:
     environment.setenv("OUTPUT_BUCKET", INPUT)  # one bucket for both, no prefix: loops are near
     environment.setenv("INPUT_PREFIX", "")
     put(s3, "photos/a.jpg", photo)
@@ -286,7 +317,7 @@ def test_what_is_not_ours_is_skipped(s3, invoke, environment, photo):
     assert keys(s3, INPUT) == before
 
 
-def test_other_prefixes_are_skipped_unless_asked_for(s3, invoke, photo):
+def test_other_prefixes_are_skipped_unless_asked_for(s3: Any, invoke: Invoke, photo: bytes) -> None:
     put(s3, "private/a.jpg", photo)
     (told,) = invoke(s3_event("private/a.jpg"))["results"]
     assert told["status"] == "skipped"
@@ -295,94 +326,3 @@ def test_other_prefixes_are_skipped_unless_asked_for(s3, invoke, photo):
     told = invoke({"bucket": INPUT, "key": "private/a.jpg"})
     assert told["status"] == "stylised"
     assert told["record_key"] == "stylised/private/a.hayao.json"
-
-
-def test_a_direct_call_for_an_object(s3, invoke, load_event, photo):
-    put(s3, "uploads/astronaut.jpg", photo, detail="0.9", format="webp")
-    told = invoke(load_event("direct_bucket"))
-    assert told["status"] == "stylised"
-    assert told["sidecar"]["detail"] == 0.2  # the call's, not the metadata's
-    assert keys(s3, OUTPUT) == ["stylised/astronaut.hayao.json", "stylised/astronaut.hayao.webp"]
-    refused = invoke({"bucket": INPUT, "key": "uploads/astronaut.jpg", "colour": "pink"})
-    assert refused["status"] == "refused"
-    assert refused["error"]["code"] == "invalid_option"
-    assert invoke({"bucket": "No Bucket!", "key": "k"})["error"]["code"] == "invalid_request"
-    version = {"bucket": INPUT, "key": "uploads/astronaut.jpg", "version_id": "none such"}
-    assert invoke(version)["status"] == "refused"
-
-
-def test_a_direct_call_with_the_photo_itself(environment, invoke, load_event):
-    environment.delenv("OUTPUT_BUCKET")  # none is needed
-    told = invoke(load_event("direct_base64"))
-    picture = Image.open(io.BytesIO(base64.b64decode(told["image_base64"])))
-    assert (picture.format, picture.size) == ("WEBP", (128, 128))
-    assert told["content_type"] == "image/webp"
-    assert told["sidecar"]["output"]["bytes"] == len(base64.b64decode(told["image_base64"]))
-    bad = base64.b64encode(b"no image").decode()
-    assert invoke({"image_base64": bad})["error"]["code"] == "not_an_image"
-    assert invoke({"image_base64": bad, "pink": 1})["error"]["code"] == "invalid_option"
-
-
-def test_a_picture_too_large_for_the_answer_is_stored(s3, invoke):
-    noise = np.random.default_rng(1).integers(0, 256, (1400, 1400, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(noise).save(buffer, "JPEG", quality=60)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    # strength 0: noise again, which no PNG makes small
-    told = invoke({"image_base64": data, "format": "png", "strength": 0, "enhance": "off"})
-    assert "image_base64" not in told
-    output = told["sidecar"]["output"]
-    assert output["bytes"] > 4_600_000
-    assert output["key"] == f"stylised/http/{told['sidecar']['fingerprint']}.hayao.png"
-    assert len(object_of(s3, OUTPUT, output["key"])) == output["bytes"]
-    assert output["url"].startswith("http://127.0.0.1")
-
-
-def test_the_worker_and_its_client_are_made_once(s3, invoke, photo):
-    put(s3, "uploads/a.jpg", photo)
-    invoke(s3_event("uploads/a.jpg"))
-    first = process_worker()
-    invoke(s3_event("uploads/a.jpg"))
-    assert process_worker() is first
-
-
-def test_metrics_and_logs_say_what_happened_and_no_more(
-    s3, invoke, photo, load_event, capsys, logged
-):
-    put(s3, "uploads/a.jpg", photo)
-    invoke(s3_event("uploads/a.jpg"))
-    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (measured,) = [line for line in metrics if "Stylised" in line]
-    assert measured["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Kirei"
-    assert measured["Stylised"] == [1.0]
-    assert measured["PipelineDuration"][0] > 0
-    (line,) = [json.loads(line) for line in logged.getvalue().splitlines()]
-    assert line["message"] == "stylised"
-    assert line["key"] == "uploads/a.jpg"
-    assert line["event_kind"] == "notification"
-
-    event = load_event("direct_base64")
-    invoke(event | {"strength": 7})
-    invoke(event)
-    captured = capsys.readouterr()
-    printed = captured.out + captured.err + logged.getvalue()
-    assert "invalid_option" in printed
-    assert event["image_base64"][:60] not in printed
-
-
-def test_the_line_of_a_cold_start_says_so():
-    code = (
-        "import json, calls, handler\n"
-        "for _ in range(2): print(json.dumps(handler.lambda_handler({}, calls.Context())))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = [json.loads(line) for line in run.stdout.splitlines()]
-    cold = [line["cold_start"] for line in lines if "cold_start" in line]
-    assert (cold[0], cold[-1]) == (True, False)
-    assert run.stdout.count('"code": "unknown_event"') == 2

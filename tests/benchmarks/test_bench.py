@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -14,7 +16,7 @@ from benchmarks.bars import AT_LEAST, UNDER, Bar  # noqa: E402
 from benchmarks.limit import multiply_adds  # noqa: E402
 
 
-def graph_of(node: onnx.NodeProto, *weights: tuple[int, ...]) -> onnx.ModelProto:
+def graph_of(node: Any, *weights: tuple[int, ...]) -> Any:
     """One node that takes "x" and constants of these shapes "w0", "w1", ..., and gives "y"."""
     values = [np.zeros(shape, np.float32) for shape in weights]
     graph = helper.make_graph(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -96,7 +97,7 @@ def test_without_teachers_the_sheet_has_our_styles_alone() -> None:
 
 @needs(TEACHERS)
 def test_published_networks_with_files_are_on_the_sheet(tmp_path: Path) -> None:
-    photo = cv2.imread(str(ROOT / "samples" / "chelsea.jpg"))
+    photo: Any = cv2.imread(str(ROOT / "samples" / "chelsea.jpg"))
     cv2.imwrite(str(tmp_path / "photo.png"), photo[40:263, 60:291])  # no multiple of 4
     found = compare.drawings(tmp_path / "photo.png", LAYER, TEACHERS)
     assert list(found)[:4] == ["photograph", *compare.PUBLISHED]

@@ -116,7 +116,12 @@ def test_a_browser_that_forbids_storage_draws_all_the_same(visit: Opener) -> Non
     choose(page, COFFEE)
     drawn(page)
     warned: list[str] = []
-    page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
+
+    def accept(dialog: Any) -> None:
+        warned.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
     page.mouse.click(5, 5)
     page.reload()
     assert warned == ["beforeunload"]  # what would be lost is not lost without a word

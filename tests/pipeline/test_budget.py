@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from buckets import OUTPUT, keys, put, s3_event
-from PIL import Image
+from calls import Invoke
+from PIL import Image, ImageFilter
 
 from adapters.process import process_worker
 from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
@@ -24,12 +27,15 @@ from pipeline.budget import (
     expected_s,
     fit_to_budget,
 )
+from pipeline.model import Model
 from pipeline.planning import FixedScale
 
 ROOT = Path(__file__).parents[2]
 
 
-def plan(width=2000, height=1500, steps=("upscale", "denoise"), faces=True):
+def plan(
+    width: Any = 2000, height: Any = 1500, steps: Any = ("upscale", "denoise"), faces: Any = True
+) -> Any:
     return WorkPlan(
         width_px=width,
         height_px=height,
@@ -79,7 +85,7 @@ def test_no_limits_decide_nothing() -> None:
     assert fit_to_budget(wanted, Budget(), Costs(), False) == (wanted, (), ())
 
 
-def left(seconds, **known):
+def left(seconds: Any, **known: Any) -> Any:
     """A budget whose clock stands still."""
 
     class Still(Budget):
@@ -98,10 +104,10 @@ def left(seconds, **known):
         (1.8, 512, ("denoise",), False),
     ],
 )
-def test_less_time_less_is_done(left_s, side_px, steps, faces) -> None:
+def test_less_time_less_is_done(left_s: Any, side_px: Any, steps: Any, faces: Any) -> None:
     found, (decision,), told = fit_to_budget(plan(), left(left_s), Costs(), False)
     assert (found.side_px, found.steps, found.faces) == (side_px, steps, faces)
-    assert decision.measured <= decision.threshold == left_s
+    assert decision.measured is not None and decision.measured <= left_s == decision.threshold
     assert decision.ran == bool(told) == (left_s < 1000)
     if told:
         assert all("are left" in words for words in told)
@@ -114,7 +120,7 @@ def test_too_little_for_anything() -> None:
     with pytest.raises(OutOfTime) as caught:
         fit_to_budget(plan(), left(1.5), Costs(), False)
     assert caught.value.limit == 1.5
-    assert caught.value.measured > 1.5
+    assert isinstance(caught.value.measured, float) and caught.value.measured > 1.5
     with pytest.raises(TooMuchMemory):
         fit_to_budget(plan(), Budget(free_bytes=5_000_000), Costs(), False)
 
@@ -136,11 +142,13 @@ def test_a_larger_working_scale_needs_more_memory_up_to_a_tile() -> None:
 
 
 @pytest.fixture(scope="module")
-def pipeline():
+def pipeline() -> Any:
     return Pipeline(Settings())
 
 
-def test_a_run_that_would_not_make_it_is_drawn_smaller(pipeline, picture, monkeypatch):
+def test_a_run_that_would_not_make_it_is_drawn_smaller(
+    pipeline: Any, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Measuring is made dear: a photo of 1024 px would take 500 seconds and 100 are left."""
     monkeypatch.setattr(pipeline, "_costs", Costs())
     pipeline._costs.learn("measure", 1.0, 700.0)
@@ -170,7 +178,9 @@ def test_a_run_that_would_not_make_it_is_drawn_smaller(pipeline, picture, monkey
     assert pipeline._costs.expected_s("measure", 1.0, 0.1) >= 700  # but it may be again
 
 
-def test_faces_are_left_last_and_the_sidecar_says_so(pipeline, monkeypatch):
+def test_faces_are_left_last_and_the_sidecar_says_so(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looking for faces is made dear: at 512 px it would take 140 seconds and 100 are left."""
     monkeypatch.setattr(pipeline, "_costs", Costs())
     pipeline._costs.learn("faces", 1.0, 700.0)
@@ -190,13 +200,43 @@ def test_faces_are_left_last_and_the_sidecar_says_so(pipeline, monkeypatch):
     assert (by_step["budget"].ran, by_step["faces"].ran) == (True, False)
 
 
-def test_a_stage_that_took_too_long_ends_the_run_before_the_next(pipeline, photo):
+def test_a_stage_that_took_too_long_ends_the_run_before_the_next(
+    pipeline: Any, photo: bytes
+) -> None:
     budget = left(2.0)
     budget.check(1.9)
     with pytest.raises(OutOfTime, match=r"2\.1 s more and 2\.0 s are left"):
         budget.check(2.1)
     with pytest.raises(OutOfTime):
         pipeline.run(photo, Options(), time_left_s=0.0)
+
+
+@pytest.mark.parametrize("stage", ["enhance", "stylise"])
+def test_time_that_ends_within_a_stage_ends_the_run_between_two_tiles(
+    monkeypatch: pytest.MonkeyPatch, stage: Any
+) -> None:
+    """Every tile takes longer than the whole photo may: the second one is not begun."""
+    clock_s, tiles, entered = [1000.0], list[Any](), list[Any]()
+    monkeypatch.setattr("pipeline.budget.time.monotonic", lambda: clock_s[0])
+    run_tile = Model._run_tile
+
+    def slow(self: Any, image: Any, guide: Any, inputs: Any) -> Any:
+        drawn = run_tile(self, image, guide, inputs)
+        if entered[-1] == stage:
+            tiles.append(self.spec.name)
+            clock_s[0] += 100
+        return drawn
+
+    monkeypatch.setattr(Model, "_run_tile", slow)
+    picture = Image.open(ROOT / "samples" / "chelsea.jpg").convert("RGB").resize((640, 420))
+    buffer = io.BytesIO()
+    picture.filter(ImageFilter.GaussianBlur(3)).save(buffer, "PNG")
+    options = Options(style="cel", detail=1, faces="off", upscale="off")
+    with pytest.raises(OutOfTime, match="there is no time left"):
+        Pipeline(Settings(tile_px=256)).run(
+            buffer.getvalue(), options, on_stage=entered.append, time_left_s=90
+        )
+    assert (entered[-1], len(tiles)) == (stage, 1)
 
 
 class Hurried:
@@ -211,12 +251,15 @@ class Hurried:
         return 5_000  # what is kept for writing
 
 
-def test_the_functions_own_time_is_watched(s3, environment, photo):
+def test_the_functions_own_time_is_watched(
+    s3: Any, environment: pytest.MonkeyPatch, photo: bytes
+) -> None:
     from handler import lambda_handler
 
+    hurried: Any = Hurried()
     put(s3, "uploads/a.jpg", photo)
     with pytest.raises(OutOfTime):
-        lambda_handler(s3_event("uploads/a.jpg"), Hurried())
+        lambda_handler(s3_event("uploads/a.jpg"), hurried)
     assert keys(s3, OUTPUT) == []  # it is tried again, and nothing is written down against it
     event = {
         "version": "2.0",
@@ -232,12 +275,14 @@ def test_the_functions_own_time_is_watched(s3, environment, photo):
         "body": base64.b64encode(photo).decode(),
         "isBase64Encoded": True,
     }
-    answer = lambda_handler(event, Hurried())
+    answer = lambda_handler(event, hurried)
     assert answer["statusCode"] == 503
     assert json.loads(answer["body"])["error"]["code"] == "out_of_time"
 
 
-def test_the_functions_own_memory_is_watched(s3, environment, invoke, encoded):
+def test_the_functions_own_memory_is_watched(
+    s3: Any, environment: pytest.MonkeyPatch, invoke: Invoke, encoded: Callable[..., bytes]
+) -> None:
     environment.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
     assert process_worker().pipeline.settings.memory_mb == 128
     put(s3, "uploads/a.png", encoded("PNG"))

@@ -23,7 +23,7 @@ MOST_S = 10.0
 MOST_REFUSED_MB, MOST_DRAWN_MB = 300, 1500  # above what was held before
 REFUSALS = {
     error.code
-    for error in map(errors.__dict__.get, errors.__all__)
+    for error in (vars(errors)[name] for name in errors.__all__)
     if issubclass(error, errors.PermanentError)
 }
 # what would take hours or gigabytes on any machine

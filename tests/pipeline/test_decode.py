@@ -50,7 +50,7 @@ def opened(data: bytes) -> tuple[np.ndarray, np.ndarray | None, Source]:
     assert photo.pixels.dtype == np.uint8
     assert photo.pixels.shape[2] == 3
     if photo.alpha is not None:
-        assert (photo.alpha.dtype, photo.alpha.shape) == (np.uint8, photo.pixels.shape[:2])
+        assert photo.alpha.dtype == np.uint8 and photo.alpha.shape == photo.pixels.shape[:2]
     return photo.pixels, photo.alpha, source
 
 

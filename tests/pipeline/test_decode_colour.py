@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -209,7 +210,7 @@ def test_position_goes_in_and_nothing_comes_out(format: str) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "SECRETCAMERA"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (35.0, 40.0, 51.0)
-    options: dict[str, object] = {"exif": exif.tobytes()}
+    options: dict[str, Any] = {"exif": exif.tobytes()}
     if format == "png":
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_text("Comment", "SECRETCAMERA")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import io
 import signal
+import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from hostile import sound
 from PIL import Image
 
 from pipeline.decode import decode_image, fit
-from pipeline.decoder import OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES, Decoder
+from pipeline.decoder import OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES, Decoder, _answer
 from pipeline.errors import (
     NotAnImage,
     OutOfTime,
@@ -28,6 +30,7 @@ from pipeline.errors import (
     TooMuchMemory,
     TruncatedImage,
 )
+from pipeline.messages import send
 from pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -35,23 +38,23 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 
 
 @pytest.fixture(scope="module")
-def decoder():
+def decoder() -> Any:
     return Decoder(Settings(decode_cpu_s=0.1))
 
 
-def process_of(decoder):
+def process_of(decoder: Any) -> Any:
     """The process that waits for the next photo."""
     decoder.decode(sound()["png"], 64)
     return decoder._idle[-1]._process
 
 
-def bomb(of, name):
+def bomb(of: Any, name: Any) -> Any:
     return next(data for found, data in of() if found == name)
 
 
 @pytest.mark.parametrize("ending", sound())
 @pytest.mark.parametrize("side_px", [1920, 50])
-def test_the_pixels_are_those_of_decode(decoder, ending, side_px):
+def test_the_pixels_are_those_of_decode(decoder: Any, ending: Any, side_px: Any) -> None:
     data = sound()[ending]
     photo, source = decode_image(data, Settings())
     photo = fit(photo, side_px)
@@ -64,7 +67,7 @@ def test_the_pixels_are_those_of_decode(decoder, ending, side_px):
     assert decoded.warnings == ()
 
 
-def test_refusals_come_through_whole_and_cost_no_process(decoder):
+def test_refusals_come_through_whole_and_cost_no_process(decoder: Any) -> None:
     process = process_of(decoder)
     with pytest.raises(NotAnImage, match="no JPEG"):
         decoder.decode(b"text", 1920)
@@ -76,7 +79,7 @@ def test_refusals_come_through_whole_and_cost_no_process(decoder):
     assert process_of(decoder) is process
 
 
-def test_what_takes_too_much_of_the_processor_is_refused(decoder):
+def test_what_takes_too_much_of_the_processor_is_refused(decoder: Any) -> None:
     process = process_of(decoder)
     with pytest.raises(TooCostly, match="processor"):
         decoder.decode(bomb(of_jpeg, "bomb-scans.jpg"), 1920)
@@ -84,13 +87,13 @@ def test_what_takes_too_much_of_the_processor_is_refused(decoder):
     assert process_of(decoder) is not process  # and the next photo is decoded
 
 
-def test_what_takes_too_much_memory_is_refused():
+def test_what_takes_too_much_memory_is_refused() -> None:
     decoder = Decoder(Settings())
     with pytest.raises(TooCostly, match="memory"):
         decoder.decode(bomb(of_gif, "bomb-comment.gif"), 1920)
 
 
-def test_a_process_that_somebody_ended_is_replaced(decoder):
+def test_a_process_that_somebody_ended_is_replaced(decoder: Any) -> None:
     for number in (signal.SIGKILL, signal.SIGSEGV):
         process = process_of(decoder)
         process.send_signal(number)
@@ -98,14 +101,14 @@ def test_a_process_that_somebody_ended_is_replaced(decoder):
         assert decoder.decode(sound()["png"], 64).source.format == "png"
 
 
-def test_too_little_time(decoder):
+def test_too_little_time(decoder: Any) -> None:
     process_of(decoder)
     with pytest.raises(OutOfTime) as caught:
         Decoder(Settings()).decode(bomb(of_jpeg, "bomb-scans.jpg"), 1920, 0.001)
     assert caught.value.stage == "decode"
 
 
-def large(format, mode="RGB"):
+def large(format: Any, mode: Any = "RGB") -> Any:
     rows, columns = np.mgrid[:1200, :2000]
     grey = Image.fromarray(((rows + columns) % 256).astype(np.uint8))
     file = io.BytesIO()
@@ -113,7 +116,7 @@ def large(format, mode="RGB"):
     return file.getvalue()
 
 
-def test_too_little_memory_reduces_a_jpeg_and_refuses_others():
+def test_too_little_memory_reduces_a_jpeg_and_refuses_others() -> None:
     resident_mb = int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
     # less than the 53 MB of 2.4 megapixels, and the decoder's own 60 MB or so
     small = Decoder(Settings(memory_mb=int(resident_mb) + 100))
@@ -125,10 +128,12 @@ def test_too_little_memory_reduces_a_jpeg_and_refuses_others():
     with pytest.raises(TooMuchMemory) as caught:
         small.decode(large("PNG"), 4000)
     assert caught.value.measured == 52
-    assert caught.value.limit < 52
+    assert isinstance(caught.value.limit, int) and caught.value.limit < 52
 
 
-def test_the_process_knows_nothing_of_the_functions_environment(decoder, monkeypatch):
+def test_the_process_knows_nothing_of_the_functions_environment(
+    decoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
     own = Decoder(Settings())
     process = process_of(own)
@@ -137,7 +142,7 @@ def test_the_process_knows_nothing_of_the_functions_environment(decoder, monkeyp
     assert names <= {"PYTHONPATH", "MALLOC_ARENA_MAX", "OPENBLAS_NUM_THREADS", "LC_CTYPE"}
 
 
-def test_no_process_outlives_its_decoder():
+def test_no_process_outlives_its_decoder() -> None:
     decoder = Decoder(Settings())
     process = process_of(decoder)
     del decoder
@@ -145,7 +150,7 @@ def test_no_process_outlives_its_decoder():
     assert process.returncode is not None
 
 
-def test_a_process_ends_when_its_parent_is_killed():
+def test_a_process_ends_when_its_parent_is_killed() -> None:
     code = (
         "import os, signal, sys; sys.path.insert(0, 'tests/support')\n"
         "from hostile import sound\n"
@@ -164,12 +169,12 @@ def test_a_process_ends_when_its_parent_is_killed():
     assert not process.exists()
 
 
-def peak_bytes(data):
+def peak_bytes(data: Any) -> Any:
     """How much more than before the process held at most while it decoded."""
     decoder = Decoder(Settings())
     pid = process_of(decoder).pid
 
-    def held(field):
+    def held(field: Any) -> Any:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
@@ -189,14 +194,29 @@ def peak_bytes(data):
         ("WEBP", "RGBA", TRANSPARENT_BYTES + WEBP_BYTES),
     ],
 )
-def test_decoding_takes_the_memory_that_is_reckoned_with(format, mode, most):
+def test_decoding_takes_the_memory_that_is_reckoned_with(format: Any, mode: Any, most: Any) -> None:
     data, noise = large(format, mode), 4_000_000  # of tables and the allocator
     assert peak_bytes(data) <= 2000 * 1200 * most + len(data) + noise
 
 
-def test_a_second_caller_has_a_process_of_its_own():
+def test_a_second_caller_has_a_process_of_its_own() -> None:
     decoder = Decoder(Settings())
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: decoder.decode(large("JPEG"), 300), range(8)))
     assert len({decoded.photo.pixels.tobytes() for decoded in found}) == 1
     assert 1 <= len(decoder._idle) <= 4
+
+
+@pytest.mark.parametrize("shape", [(65, 10, 3), (10, 65, 3), (10, 10, 4), (0, 10, 3)])
+def test_a_picture_of_another_size_than_was_asked_for_is_no_answer(
+    decoder: Any, shape: tuple[int, int, int]
+) -> None:
+    """Whoever took the process over may send anything; megabytes of it would be drawn."""
+    source = asdict(decoder.decode(sound()["png"], 64).source)
+    told = {"shape": shape, "alpha": False, "source": source, "reduced_by": 1, "remarks": []}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        send(theirs, told)
+        theirs.sendall(bytes(int(np.prod(shape))))
+        with pytest.raises(ConnectionAbortedError):
+            _answer(ours, 64)

@@ -56,6 +56,7 @@ def test_formats(format: str, kind: str, content_type: str, extension: str) -> N
 
 def test_auto_is_png_for_alpha_and_png_is_exact() -> None:
     photo = half_transparent()
+    assert photo.alpha is not None
     data, content_type, extension = encode(photo, "auto", 92)
     assert (content_type, extension) == ("image/png", "png")
     image = np.asarray(read(data))
@@ -65,6 +66,7 @@ def test_auto_is_png_for_alpha_and_png_is_exact() -> None:
 
 def test_webp_keeps_alpha_and_is_lossless_at_100_only() -> None:
     photo = half_transparent()
+    assert photo.alpha is not None
     image = np.asarray(read(encode(photo, "webp", 100)[0]))
     assert np.array_equal(image[..., :3], photo.pixels)
     assert np.array_equal(image[..., 3], photo.alpha)
@@ -75,6 +77,7 @@ def test_webp_keeps_alpha_and_is_lossless_at_100_only() -> None:
 
 def test_jpeg_lays_alpha_on_white() -> None:
     photo = half_transparent()
+    assert photo.alpha is not None
     image = np.asarray(read(encode(photo, "jpeg", 100)[0]), float)
     weight = photo.alpha[..., None] / 255.0
     assert np.abs(image - (photo.pixels * weight + 255 * (1 - weight))).max() < 6
@@ -102,6 +105,7 @@ def test_quality_is_heard() -> None:
 @pytest.mark.parametrize("quality", [92, 100])
 def test_no_metadata_and_the_same_bytes_again(format: str, quality: int) -> None:
     photo = half_transparent()
+    assert photo.alpha is not None
     data = encode(photo, format, quality)[0]
     assert data == encode(photo, format, quality)[0]
     image = read(data)

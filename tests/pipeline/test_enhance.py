@@ -10,6 +10,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,7 +57,8 @@ def encoded(pixels: np.ndarray) -> bytes:
 
 def damaged_pairs() -> dict[str, list[Pair]]:
     pairs = []
-    for number, steps in enumerate(([Noise(12.0)], [Blur(1.2), Jpeg(50)])):
+    spoilt: list[list[Any]] = [[Noise(12.0)], [Blur(1.2), Jpeg(50)]]
+    for number, steps in enumerate(spoilt):
         large = np.ascontiguousarray(data.astronaut()[60 * number :, :][:128, 100:260])
         wanted = halve(large)
         pairs.append(Pair(*degrade(wanted, steps, number), wanted, large))
@@ -109,7 +111,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> OutputDirs:
 
 
 @pytest.fixture
-def without(whole: OutputDirs, tmp_path: Path):
+def without(whole: OutputDirs, tmp_path: Path) -> Any:
     """A copy of that layer without the networks of some kinds."""
 
     def make(*kinds: str) -> Path:
@@ -268,6 +270,7 @@ def test_tiles_are_repaired_as_the_whole_is(whole: OutputDirs) -> None:
     made = []
     for tile_px in (96, 1024):
         models = pipeline_of(whole, "torch").registry.restoration(options)
+        assert models.doubler is not None
         models.doubler.tile_px = tile_px
         made.append(enhance(photo, report, options, models)[0].pixels)
     assert np.abs(made[0].astype(int) - made[1]).max() <= 1
@@ -307,7 +310,7 @@ def test_a_photo_that_lacks_nothing_is_the_same_object(whole: OutputDirs) -> Non
     }
 
 
-def test_without_the_nets_the_default_is_classic_and_auto_is_refused(without) -> None:
+def test_without_the_nets_the_default_is_classic_and_auto_is_refused(without: Any) -> None:
     pipeline = Pipeline(Settings(weights_dir=without("restorer", "quality"), threads=1))
     pipeline.check(Options())
     sidecar = pipeline.run(encoded(PHOTO[:200, :260]), Options()).sidecar
@@ -325,7 +328,7 @@ def test_without_the_nets_the_default_is_classic_and_auto_is_refused(without) ->
 
 
 @pytest.mark.parametrize("kind", ["restorer", "quality"])
-def test_half_of_the_nets_is_an_error_and_no_fall_back(without, kind: str) -> None:
+def test_half_of_the_nets_is_an_error_and_no_fall_back(without: Any, kind: str) -> None:
     pipeline = Pipeline(Settings(weights_dir=without(kind), threads=1))
     with pytest.raises(WeightsInvalid, match=kind):
         pipeline.check(Options())
@@ -334,7 +337,7 @@ def test_half_of_the_nets_is_an_error_and_no_fall_back(without, kind: str) -> No
 
 
 @pytest.mark.parametrize("file", ["restorer.picture.int8.onnx", "quality.int8.onnx"])
-def test_a_damaged_net_is_an_error_at_the_start(without, file: str) -> None:
+def test_a_damaged_net_is_an_error_at_the_start(without: Any, file: str) -> None:
     layer = without()
     content = bytearray((layer / file).read_bytes())
     content[len(content) // 2] ^= 1

@@ -99,7 +99,9 @@ def drawn(name: str, options: Options = PLAIN) -> tuple[RgbImage, Sidecar]:
 def refined(name: str) -> tuple[RgbImage, RgbImage, DetectedFace]:
     """A photo, the same refined, and its largest face."""
     photo = Photo(pixels(photograph(name)))
-    found, _ = analyse_faces(photo, PLAIN, PIPELINE.registry.faces(PLAIN), name)
+    models = PIPELINE.registry.faces(PLAIN)
+    assert models is not None
+    found, _ = analyse_faces(photo, PLAIN, models, name)
     after, told = refine_faces(photo, found, PLAIN)
     return photo.pixels, after.pixels, told[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ def luma(pixels: RgbImage) -> np.ndarray:
 # refinement
 
 
-def refined(picture: RgbImage, face: Face = ONE, **given: object) -> RgbImage:
+def refined(picture: RgbImage, face: Face = ONE, **given: Any) -> RgbImage:
     options = Options(**{name: given.pop(name) for name in list(given) if hasattr(PLAIN, name)})
     before = picture.copy()
     photo, told = refine_faces(Photo(picture), found_in(picture, [face], options, **given), options)

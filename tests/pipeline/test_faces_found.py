@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_a_hint_that_is_no_face_or_another_one_is_dropped() -> None:
         ({"without": tuple(COLOURS)[3:]}, "looks like lips"),  # an all-skin close-up
     ],
 )
-def test_what_is_no_persons_face_is_not_aligned(given: dict[str, object], why: str) -> None:
+def test_what_is_no_persons_face_is_not_aligned(given: dict[str, Any], why: str) -> None:
     picture = scene(320, 420, [ONE])
     (one,), _ = analyse_faces(Photo(picture), Options(), models_for([ONE], **given), "key")
     told = str(one.face.not_refined)
@@ -96,7 +97,7 @@ def test_what_is_no_persons_face_is_not_aligned(given: dict[str, object], why: s
 
 def test_a_face_too_small_to_show_lips_is_a_persons() -> None:
     small = face_at(210, 160, 50)
-    given = {"without": ("upper_lip", "lower_lip", "left_eye", "right_eye")}
+    given: dict[str, Any] = {"without": ("upper_lip", "lower_lip", "left_eye", "right_eye")}
     (one,), _ = analyse_faces(
         Photo(scene(320, 420, [small])), Options(), models_for([small], **given), "key"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from pipeline.errors import NotAnImage, TooManyPixels, TruncatedImage, Unsupport
 from pipeline.settings import Settings
 
 HEIGHT, WIDTH = 320, 240
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "baseline": {},
     "grey": {"mode": "L"},
     "cmyk": {"mode": "CMYK"},
@@ -33,7 +34,7 @@ def scene(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     return np.dstack((x * 0.7 + 40, y * 0.5 + 40, 120 + texture)).clip(0, 255).astype(np.uint8)
 
 
-def jpeg(picture: np.ndarray, mode: str = "RGB", **options: object) -> bytes:
+def jpeg(picture: np.ndarray, mode: str = "RGB", **options: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).convert(mode).save(file, "JPEG", quality=90, **options)
     return file.getvalue()
@@ -128,7 +129,7 @@ def test_sound_jpegs_of_other_processes_are_named(marker: int, bits: int, name: 
 # Raw files
 
 
-def preview(width: int = 1200, height: int = 800, **options: object) -> bytes:
+def preview(width: int = 1200, height: int = 800, **options: Any) -> bytes:
     return jpeg(scene(height, width), **options)
 
 
@@ -216,7 +217,8 @@ def faded(format: str, empty: int, shown: int = 1) -> bytes:
             Image.new("RGBA", (60, 40), (number, 0, 0, 0)) for number in range(empty)
         ] + frames[empty:]
     file = io.BytesIO()
-    options = {"webp": {"lossless": True}, "gif": {"disposal": 2}}.get(format, {})
+    kinds: dict[str, dict[str, Any]] = {"webp": {"lossless": True}, "gif": {"disposal": 2}}
+    options = kinds.get(format, {})
     first, *later = frames
     first.save(file, format, save_all=True, append_images=later, duration=40, **options)
     return file.getvalue()

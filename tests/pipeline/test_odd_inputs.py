@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ PIPELINE = Pipeline(Settings())
 STYLES = shipped_styles()
 
 
-def drawn(pixels: RgbImage, **given: object) -> tuple[RgbImage, Sidecar]:
+def drawn(pixels: RgbImage, **given: Any) -> tuple[RgbImage, Sidecar]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     result = PIPELINE.run(file.getvalue(), Options(format="png", **given))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -25,7 +26,7 @@ FACE_NETS = {"detector", "parser"}
 BY_DEFAULT_OFF = [entry["name"] for entry in shipped("style") if entry["faces_default"] == "off"]
 
 
-def drawn(**given: object) -> Sidecar:
+def drawn(**given: Any) -> Sidecar:
     return PIPELINE.run(PORTRAIT, Options(**given)).sidecar
 
 
@@ -91,7 +92,7 @@ def test_a_layer_without_face_nets_has_none_of_their_terms(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("entry", shipped("style"), ids=lambda entry: entry["name"])
-def test_every_shipped_style_says_for_people_what_it_is(entry: dict[str, object]) -> None:
+def test_every_shipped_style_says_for_people_what_it_is(entry: dict[str, Any]) -> None:
     assert entry["title"] and entry["licence"]
     assert len(str(entry.get("description", ""))) > 10
     card = (ROOT / "layers" / "weights" / "MODEL_CARD.md").read_text()

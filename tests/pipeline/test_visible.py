@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ def sample(name: str = "coffee", width: int = WIDTH, height: int = HEIGHT) -> Rg
         return np.asarray(picture.convert("RGB").resize((width, height)))
 
 
-def drawn(pixels: np.ndarray, **given: object) -> tuple[np.ndarray, Sidecar]:
+def drawn(pixels: np.ndarray, **given: Any) -> tuple[np.ndarray, Sidecar]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     result = PIPELINE.run(file.getvalue(), Options(format="png", **given))
@@ -104,7 +105,7 @@ def test_only_what_is_not_seen_is_filled(height: int, width: int, seed: int) -> 
     alpha = random.choice(np.array([0, 1, 128, 255], np.uint8), (height, width))
     filled = fill_transparent(Photo(pixels, alpha))
     np.testing.assert_array_equal(filled.pixels[alpha > 0], pixels[alpha > 0])
-    assert filled.alpha is alpha or np.array_equal(filled.alpha, alpha)
+    assert filled.alpha is not None and np.array_equal(filled.alpha, alpha)
     hidden = np.where(alpha[..., None] > 0, pixels, random.integers(0, 256, pixels.shape, np.uint8))
     np.testing.assert_array_equal(fill_transparent(Photo(hidden, alpha)).pixels, filled.pixels)
 

@@ -8,8 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from mutants.catalogue import ROOT, Mutant, catalogue
-from mutants.run import NOTICED, SURVIVED, copy_tree, try_mutant
+
+from tests.mutants.catalogue import ROOT, Mutant, catalogue
+from tests.mutants.run import NOTICED, SURVIVED, copy_tree, try_mutant
 
 MUTANTS = catalogue()
 PACKAGES = ("adapters", "operations", "pipeline", "supply", "training", "handler.py", "layers")

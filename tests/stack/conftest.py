@@ -84,7 +84,7 @@ def is_up(address: str, process: subprocess.Popen[bytes]) -> bool:
 @pytest.fixture(scope="session")
 def client(endpoint: str) -> Callable[[str], Any]:
     """A client of a service, as the account's owner."""
-    session = boto3.Session("test", "test", region_name=REGION)
+    session: Any = boto3.Session("test", "test", region_name=REGION)
 
     def of(service: str) -> Any:
         return session.client(service, endpoint_url=endpoint)

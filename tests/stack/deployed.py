@@ -140,7 +140,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
 
 
-def fetch(request: urllib.request.Request) -> tuple[int, Mapping[str, str], bytes]:
+def fetch(request: urllib.request.Request) -> tuple[int, Any, bytes]:
     try:
         with OPENER.open(request, timeout=WAIT_S) as answer:
             return answer.status, answer.headers, answer.read()

@@ -238,6 +238,7 @@ def test_the_weekly_workflow_runs_what_is_too_long_for_every_change() -> None:
     assert commands(workflow("weekly")) == {
         "make audit",
         "make fuzz SECONDS=1800",
+        "make mutants",
         "make test-heavy",
     }
 

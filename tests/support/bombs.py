@@ -6,13 +6,14 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms
 
 HUGE = 60_000  # a side that no limit allows
-FAST: dict[str, dict[str, object]] = {"AVIF": {"speed": 10}, "HEIF": {}}
+FAST: dict[str, dict[str, Any]] = {"AVIF": {"speed": 10}, "HEIF": {}}
 LARGE = (7000, 7000)  # sides that the limit of 50 megapixels allows
 
 
@@ -42,7 +43,7 @@ def png(width: int, height: int, *extra: bytes, data: bytes | None = None) -> by
 
 
 def saved(
-    format: str, size: tuple[int, int] = (64, 64), mode: str = "RGB", **options: object
+    format: str, size: tuple[int, int] = (64, 64), mode: str = "RGB", **options: Any
 ) -> bytes:
     """A file of one colour."""
     pillow_heif.register_heif_opener()

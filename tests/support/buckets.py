@@ -28,7 +28,7 @@ def s3_event(*keys: str) -> Event:
     }
 
 
-def sqs_event(*bodies: Event) -> Event:
+def sqs_event(*bodies: Any) -> Event:
     """One batch of a queue with a message for each body; their ids are message-0, message-1..."""
     return {
         "Records": [

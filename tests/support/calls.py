@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from buckets import INPUT, Event
 from PIL import Image
 
 from adapters.errors import STATUSES
+
+Invoke = Callable[[Any], Any]  # the function, as the fixture calls it
 
 
 class Context:
@@ -24,6 +26,11 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return 900_000  # the most there is: slow machines test the same
+
+
+def context() -> Any:
+    """A Context, for whoever asks for Lambda's own class."""
+    return Context()
 
 
 REQUEST_ID = "JKJaXmPLvHcESHA="

@@ -5,6 +5,7 @@ detector and the parser, which say what is true of a picture that was made for i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,8 +62,8 @@ def label_map(side: int, without: Sequence[str] = (), glasses: bool = False) -> 
     return labels
 
 
-def probabilities(side: int, **given: object) -> np.ndarray:
-    labels = label_map(side, **given)  # type: ignore[arg-type]
+def probabilities(side: int, **given: Any) -> np.ndarray:
+    labels = label_map(side, **given)
     return (np.arange(len(REGIONS))[:, None, None] == labels).astype(np.float32)
 
 
@@ -115,7 +116,7 @@ class KnownDetector(FaceDetector):
 class KnownParser(FaceParser):
     """Sees SHAPES in every face; see ``label_map``."""
 
-    def __init__(self, **given: object) -> None:
+    def __init__(self, **given: Any) -> None:
         super().__init__(closed_model(STORE.require("parser"), "regions"))
         self.given = given
 
@@ -128,7 +129,7 @@ def models_for(
     *,
     search: Detect | None = None,
     closer: Detect | None = None,
-    **given: object,
+    **given: Any,
 ) -> FaceModels:
     """Unless told otherwise, the detector says ``faces`` of a photo, and of an aligned square, in
     which a face is looked for again, that it is where the template has it.
@@ -142,12 +143,12 @@ def models_for(
 
 
 def found_in(
-    picture: RgbImage, faces: Sequence[Face], options: Options | None = None, **given: object
+    picture: RgbImage, faces: Sequence[Face], options: Options | None = None, **given: Any
 ) -> tuple[DetectedFace, ...]:
     return analyse_faces(Photo(picture), options or Options(), models_for(faces, **given), "key")[0]
 
 
-def weights(picture: RgbImage, face: Face, *groups: str, **given: object) -> np.ndarray:
+def weights(picture: RgbImage, face: Face, *groups: str, **given: Any) -> np.ndarray:
     """Where the groups lie in the picture, bool."""
     (detected,) = found_in(picture, [face], **given)
     roi = face_roi(detected, picture.shape, 1e9, 1.0)

@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 import boto3
-from calls import Context
+from calls import context
 
 from handler import lambda_handler
 
@@ -40,7 +40,7 @@ def main(queue_url: str) -> None:
     while True:
         found = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=1)
         for message in found.get("Messages", []):
-            answer = lambda_handler(event_of(message), Context())
+            answer = lambda_handler(event_of(message), context())
             if not answer["batchItemFailures"]:
                 handle = message["ReceiptHandle"]
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=handle)

@@ -13,7 +13,10 @@ REQUEST: dict[str, Any] = {
     "headers": {},
     "body": b"",
 }
-S3_EVENT = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "kirei-input"}}}
+S3_EVENT: dict[str, Any] = {
+    "eventName": "ObjectCreated:Put",
+    "s3": {"bucket": {"name": "kirei-input"}},
+}
 
 
 def request(**changed: Any) -> dict[str, Any]:
@@ -52,6 +55,16 @@ FINDS: list[tuple[str, Any]] = [
         "events",
         {"Records": [{**S3_EVENT, "s3": {**S3_EVENT["s3"], "object": {"key": "uploads/\ud800"}}}]},
     ),
+    # a list where a word should be
+    (
+        "events",
+        {
+            "source": "aws.s3",
+            "detail-type": [],
+            "detail": {"bucket": {"name": "kirei-input"}, "object": {"key": "uploads/a.png"}},
+        },
+    ),
+    ("events", {"Records": [{"Sns": {"Message": '{"Type": []}'}}]}),
     # nested without end
     (
         "events",

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from calls import Context
+from calls import context
 from fuzz_strategies import (
     ANSWERS,
     CONTENT_TYPES,
@@ -46,8 +46,9 @@ from adapters import direct, job_log, logger, notifications, s3_batch
 from adapters.http import api as http_api
 from adapters.http.multipart import form_parts
 from adapters.jobs import Job
-from adapters.serve import LOCAL_NAMES, LocalApi
+from adapters.serve import LOCAL_NAMES
 from adapters.server.asgi import Server
+from adapters.server.local_api import LocalApi
 from adapters.server.local_worker import LocalWorker
 from adapters.settings import AdapterSettings
 from adapters.storage import records
@@ -181,7 +182,7 @@ def invoke(event: Any) -> Any:
     with mock.patch.dict(os.environ, {"API_AUTH": "none"}), redirect_stdout(io.StringIO()):
         for module in (notifications, direct, http_api, s3_batch):
             module.process_worker = process_worker  # type: ignore[attr-defined]
-        return lambda_handler(event, Context())
+        return lambda_handler(event, context())
 
 
 def send_metadata(metadata: dict[str, str]) -> None:

@@ -122,8 +122,8 @@ def marks(ending: str, data: bytes) -> list[int]:
         "avif": lambda data: _boxes(data),
         "heic": lambda data: _boxes(data),
     }
-    found = walk.get(ending.rpartition(".")[2], lambda data: [])(data)
-    return found or [len(data) * part // 8 for part in range(1, 8)]
+    steps = walk.get(ending.rpartition(".")[2])
+    return (steps and steps(data)) or [len(data) * part // 8 for part in range(1, 8)]
 
 
 def _jpeg_marks(data: bytes) -> list[int]:
@@ -148,7 +148,11 @@ def _boxes(data: bytes) -> list[int]:
         if data[at + 4 : at + 8] == b"meta":
             size = int.from_bytes(data[at : at + 4], "big")
             inner = data[at + 12 : at + size]
-            within = _steps(inner, 0, lambda at, box=inner: int.from_bytes(box[at : at + 4], "big"))
+
+            def length(at: int, box: bytes = inner) -> int:
+                return int.from_bytes(box[at : at + 4], "big")
+
+            within = _steps(inner, 0, length)
             places += [at + 12 + place for place in within]
     return [place for place in places if place]
 

@@ -47,9 +47,13 @@ def portrait(path: Path, box: list[int]) -> bytes:
     half = PORTRAIT * (bottom - top) / 2
     x, y = (left + right) / 2, (top + bottom) / 2
     with Image.open(path) as picture:
-        corners = (max(0, x - half), max(0, y - half), x + half, y + half)
-        right, bottom = min(picture.width, corners[2]), min(picture.height, corners[3])
-        cut = picture.convert("RGB").crop(tuple(map(round, (*corners[:2], right, bottom))))
+        edges = (
+            round(max(0, x - half)),
+            round(max(0, y - half)),
+            round(min(picture.width, x + half)),
+            round(min(picture.height, y + half)),
+        )
+        cut = picture.convert("RGB").crop(edges)
     file = io.BytesIO()
     cut.save(file, "PNG")
     return file.getvalue()

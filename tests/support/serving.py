@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 import requests
 import uvicorn
 
-from adapters.serve import LOCAL_NAMES, LocalApi
+from adapters.serve import LOCAL_NAMES
 from adapters.server.asgi import Server
 from adapters.server.connection import config
+from adapters.server.local_api import LocalApi
 from adapters.server.local_worker import LocalWorker
 from adapters.storage.folder import FolderBucket
 from pipeline import Pipeline

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import boto3
 from buckets import put, s3_event
-from calls import Context
+from calls import context
 from corpus_run import children, held
 from PIL import Image, ImageFilter
 
@@ -78,10 +78,10 @@ def main(jobs: int) -> None:
     for number, data in zip(range(jobs), photos(random.Random(4)), strict=False):
         told = {}
         if number % 2:
-            lambda_handler(http(data, number), Context())
+            lambda_handler(http(data, number), context())
         else:
             put(s3, f"uploads/{number}.jpg", data)
-            answer = lambda_handler(s3_event(f"uploads/{number}.jpg"), Context())
+            answer = lambda_handler(s3_event(f"uploads/{number}.jpg"), context())
             told = answer["results"][0].get("sidecar", {})
         gc.collect()  # what waits for the collector is no leak
         processes = ["self", *children()]

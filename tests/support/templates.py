@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 INPUT_BUCKET = {"Fn::If": ["MakesInputBucket", {"Ref": "InputBucket"}, {"Ref": "InputBucketName"}]}
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML whose short forms (!Ref x) are what they stand for ({"Ref": x})."""
 
 
@@ -66,4 +66,4 @@ ALLOWED = [(name, each) for name, each in statements() if each["Effect"] == "All
 
 
 def routes() -> dict[str, Any]:
-    return properties("HttpApi")["DefinitionBody"]["paths"]  # type: ignore[no-any-return]
+    return properties("HttpApi")["DefinitionBody"]["paths"]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def run(folders: Path, out: str, *settings: str, version: str = "v2") -> Result:
     return CliRunner().invoke(train, command, catch_exceptions=False)
 
 
-def checkpoint(folders: Path, out: str) -> dict[str, object]:
+def checkpoint(folders: Path, out: str) -> dict[str, Any]:
     found: dict[str, object] = torch.load(folders / out / "last.pt", weights_only=True)
     return found
 
@@ -95,7 +96,7 @@ def test_four_steps_are_two_and_two_more(folders: Path, version: str, precision:
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert [row["phase"] for row in rows] == ["initialisation", "drawing", "drawing", "drawing"]
     assert set(rows[0]) == {"step", "phase", "content", "seconds_a_step"}
-    sheet = cv2.imread(str(folders / "halves" / "sheet-000004.png"))
+    sheet: Any = cv2.imread(str(folders / "halves" / "sheet-000004.png"))
     assert sheet.shape == (2 * 32, 2 * 32, 3)
     assert not np.array_equal(sheet[:, :32], sheet[:, 32:])
 

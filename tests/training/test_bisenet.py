@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_logits_are_of_the_whole_size_and_of_conv_out_alone() -> None:
 def test_colours_are_normalised_as_imagenets() -> None:
     """Grey 128/255 in [-1, 1] reaches the first convolution as the published code has it."""
     net = BiSeNet().eval()
-    seen: list[torch.Tensor] = []
+    seen: list[Any] = []
     net.cp.resnet.conv1.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     with torch.inference_mode():
         net(torch.full((1, 3, 32, 32), 2 * 128 / 255 - 1))

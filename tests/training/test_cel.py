@@ -39,7 +39,7 @@ def test_cel_pictures_are_flat_with_ink_on_edges() -> None:
         return float((np.abs(np.diff(grey, axis=1)) <= 1).mean())
 
     assert in_flat_areas(drawn) > 1.3 * in_flat_areas(photo)
-    ink = contours(photo.astype(np.float32) / 255, CelSettings())
+    ink = contours((photo / 255).astype(np.float32), CelSettings())
     assert ink.min() >= 0 and ink.max() <= 1 and 0.005 < (ink > 0.5).mean() < 0.2
     dark = contours(np.full((64, 64, 3), 0.02, np.float32), CelSettings())
     assert dark.max() == 0  # dark areas do not fill with ink

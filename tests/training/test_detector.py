@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ def published() -> RetinaFace:
 class AsPublished(RetinaFace):
     """BGR without its mean to boxes, classes and landmarks, as the published graph has it."""
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, x: Any) -> tuple[Any, ...]:
         answers = super().forward((x + self.mean).flip(1))
         score = answers[..., 4:5]
         return answers[..., :4], torch.cat([1 - score, score], 2), answers[..., 5:]

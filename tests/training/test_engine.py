@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -58,21 +58,21 @@ class Number(Task):
         self.optimiser = torch.optim.Adam(self.net.parameters(), recipe.learning_rate)
         self.about = {"shape": {}}
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, step: int) -> tuple[Any, Any]:
         random = np.random.default_rng((self.recipe.seed, step))
         return torch.ones(1, 1), torch.tensor([[2 + random.normal()]], dtype=torch.float32)
 
-    def turns(self, batch: tuple[torch.Tensor, torch.Tensor], step: int) -> Iterator[Turn]:
+    def turns(self, batch: tuple[Any, Any], step: int) -> Iterator[Turn]:
         picture, target = batch
         losses = {"square": (self.net(picture) - target).square().mean()}
         if step % 2:
             losses["step"] = torch.tensor(float(step), requires_grad=True)
         yield Turn(self.optimiser, losses, self.clip_norm)
 
-    def validate(self, net: torch.nn.Module) -> dict[str, float]:
+    def validate(self, net: Any) -> dict[str, float]:
         return {"weight": float(net.weight)}
 
-    def sheet(self, net: torch.nn.Module) -> RgbImage:
+    def sheet(self, net: Any) -> RgbImage:
         return np.full((4, 6, 3), (250, 10, 10), np.uint8)
 
 
@@ -82,8 +82,8 @@ def run(folder: Path, recipe: Recipe, until: int | None = None) -> str:
     return told.getvalue()
 
 
-def saved(folder: Path) -> dict[str, object]:
-    content: dict[str, object] = torch.load(folder / "last.pt", weights_only=True)
+def saved(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(folder / "last.pt", weights_only=True)
     return content
 
 
@@ -99,7 +99,7 @@ def test_a_run_in_three_parts_ends_where_one_run_would_have(tmp_path: Path) -> N
     rows = [json.loads(row) for row in (tmp_path / "whole/log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [4, 7]
     assert rows[-1]["weight"] == float(whole["average"]["weight"])
-    sheet = cv2.imread(str(tmp_path / "whole" / "sheet-000007.png"))
+    sheet: Any = cv2.imread(str(tmp_path / "whole" / "sheet-000007.png"))
     assert sheet[0, 0].tolist() == [10, 10, 250]
 
 
@@ -161,7 +161,8 @@ def test_a_loss_that_is_not_finite_stops_before_anything_changes(tmp_path: Path)
     run(tmp_path, Recipe(), until=2)
     before = (tmp_path / "last.pt").read_bytes()
     task = Number(Recipe())
-    task.batch = lambda step: (torch.ones(1, 1), torch.full((1, 1), torch.nan))
+    broken = (torch.ones(1, 1), torch.full((1, 1), torch.nan))
+    task.batch = lambda step: broken  # type: ignore[method-assign]
     with pytest.raises(LossNotFinite, match="step 2: the loss is nan"):
         train(task, tmp_path, console=Console(file=io.StringIO()))
     assert (tmp_path / "last.pt").read_bytes() == before
@@ -180,10 +181,23 @@ def test_the_average_is_faster_at_first() -> None:
         assert float(average.module.weight) == pytest.approx(expected, abs=1e-6), step
 
 
+def test_a_step_goes_no_further_than_the_gradient_is_clipped_to(tmp_path: Path) -> None:
+    """A loss of enormous slope, descended by plain gradient descent of rate 1."""
+    task = Number(Recipe(steps=1))
+    torch.nn.init.zeros_(task.net.weight)
+    task.optimiser = torch.optim.SGD(task.net.parameters(), 1.0)
+    task.clip_norm = 0.5  # type: ignore[misc]
+    steep = (torch.full((1, 1), 1e4), torch.full((1, 1), 2e4))
+    task.batch = lambda step: steep  # type: ignore[method-assign]
+    task.set_rates = lambda step: None  # type: ignore[method-assign]
+    train(task, tmp_path, console=Console(file=io.StringIO()))
+    assert task.net.weight.item() == pytest.approx(0.5, abs=1e-4)
+
+
 def test_a_nest_of_tensors_goes_to_a_device_as_it_is() -> None:
     class Pair(NamedTuple):
-        one: torch.Tensor
-        others: list[torch.Tensor]
+        one: Any
+        others: list[Any]
 
     moved = to_device(Pair(torch.zeros(1), [torch.ones(2), torch.ones(3)]), "meta")
     assert isinstance(moved, Pair) and isinstance(moved.others, list)

@@ -173,7 +173,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(bench: Bench, command: str) -
     plain.write_bytes(pickle.dumps({"generator": Harmful(trace)}, protocol=2))
     zipped = bench.save(random_state() | {"note": Harmful(trace)}, "zipped.pt")
     for file in (plain, zipped):
-        asked = [file, "--licence", "MIT", "--name", "n", "--title", "t"]
+        asked: list[Any] = [file, "--licence", "MIT", "--name", "n", "--title", "t"]
         run = bench.weights(command, *asked)
         assert run.exit_code == 1 and "would run code (posix.mkdir)" in run.output
         assert not trace.exists() and bench.files() == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_a_second_detector_takes_the_place_of_the_first_on_demand(bench: Bench) 
     ],
 )
 def test_a_tensor_that_does_not_fit_is_named(
-    tmp_path: Path, name: str, value: torch.Tensor | None, named: str
+    tmp_path: Path, name: str, value: Any | None, named: str
 ) -> None:
     bench = make_bench(tmp_path)
     state = random_state() | {name: value}

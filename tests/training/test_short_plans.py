@@ -30,6 +30,7 @@ from training.export import quality as quality_export  # noqa: E402
 from training.export import restorer as restorer_export  # noqa: E402
 from training.export.manifest import OutputDirs  # noqa: E402
 from training.looks.styles import STYLES  # noqa: E402
+from training.metrics import detection as detection_metrics  # noqa: E402
 from training.published.retinaface import TEACHER  # noqa: E402
 from training.recipes import PLANS, Plan, Stage  # noqa: E402
 
@@ -113,6 +114,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
         (quality_export, "CALIBRATION_CASES", 8),
         (quality_export, "MAX_STRAY", dict.fromkeys(quality_export.MAX_STRAY, 1000.0)),
         (detector_export, "CALIBRATION_PICTURES", 2),
+        (detection_metrics, "SCENE_SIZE", (64, 96)),
         (detector_export, "MAX_LOST", 1.0),
         (parser_export, "CALIBRATION_BATCH", 4),
         (parser_export, "MIN_AGREEMENT", 0.0),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from adapters.http.api import STATUSES
+from adapters.errors import STATUSES
 from adapters.http.static_files import BUNDLE, StaticFiles
 from pipeline import Options, Pipeline, Settings
 

@@ -22,11 +22,12 @@ def averaged(net: nn.Module, decay: float) -> AveragedModel:
         The average; ``module`` is the network, which needs no gradient.
     """
 
-    def update(average: Tensor, weights: Tensor, count: Tensor | int) -> Tensor:
-        n = int(count)
-        return average.lerp(weights, 1 - min(decay, n / (n + WARMUP)))
+    def update(averages: list[Tensor], weights: list[Tensor], count: Tensor | int) -> None:
+        n = int(count)  # for all tensors at once: on a GPU each would wait for the number
+        for mean, now in zip(averages, weights, strict=True):
+            mean.lerp_(now, 1 - min(decay, n / (n + WARMUP)))
 
-    average = AveragedModel(net, avg_fn=update).requires_grad_(False)
+    average = AveragedModel(net, multi_avg_fn=update).requires_grad_(False)
     return set_count(average, 0)
 
 

@@ -32,47 +32,47 @@ def student_graph(quantised: bytes, shape: StudentShape) -> bytes:
 
     The first three are the colours: rows of 12 channels would be slow, see pad_output_channels.
     """
-    graph, made = Quantised(quantised), Writer()
+    graph, writer = Quantised(quantised), Writer()
     half = shape.half_channels
     stem = graph.convolution("/stem/Conv").of_inputs(colours_last(2, 3)).of_pixels()
     down = graph.convolution("/down/Conv")
-    edges = made.convolve(made.to_depth("picture", 2, 3), stem)
-    y, scale = made.convolve(edges, down), down.after
-    parts = made.split(made.flat("code"), 2 * len(shape.modulated_blocks))
+    edges = writer.convolve(writer.to_depth("picture", 2, 3), stem)
+    y, scale = writer.convolve(edges, down), down.after
+    parts = writer.split(writer.flat("code"), 2 * len(shape.modulated_blocks))
     for number in range(len(shape.dilations)):
         gain = shift = None
         if number in shape.modulated_blocks:
             place = 2 * shape.modulated_blocks.index(number)
-            gain, shift = _away_from_zero(made, parts[place]), parts[place + 1]
-        y, scale = _block(graph, made, number, (y, scale), gain, shift)
+            gain, shift = _away_from_zero(writer, parts[place]), parts[place + 1]
+        y, scale = _block(graph, writer, number, (y, scale), gain, shift)
     up, merge = graph.convolution("/up/Conv"), graph.convolution("/merge/Conv")
     up = up.of_outputs(colours_last(2, half))
-    fine = made.to_space(made.convolve(y, up), 2, half)
-    both = made.sum(fine, up.after, edges, stem.after, merge.before)
+    fine = writer.to_space(writer.convolve(y, up), 2, half)
+    both = writer.sum(fine, up.after, edges, stem.after, merge.before)
     with_fourth = np.pad(
         np.reshape(colours_last(2, 3), (4, 3)), ((0, 0), (0, 1)), constant_values=-1
     )
     head = graph.convolution("/head/Conv").of_outputs(with_fourth.ravel().tolist()).to_drawing()
-    drawing = made.to_space(made.convolve(made.convolve(both, merge), head), 2, 4)
+    drawing = writer.to_space(writer.convolve(writer.convolve(both, merge), head), 2, 4)
     code: Shape = [1, shape.code_length, 1, 1]
-    return made.model({"picture": SIDES, "code": code}, drawing, 4)
+    return writer.model({"picture": SIDES, "code": code}, drawing, 4)
 
 
 def upsampler_graph(quantised: bytes, shape: UpsamplerShape) -> bytes:
     """An upsampler: "picture" and "guide", uint8 (1, 2H, 2W, 3), to uint8 (1, 2H, 2W, 3)."""
-    graph, made = Quantised(quantised), Writer()
-    deep, guide = made.to_depth("picture", 2, 3), made.to_depth("guide", 4, 3)
-    y = made.add("Concat", deep, guide, axis=3)
+    graph, writer = Quantised(quantised), Writer()
+    deep, guide = writer.to_depth("picture", 2, 3), writer.to_depth("guide", 4, 3)
+    y = writer.add("Concat", deep, guide, axis=3)
     order = [*colours_last(2, 3), *(12 + channel for channel in colours_last(4, 3))]
     for number in range(shape.middle + 1):
         layer = graph.convolution(f"/body.{number}/Conv")
         if number == 0:
             layer = layer.of_inputs(order).of_pixels()
-        y = made.convolve(y, layer)
+        y = writer.convolve(y, layer)
     head = graph.convolution("/head/Conv").of_outputs(colours_last(4, 3)).to_change()
-    interpolated = made.convolve(made.bordered(deep, 1), interpolating(), padded=False)
-    drawing = made.sum(interpolated, PIXELS, made.convolve(y, head), PIXELS, PIXELS)
-    return made.model({"picture": SIDES, "guide": GUIDE}, made.to_space(drawing, 4, 3), 3)
+    interpolated = writer.convolve(writer.bordered(deep, 1), interpolating(), padded=False)
+    drawing = writer.sum(interpolated, PIXELS, writer.convolve(y, head), PIXELS, PIXELS)
+    return writer.model({"picture": SIDES, "guide": GUIDE}, writer.to_space(drawing, 4, 3), 3)
 
 
 def restorer_graph(quantised: bytes, shape: RestorerShape) -> bytes:
@@ -80,48 +80,48 @@ def restorer_graph(quantised: bytes, shape: RestorerShape) -> bytes:
 
     To uint8 (1, H, W, 3); the picture itself where the levels are zero.
     """
-    graph, made = Quantised(quantised), Writer()
-    told = made.add("Div", made.flat("level"), made.constant(graph.divisors(), np.float32))
-    deep = made.to_depth("picture", 4, 3)
+    graph, writer = Quantised(quantised), Writer()
+    degrees = writer.add("Div", writer.flat("level"), writer.constant(graph.divisors(), np.float32))
+    deep = writer.to_depth("picture", 4, 3)
     stem = graph.convolution("/stem/Conv").of_inputs(colours_last(4, 3)).of_pixels()
-    y, scale = made.convolve(deep, stem), stem.after
+    y, scale = writer.convolve(deep, stem), stem.after
     for number in range(shape.blocks):
         shift = None
         if number % 2 == 0:
-            shift = made.multiply(graph.matrix(f"/blocks.{number}/shift/Conv"), told)
-        y, scale = _block(graph, made, number, (y, scale), None, shift)
-    hidden = made.add("Relu", made.multiply(graph.matrix("/gate/first/Conv"), told))
+            shift = writer.multiply(graph.matrix(f"/blocks.{number}/shift/Conv"), degrees)
+        y, scale = _block(graph, writer, number, (y, scale), None, shift)
+    hidden = writer.add("Relu", writer.multiply(graph.matrix("/gate/first/Conv"), degrees))
     order = colours_last(4, 3)
-    gate = made.multiply(graph.matrix("/gate/second/Conv")[order], hidden)
+    gate = writer.multiply(graph.matrix("/gate/second/Conv")[order], hidden)
     head = graph.convolution("/head/Conv").of_outputs(order).to_change()
-    restored = made.sum(deep, PIXELS, made.convolve(y, head, gate), PIXELS, PIXELS)
+    restored = writer.sum(deep, PIXELS, writer.convolve(y, head, gate), PIXELS, PIXELS)
     level: Shape = [1, LEVELS, 1, 1]
-    return made.model({"picture": SIDES, "level": level}, made.to_space(restored, 4, 3), 3)
+    return writer.model({"picture": SIDES, "level": level}, writer.to_space(restored, 4, 3), 3)
 
 
 def _block(
     graph: Quantised,
-    made: Writer,
+    writer: Writer,
     number: int,
     before: tuple[str, Scale],
     gain: str | None,
     shift: str | None,
 ) -> tuple[str, Scale]:
-    """A residual block: two convolutions, the first with what it is told, added to ``before``."""
+    """A residual block: two convolutions, the first modulated, added to ``before``."""
     y, scale = before
     first, second = (
         graph.convolution(f"/blocks.{number}/{name}/Conv") for name in ("first", "second")
     )
     if shift:
         # what is added up has the scale that follows the rectifier: negative sums clip at zero
-        told = graph.after(f"/blocks.{number}/{'Mul' if gain else 'first/Conv'}")
-        inner = made.convolve(y, first.changed(after=told), gain)
-        inner = made.shifted(inner, told, shift, second.before)
+        modulated = graph.after(f"/blocks.{number}/{'Mul' if gain else 'first/Conv'}")
+        inner = writer.convolve(y, first.changed(after=modulated), gain)
+        inner = writer.shifted(inner, modulated, shift, second.before)
     else:
-        inner = made.convolve(y, first.changed(after=second.before))
-    # where something is told, an addition comes before that of the block
+        inner = writer.convolve(y, first.changed(after=second.before))
+    # where it is modulated, an addition comes before that of the block
     after = graph.after(f"/blocks.{number}/Add" + ("_1" if shift else ""))
-    total = made.sum(y, scale, made.convolve(inner, second), second.after, after)
+    total = writer.sum(y, scale, writer.convolve(inner, second), second.after, after)
     return total, after
 
 
@@ -137,6 +137,6 @@ def interpolating() -> Convolution:
     return Convolution(weights, steps, biases, 1, 1, PIXELS, PIXELS)
 
 
-def _away_from_zero(made: Writer, gain: str) -> str:
-    least = made.constant(LEAST_GAIN, np.float32)
-    return made.add("Where", made.add("Less", made.add("Abs", gain), least), least, gain)
+def _away_from_zero(writer: Writer, gain: str) -> str:
+    least = writer.constant(LEAST_GAIN, np.float32)
+    return writer.add("Where", writer.add("Less", writer.add("Abs", gain), least), least, gain)

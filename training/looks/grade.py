@@ -94,14 +94,14 @@ def grade_drawing(
     return np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def match_tones(lightness: GrayImage, wanted: GrayImage) -> GrayImage:
-    """``lightness`` through the monotone curve that gives it the quantiles of ``wanted``.
+def match_tones(lightness: GrayImage, target: GrayImage) -> GrayImage:
+    """``lightness`` through the monotone curve that gives it the quantiles of ``target``.
 
     Only nine quantiles: a full histogram matching would amplify grain in flat areas. Beyond the
     outermost the curve goes on with slope 0.6, so that drawn contours stay darker than all else.
     """
     from_values = np.quantile(lightness, QUANTILES) + 1e-3 * np.arange(len(QUANTILES))
-    to_values = np.quantile(wanted, QUANTILES)
+    to_values = np.quantile(target, QUANTILES)
     from_values = np.concatenate([[from_values[0] - 50], from_values, [from_values[-1] + 50]])
     to_values = np.concatenate([[to_values[0] - 30], to_values, [to_values[-1] + 30]])
     return np.interp(lightness, from_values, to_values).astype(np.float32)

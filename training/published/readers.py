@@ -35,10 +35,10 @@ def open_animeganv3(path: Path) -> Callable[[RgbImage], RgbImage]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    (given,) = session.get_inputs()
+    (entry,) = session.get_inputs()
 
     def draw(photo: RgbImage) -> RgbImage:
-        drawn = session.run(None, {given.name: photo[None].astype(np.float32) / 127.5 - 1})[0]
+        drawn = session.run(None, {entry.name: photo[None].astype(np.float32) / 127.5 - 1})[0]
         return np.clip((drawn[0] + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
 
     return draw
