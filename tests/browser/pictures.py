@@ -56,7 +56,8 @@ def screenshot(
     page.set_input_files("#choose", SAMPLES / "astronaut.jpg")
     drawn(page)
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.card img')].every(({src}) => src.startsWith('blob:'))"
+        """() => [...document.querySelectorAll('.card img')]
+          .every(({src}) => src.startsWith('blob:'))"""
     )
     page.evaluate("() => document.activeElement.blur()")
     page.wait_for_load_state("networkidle")
