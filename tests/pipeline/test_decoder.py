@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from hostile import sound
 from PIL import Image
 
 from pipeline.decode import decode_image, fit
-from pipeline.decoder import OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES, Decoder
+from pipeline.decoder import OPAQUE_BYTES, TRANSPARENT_BYTES, WEBP_BYTES, Decoder, _answer
 from pipeline.errors import (
     NotAnImage,
     OutOfTime,
@@ -29,6 +30,7 @@ from pipeline.errors import (
     TooMuchMemory,
     TruncatedImage,
 )
+from pipeline.messages import send
 from pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -203,3 +205,18 @@ def test_a_second_caller_has_a_process_of_its_own() -> None:
         found = list(pool.map(lambda _: decoder.decode(large("JPEG"), 300), range(8)))
     assert len({decoded.photo.pixels.tobytes() for decoded in found}) == 1
     assert 1 <= len(decoder._idle) <= 4
+
+
+@pytest.mark.parametrize("shape", [(65, 10, 3), (10, 65, 3), (10, 10, 4), (0, 10, 3)])
+def test_a_picture_of_another_size_than_was_asked_for_is_no_answer(
+    decoder: Any, shape: tuple[int, int, int]
+) -> None:
+    """Whoever took the process over may send anything; megabytes of it would be drawn."""
+    source = asdict(decoder.decode(sound()["png"], 64).source)
+    told = {"shape": shape, "alpha": False, "source": source, "reduced_by": 1, "remarks": []}
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        send(theirs, told)
+        theirs.sendall(bytes(int(np.prod(shape))))
+        with pytest.raises(ConnectionAbortedError):
+            _answer(ours, 64)

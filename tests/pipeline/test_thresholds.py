@@ -106,6 +106,16 @@ def test_the_learned_gate_changes_its_mind_at_the_threshold(
     assert stated == pytest.approx(threshold)
 
 
+@pytest.mark.parametrize(("width_px", "is_doubled"), [(318, True), (330, False)])
+def test_a_small_photo_is_doubled_and_one_a_little_larger_is_not(
+    width_px: int, is_doubled: bool
+) -> None:
+    reduced = cv2.resize(photo(), (width_px, width_px * 2 // 3), interpolation=cv2.INTER_AREA)
+    options = replace(LEARNED, upscale="auto", max_side_px=800)
+    ran, measured, threshold = decision(reduced, "upscale", options)
+    assert (ran, measured, threshold) == (is_doubled, width_px, 320)
+
+
 def test_the_thresholds_here_are_those_of_the_manifest() -> None:
     entries = json.loads((ROOT / "layers" / "weights" / "manifest.json").read_text())["weights"]
     (quality,) = [entry for entry in entries if entry["kind"] == "quality"]

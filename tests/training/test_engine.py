@@ -181,6 +181,19 @@ def test_the_average_is_faster_at_first() -> None:
         assert float(average.module.weight) == pytest.approx(expected, abs=1e-6), step
 
 
+def test_a_step_goes_no_further_than_the_gradient_is_clipped_to(tmp_path: Path) -> None:
+    """A loss of enormous slope, descended by plain gradient descent of rate 1."""
+    task = Number(Recipe(steps=1))
+    torch.nn.init.zeros_(task.net.weight)
+    task.optimiser = torch.optim.SGD(task.net.parameters(), 1.0)
+    task.clip_norm = 0.5  # type: ignore[misc]
+    steep = (torch.full((1, 1), 1e4), torch.full((1, 1), 2e4))
+    task.batch = lambda step: steep  # type: ignore[method-assign]
+    task.set_rates = lambda step: None  # type: ignore[method-assign]
+    train(task, tmp_path, console=Console(file=io.StringIO()))
+    assert task.net.weight.item() == pytest.approx(0.5, abs=1e-4)
+
+
 def test_a_nest_of_tensors_goes_to_a_device_as_it_is() -> None:
     class Pair(NamedTuple):
         one: Any
