@@ -204,7 +204,9 @@ def test_the_group_knows_them() -> None:
         assert f"\n  {command} " in listed
 
 
-def test_aws_that_does_not_answer_is_one_line_that_says_what_to_check(environment, run):
+def test_aws_that_does_not_answer_is_one_line_that_says_what_to_check(
+    environment: pytest.MonkeyPatch, run: Any
+) -> None:
     client.cache_clear()
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     environment.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -163,7 +163,7 @@ def test_a_flood_is_turned_away_and_the_page_is_not(stack: Deployed) -> None:
         with ThreadPoolExecutor(20) as threads:
             return set(threads.map(lambda _: stack.ask(path, token="")[0], range(40)))
 
-    # beside these there may be 502: twenty cold starts at once are more than this machine is quick for
+    # beside these there may be 502: twenty cold starts at once overtax a small machine
     assert {401, 429} <= statuses("/v1/styles")
     assert 200 not in statuses("/v1/styles")
     page = statuses("/app/bundle.js")
