@@ -251,7 +251,7 @@ test-heavy: $(VENV)/.development
 mutants: $(VENV)/.development
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.mutants.run $(WORDS)
 
-## make coverage         measure which lines the tests run; fails below COVERAGE percent
+## make coverage         which lines the tests run of what serves and trains; fails under a floor
 coverage: $(VENV)/.development
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
