@@ -189,6 +189,11 @@ class Face:
         not_refined: Why there are none.
         shift: How far the landmarks moved in the result, on average, in inter-ocular distances,
             where they were found in both.
+        detail_px: How wide a sharp face of no more detail would be, 64 at most; None where it was
+            not measured.
+        invented: Whether its features are more than the photo shows.
+        drawn_as: The style that drew an aligned face.
+        drawn_why: Why that is not the style that was asked for.
     """
 
     box: tuple[float, float, float, float]
@@ -198,6 +203,10 @@ class Face:
     refined: tuple[str, ...] = ()
     not_refined: str | None = None
     shift: float | None = None
+    detail_px: float | None = None
+    invented: bool = False
+    drawn_as: str | None = None
+    drawn_why: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +242,8 @@ class WeightSpec:
     Attributes:
         name: Unique; a style's is part of keys.
         title: For people.
-        kind: "style", "upsampler", "restorer", "quality", "detector", "parser" or "esrgan".
+        kind: "style", "upsampler", "restorer", "quality", "detector", "parser",
+            "face_restorer" or "esrgan".
         architecture: Name of its torch modules in pipeline/architectures.
         files: By role: ``picture`` (the ONNX graph), ``double`` (of a restorer: the graph for twice
             the size), ``report`` (of a quality model), ``faces`` (of a detector), ``regions`` (of a
@@ -259,6 +269,7 @@ class WeightSpec:
         face_px: How wide the largest face is drawn.
         largest_px: Limit of the longer side that this leads to.
         faces_default: "on" or "off": whether faces are refined where the caller leaves it open.
+        around: Of a style that draws heads alone: the style that draws the rest of the picture.
     """
 
     name: str
@@ -284,6 +295,7 @@ class WeightSpec:
     face_px: int = 230
     largest_px: int = 1024
     faces_default: str = "on"
+    around: str = ""
 
 
 class Engine(Protocol):

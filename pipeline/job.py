@@ -18,6 +18,7 @@ from pipeline.domain import (
 )
 from pipeline.enhance import RestorationModels
 from pipeline.faces import DetectedFace, FaceModels
+from pipeline.framing import Framing
 from pipeline.origin import Origin
 from pipeline.registry import ModelRegistry
 from pipeline.result import Metrics
@@ -122,12 +123,14 @@ class AnalysedFaces:
         faces: Largest first.
         models: What found them; None where faces are not looked for.
         decision: For the sidecar.
+        framing: The part of the photo that is drawn, with its faces before they were refined.
     """
 
     photo: Photo
     faces: tuple[DetectedFace, ...]
     models: FaceModels | None
     decision: Decision
+    framing: Framing
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,10 +200,10 @@ class Job:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the finished picture."""
-        photo = self.enhanced.photo
+        photo = self.analysed.photo
         return photo.width_px, photo.height_px
 
     @property
     def working_size(self) -> tuple[int, int]:
         """Width and height at which the photo's content is drawn."""
-        return self.scale.size(*self.decoded.content.size(*self.size))
+        return self.scale.size(*self.analysed.framing.content.size(*self.size))

@@ -86,10 +86,10 @@ def plan_drawing(job: Job, costs: Costs) -> tuple[WorkingScale, PlannedWork]:
     Raises:
         OutOfTime: There is not enough time left to draw at that scale.
     """
-    size = job.decoded.content.size(*job.size)
+    size = job.analysed.framing.content.size(*job.size)
     scale = choose_scale(
         size,
-        job.services.registry.store.style(job.request.options.style),
+        job.services.registry.style(job.request.options.style).spec,
         job.planned.options,
         job.services.settings.tile_px,
         face_px=largest_face_px(job.analysed.faces),

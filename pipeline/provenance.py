@@ -17,9 +17,11 @@ def specs_by_default(store: WeightStore, style: WeightSpec) -> Iterator[WeightSp
     That is where the caller leaves all other options as they are.
     """
     yield style
+    if style.around:
+        yield store.style(style.around)
     kinds = ["upsampler", "quality", "restorer"]
     if style.faces_default == "on" and store.has_face_models:
-        kinds += ["detector", "parser"]
+        kinds += ["detector", "parser", "face_restorer"]
     yield from (spec for spec in map(store.find, kinds) if spec)
 
 

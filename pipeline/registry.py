@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 
@@ -9,7 +10,7 @@ from pipeline.domain import WeightSpec
 from pipeline.engines import open_engine
 from pipeline.enhance import RestorationModels
 from pipeline.errors import InvalidOption, WeightsInvalid
-from pipeline.faces import FaceCache, FaceDetector, FaceModels, FaceParser
+from pipeline.faces import FaceCache, FaceDetector, FaceModels, FaceParser, FaceRestorer
 from pipeline.model import Model
 from pipeline.quality_model import QualityEstimator
 from pipeline.settings import Options, Settings
@@ -46,6 +47,11 @@ class ModelRegistry:
     def style(self, name: str) -> StyleModel:
         """The networks of a style. Raises UnknownStyle."""
         spec = self.store.style(name)
+        if spec.around:
+            return replace(self.style(spec.around), heads=self._networks(spec))
+        return self._networks(spec)
+
+    def _networks(self, spec: WeightSpec) -> StyleModel:
         encoder = self.model(spec, "code") if spec.thumbnail_px else None
         return StyleModel(self.model(spec, "picture"), encoder)
 
@@ -62,9 +68,9 @@ class ModelRegistry:
                 model.open()
         except WeightsInvalid as error:
             raise InvalidOption(
-                f"style {style.spec.name} is not whole in the folder of weights: {error.message}",
+                f"style {style.name} is not whole in the folder of weights: {error.message}",
                 stage=error.stage,
-                measured=error.measured or style.spec.name,
+                measured=error.measured or style.name,
                 limit=error.limit,
             ) from error
 
@@ -116,9 +122,13 @@ class ModelRegistry:
         if self.why_no_faces(options):
             return None
         detector, parser = (self.store.require(kind, "faces=on") for kind in ("detector", "parser"))
+        quality, restorer = self.store.find("quality"), self.store.find("face_restorer")
+        may_restore = restorer is not None and options.restore_faces == "auto"
         return FaceModels(
             detector=FaceDetector(self.model(detector, "faces")),
             parser=FaceParser(self.model(parser, "regions")),
+            quality=QualityEstimator(self.model(quality, "report")) if quality else None,
+            restorer=FaceRestorer(self._networks(restorer)) if restorer and may_restore else None,
             cache=self._face_cache,
             threads=self._settings.threads,
         )

@@ -42,12 +42,13 @@ def assemble_sidecar(job: Job, pipeline_version: str, timings_ms: Mapping[str, f
             *planned.decisions,
             *job.enhanced.decisions,
             job.analysed.decision,
+            *([job.analysed.framing.decision] if job.analysed.framing.decision else []),
             job.enlarged.decision,
             job.redrawn.decision,
             *job.postprocessed.decisions,
         ),
         faces=job.measured.faces,
-        style=job.style.spec.name,
+        style=job.style.name,
         strength=planned.options.strength,
         detail=planned.options.detail,
         engine=job.services.settings.engine,
@@ -75,10 +76,11 @@ def assemble_sidecar(job: Job, pipeline_version: str, timings_ms: Mapping[str, f
 
 def models_used(job: Job) -> list[Model]:
     """The models that had a part in the picture, in the order of the stages."""
-    models = [
-        *restoration_models(job.assessment.models, job.enhanced.decisions),
-        *job.style.models,
-    ]
+    models = [*restoration_models(job.assessment.models, job.enhanced.decisions)]
+    models += replace(job.style, heads=None).models
+    drawn_as = {face.face.drawn_as for face in job.redrawn.faces}
+    if job.style.heads and job.style.name in drawn_as:
+        models += job.style.heads.models
     if job.enlarged.decision.ran:
         models.append(job.services.registry.upsampler())
     faces = job.analysed.models
@@ -86,6 +88,10 @@ def models_used(job: Job) -> list[Model]:
         models.append(faces.detector.model)
         if any(face.was_parsed for face in job.analysed.faces):
             models.append(faces.parser.model)
+        if any(face.face.detail_px is not None for face in job.analysed.faces) and faces.quality:
+            models.append(faces.quality.model)
+        if any(face.restored is not None for face in job.analysed.faces) and faces.restorer:
+            models += faces.restorer.networks.models
     return models
 
 
@@ -93,6 +99,12 @@ def _warnings(job: Job) -> tuple[str, ...]:
     warnings = [*job.decoded.warnings, *job.planned.warnings]
     if job.scale.warning:
         warnings.append(job.scale.warning)
+    if job.style.heads and not any(face.is_aligned for face in job.analysed.faces):
+        reason = "no face was found" if job.analysed.models else "faces are not looked for"
+        warnings.append(
+            f"{job.style.name} draws faces alone and {reason}: the picture is drawn as "
+            f"{job.style.spec.name}"
+        )
     if job.decoded.photo.alpha is not None and job.encoded.extension == "jpg":
         warnings.append("JPEG has no alpha: the picture was flattened on white")
     return tuple(warnings)

@@ -200,7 +200,15 @@ class Options(_Checked):
         SWITCH,
         "refine faces and draw them apart; auto: as the style says, if the networks are there",
     )
-    alignment_threshold: float = _number(0.9, 0, 1, "score from which on a face is refined")
+    alignment_threshold: float = _number(0.5, 0, 1, "score from which on a face is refined")
+    restore_faces: str = _choice(
+        AUTO,
+        (AUTO, "off"),
+        "features of faces too blurred or small to be drawn; auto: invented, off: left as they are",
+    )
+    crop: str = _choice(
+        "none", ("none", "face"), "face: a square around the largest face, head and shoulders"
+    )
     eye_enhance_ratio: float = _number(1.4, 1, 3, "contrast of eyes and brows; 1 leaves them")
     skin_smoothing_factor: float = _number(0.6, 0, 1, "smoothing of skin; 0 leaves it")
     parsing_smooth: float = _number(0.3, 0, 1, "softness of the borders of a face's regions")

@@ -18,7 +18,7 @@ from pipeline.origin import Origin
 from pipeline.result import Sidecar
 from pipeline.settings import MAX_NUMBER, Options, shown
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 def fingerprint(pipeline_version: str, options: Options, origin: Origin) -> str:

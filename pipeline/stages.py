@@ -11,14 +11,18 @@ from pipeline.encode import encode
 from pipeline.enhance import enhance
 from pipeline.enlarge import enlarge
 from pipeline.faces import (
+    DetectedFace,
+    FaceDrawers,
     FaceRedrawer,
     FaceStyliser,
+    HeadStyliser,
     analyse_faces,
     measure_landmark_shift,
     photo_key,
     redraw_faces,
     refine_faces,
 )
+from pipeline.framing import Framing, frame_largest_face
 from pipeline.job import (
     AnalysedFaces,
     Assessment,
@@ -84,11 +88,16 @@ def _analyse_faces(job: Job) -> AnalysedFaces:
     models = registry.faces(options)
     if models is None:
         why = registry.why_no_faces(options) or "faces are not looked for"
-        return AnalysedFaces(photo, (), None, Decision("faces", False, why))
-    key = photo_key(f"{job.request.digest} {job.decoded.reduced_by}", options)
-    faces, decision = analyse_faces(photo, options, models, key)
-    refined, faces = refine_faces(photo, faces, options)
-    return AnalysedFaces(refined, faces, models, decision)
+        faces: tuple[DetectedFace, ...] = ()
+        decision = Decision("faces", False, why)
+    else:
+        key = photo_key(f"{job.request.digest} {job.decoded.reduced_by}", options)
+        faces, decision = analyse_faces(photo, options, models, key)
+    framing = Framing(job.enhanced.original, photo, faces, job.decoded.content)
+    if options.crop == "face":
+        framing = frame_largest_face(framing)
+    refined, faces = refine_faces(framing.enhanced, framing.faces, options)
+    return AnalysedFaces(refined, faces, models, decision, framing)
 
 
 def _open_style(job: Job) -> StyleModel:
@@ -99,13 +108,13 @@ def _open_style(job: Job) -> StyleModel:
 
 
 def _stylise(job: Job) -> StylisedImage:
-    content = job.decoded.content.of(job.analysed.photo.pixels)
+    content = job.analysed.framing.content.of(job.analysed.photo.pixels)
     style = replace(job.style, picture=job.style.picture.checked(job.request.budget.check_time))
     return stylise(content, job.working_size, style)
 
 
 def _enlarge(job: Job) -> Enlarged:
-    content = job.decoded.content
+    content = job.analysed.framing.content
     upsampler = job.services.registry.upsampler().checked(job.request.budget.check_time)
     drawn, decision = enlarge(job.stylised.pixels, content.of(job.analysed.photo.pixels), upsampler)
     return Enlarged(extend(drawn, content, job.size), decision)
@@ -115,23 +124,37 @@ def _redraw(job: Job) -> Redrawn:
     faces, models = job.analysed.faces, job.analysed.models
     if models is None or not any(face.is_aligned for face in faces):
         return Redrawn((), faces, Decision("redraw", False, "no face is cared for", 0, 1))
+    check_time = job.request.budget.check_time
     styliser = FaceStyliser(
-        model=job.style.picture,
+        model=job.style.picture.checked(check_time),
         embedding=job.stylised.embedding,
         upsampler=job.services.registry.upsampler(),
         scale=job.scale.scale,
         options=job.planned.options,
     )
-    redrawer = FaceRedrawer(job.enhanced.photo.pixels, job.enlarged.pixels, models, styliser)
+    heads = None
+    if job.style.heads:
+        heads = HeadStyliser(
+            style=replace(job.style.heads, picture=job.style.heads.picture.checked(check_time)),
+            upsampler=job.services.registry.upsampler(),
+            eye_enhance_ratio=job.planned.options.eye_enhance_ratio,
+            may_invent=job.planned.options.restore_faces == "auto",
+        )
+    redrawer = FaceRedrawer(
+        job.analysed.framing.enhanced.pixels,
+        job.enlarged.pixels,
+        models,
+        FaceDrawers(job.style.spec.name, styliser, heads),
+    )
     return Redrawn(*redraw_faces(redrawer, faces))
 
 
 def _postprocess(job: Job) -> Postprocessed:
-    photo = job.enhanced.photo.pixels
+    photo = job.analysed.framing.enhanced.pixels
     pixels, decisions = postprocess(
         job.enlarged.pixels, photo, job.redrawn.patches, job.planned.options
     )
-    return Postprocessed(restore_bars(pixels, photo, job.decoded.content), decisions)
+    return Postprocessed(restore_bars(pixels, photo, job.analysed.framing.content), decisions)
 
 
 def _measure(job: Job) -> Measured:
@@ -139,12 +162,12 @@ def _measure(job: Job) -> Measured:
     faces, face_shift = measure_landmark_shift(
         picture, job.redrawn.faces, models.detector if models else None
     )
-    metrics = measure(job.enhanced.original.pixels, picture, job.services.settings.threads)
+    metrics = measure(job.analysed.framing.original.pixels, picture, job.services.settings.threads)
     return Measured(replace(metrics, face_shift=face_shift), faces)
 
 
 def _encode(job: Job) -> Encoded:
-    picture = Photo(job.postprocessed.pixels, job.enhanced.photo.alpha)
+    picture = Photo(job.postprocessed.pixels, job.analysed.framing.enhanced.alpha)
     options = job.request.options
     image, content_type, extension = encode(picture, options.format, options.quality)
     return Encoded(image, content_type, extension, picture.width_px, picture.height_px)

@@ -26,20 +26,28 @@ class StyleModel:
         picture: Draws.
         encoder: Describes the whole picture to ``picture``; None for a style that needs no
             description.
+        heads: The networks that draw heads instead, of a style that draws heads alone.
     """
 
     picture: Model
     encoder: Model | None
+    heads: StyleModel | None = None
 
     @property
     def spec(self) -> WeightSpec:
-        """The style as the manifest describes it."""
+        """What draws the picture, as the manifest describes it."""
         return self.picture.spec
+
+    @property
+    def name(self) -> str:
+        """The style's name."""
+        return self.heads.name if self.heads else self.spec.name
 
     @property
     def models(self) -> tuple[Model, ...]:
         """All networks of the style."""
-        return (self.picture,) if self.encoder is None else (self.picture, self.encoder)
+        own = (self.picture,) if self.encoder is None else (self.picture, self.encoder)
+        return (*own, *self.heads.models) if self.heads else own
 
     def embed(self, image: RgbImage) -> Embedding:
         """The style embedding of a whole picture.

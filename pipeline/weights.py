@@ -62,6 +62,12 @@ class WeightStore:
         by_name = {spec.name: spec for spec in specs}
         if len(by_name) < len(specs):
             raise WeightsInvalid("manifest.json cannot be read: it has a name twice")
+        for spec in specs:
+            around = by_name.get(spec.around)
+            if spec.around and (around is None or around.kind != "style" or around.around):
+                raise WeightsInvalid(
+                    f"manifest.json cannot be read: {spec.name} needs the style {spec.around!r}"
+                )
         return by_name
 
     def style(self, name: str) -> WeightSpec:

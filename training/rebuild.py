@@ -25,14 +25,14 @@ from training.export import restorer as restorer_export
 from training.export.manifest import CHECKPOINTS, OutputDirs, shipped_checkpoint
 from training.export.student import add_style
 from training.export.upsampler import add_upsampler
-from training.looks.styles import STYLES
+from training.looks.styles import STUDENTS
 from training.recipes import PLANS, Plan
 from training.tasks import detector, parser, quality, restorer, student, upsampler
 
 SEED = 11  # of a style's windows
 HELD_OUT, HELD_OUT_SEED = 48, 2  # windows, and what they are drawn with
 MODULES: dict[str, Any] = {
-    **dict.fromkeys(STYLES, student),
+    **dict.fromkeys(STUDENTS, student),
     "upsampler": upsampler,
     "restorer": restorer,
     "quality": quality,
@@ -77,7 +77,7 @@ class Folders:
 def draw(name: str, plan: Plan, folders: Folders) -> None:
     """Makes the targets of a network, where it has any; those that are there already stay."""
     targets, validation = folders.targets(name)
-    if name in STYLES:
+    if name in STUDENTS:
         windows = Targets(name, plan.windows, SEED)
         draw_targets(windows, folders.data, folders.teachers, targets)
         windows = Targets(name, HELD_OUT, HELD_OUT_SEED, validation=True)

@@ -76,7 +76,6 @@ export class Grid {
     const count = jobs.length;
     const done = this.queue.of("done");
     const failed = this.queue.of("failed");
-    const again = failed.filter(isWorthRetrying);
     const isOver = done.length + failed.length === count;
     const { share, left_s } = this.queue.total();
     this.title.textContent =
@@ -94,22 +93,28 @@ export class Grid {
     this.#buttons(
       [
         done.length > 0 && ["save.zip", "i-save", (event) => this.#zip(event)],
-        canShare(done) && ["share.all", "i-share", () => this.actions.share(done)],
+        canShare(done) && ["share.all", "i-share", () => this.actions.share(this.queue.of("done"))],
         ["add", "i-add", this.actions.add],
-        changed() && ["draw.all", "i-again", () => this.#redraw(jobs)],
-        again.length > 1 && ["retry.all", "i-again", () => this.#redraw(again)],
+        changed() && ["draw.all", "i-again", () => this.#redraw(this.queue.jobs)],
+        this.#failed().length > 1 && ["retry.all", "i-again", () => this.#redraw(this.#failed())],
         ["clear", "i-close", () => this.actions.clear()],
       ].filter(Boolean),
     );
   }
 
-  /** Only when there are other ones: a button that is being pressed must stay. */
+  /**
+   * Only when there are other ones: a button that is being pressed must stay. So what a button is
+   * about, it looks up when it is pressed.
+   */
   #buttons(wanted) {
     const names = wanted.map(([key]) => key).join();
     if (this.shown === names) return;
     this.shown = names;
     fillBar(this.bar, wanted.slice(0, IN_SIGHT), wanted.slice(IN_SIGHT));
   }
+
+  /** Those that a second try may mend. */
+  #failed = () => this.queue.of("failed").filter(isWorthRetrying);
 
   #redraw(jobs) {
     for (const job of [...jobs]) this.actions.redraw(job);

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from pipeline.domain import Decision, Face, FaceParsing, Photo, RgbImage
+from pipeline.domain import Decision, Face, FaceParsing, GrayImage, Photo, RgbImage
 from pipeline.faces.align import (
     ALIGNED_PX,
     Matrix,
@@ -16,35 +16,20 @@ from pipeline.faces.align import (
     invert_affine,
     transform_points,
 )
+from pipeline.faces.detail import MIN_DETAIL_PX, detail_px
 from pipeline.faces.detect import MIN_SCORE, MIN_WEAK_SCORE
 from pipeline.faces.face import DetectedFace
-from pipeline.faces.human import why_not_human
+from pipeline.faces.human import CONFIDENT, why_not_human
 from pipeline.faces.landmarks import CROP_PX, detect_in_crop, landmarks_in_crop
 from pipeline.faces.models import FaceModels
 from pipeline.faces.parse import REGIONS, label_map, soft_mask
+from pipeline.faces.regions import GROUPS
 from pipeline.settings import Options
 
 MAX_FACES = 64  # in one photo: the largest; each costs some 40 ms
 MIN_WIDTH_PX = 12.0  # a face less wide has no features to keep
 MIN_LANDMARKS_INSIDE = 3  # of the five, in the photo
 MIN_REGION_SHARE = 5e-4  # of the aligned square, for a region to be listed
-
-FACE = ("skin", "left_ear", "right_ear", "nose")
-EYES = ("left_eye", "right_eye")
-BROWS = ("left_brow", "right_brow")
-LIPS = ("upper_lip", "lower_lip")
-INSIDE = (*EYES, *BROWS, "glasses", "mouth", *LIPS)
-# the groups of regions that are treated alike
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "skin": FACE,
-    "eyes": EYES,
-    "brows": BROWS,
-    "lips": LIPS,
-    "glasses": ("glasses",),
-    "features": (*INSIDE, "nose"),
-    "face": (*FACE, *INSIDE),
-    "head": (*FACE, *INSIDE, "earring", "hair", "hat", "neck"),
-}
 
 
 def analyse_faces(
@@ -63,7 +48,7 @@ def analyse_faces(
         others with the reason why not. And the decision.
     """
     detections = models.cache.get_or_detect(
-        key, lambda: models.detector.detect(photo.pixels, MIN_WEAK_SCORE)
+        key, lambda: models.detector.search(photo.pixels, MIN_WEAK_SCORE)
     )
     largest = detections[:MAX_FACES]
     analysed = models.map(lambda face: _analyse(photo.pixels, face, options, models), largest)
@@ -130,15 +115,18 @@ def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels)
         return rejected(str(error))
     if face.score < options.alignment_threshold:
         return rejected(f"its score of {face.score:.2f} is under {options.alignment_threshold:g}")
-    labels = label_map(models.parser.parse(crop(pixels, to_aligned, ALIGNED_PX)))
-    counts = np.bincount(labels.ravel(), minlength=len(REGIONS))
-    names = tuple(
-        name
-        for name, count in zip(REGIONS, counts, strict=True)
-        if name != "background" and count >= MIN_REGION_SHARE * labels.size
-    )
-    face = replace(face, regions=names)
-    why_not = why_not_human(labels, width_px)
+    square = crop(pixels, to_aligned, ALIGNED_PX)
+    if models.quality is not None:
+        face = replace(face, detail_px=detail_px(pixels, to_aligned, models.quality))
+    lacks_detail = face.detail_px is not None and face.detail_px < MIN_DETAIL_PX
+    restored = None
+    if lacks_detail and models.restorer and face.score >= CONFIDENT:
+        restored, labels = models.restorer.restore(square, models.parser)
+    else:
+        labels = label_map(models.parser.parse(square))
+    face = replace(face, regions=_names(labels))
+    shown_px = face.detail_px if lacks_detail and face.detail_px else width_px
+    why_not = why_not_human(labels, shown_px, face.score)
     if why_not:
         return DetectedFace(replace(face, not_refined=why_not), was_parsed=True)
     masks = {
@@ -147,7 +135,17 @@ def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels)
     }
     parsing = FaceParsing(masks, invert_affine(to_aligned))
     landmarks = landmarks_in_crop(pixels, to_aligned, models.detector)
-    return DetectedFace(face, parsing, True, landmarks)
+    return DetectedFace(face, parsing, True, landmarks, lacks_detail, restored)
+
+
+def _names(labels: GrayImage) -> tuple[str, ...]:
+    """The regions that a face has, by name."""
+    counts = np.bincount(labels.ravel(), minlength=len(REGIONS))
+    return tuple(
+        name
+        for name, count in zip(REGIONS, counts, strict=True)
+        if name != "background" and count >= MIN_REGION_SHARE * labels.size
+    )
 
 
 def _refined_landmarks(face: Face, closer: Face, to_aligned: Matrix) -> Face:

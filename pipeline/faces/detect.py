@@ -6,6 +6,7 @@ for every prior, a square of known position and size, the network answers how a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,6 +33,13 @@ MIN_FACE_PX = 4  # at the scale of the pass
 MAX_FACES = 100  # the largest
 PRE_NMS_TOP_K = 4000
 MAX_LANDMARK_OVERHANG = 0.5  # of the box's sides: how far outside it a landmark may lie
+# Further passes over a whole photo
+MAX_ENLARGEMENT = 2.0  # of a small photo
+MIN_FURTHER_SCORE = 0.9  # of a face that only these see: counted, 17 of 17 were people
+MAX_SHARED = 0.5  # of the smaller of two boxes: more, and they are one face
+MAX_COLOUR_CAST = 1.5  # ratio of the channels' means from which on the light is coloured
+MIN_GREY, MEAN_GREY = 70.0, 110.0  # grey levels: under the first a photo is dim
+MAX_LIGHT_GAIN = 2.5
 PADDING = (123, 117, 104)  # the mean of the images that RetinaFace learned from
 
 
@@ -115,6 +123,29 @@ class FaceDetector:
         order = np.argsort(-faces.sides, kind="stable")[:MAX_FACES]
         return tuple(_to_faces(faces[order]))
 
+    def search(self, pixels: RgbImage, min_score: float = MIN_SCORE) -> tuple[Face, ...]:
+        """Finds faces in a whole photo, also where one pass easily misses them.
+
+        As ``detect``; a small photo is passed again enlarged, a dim or coloured one in even light.
+        """
+        height, width = pixels.shape[:2]
+        found = [self.detect(pixels, min_score)]
+        enlarged = min(MAX_ENLARGEMENT, self.fine_side_px / max(height, width))
+        passes = []
+        if max(height, width) <= self.coarse_side_px:
+            size = (round(width * enlarged), round(height * enlarged))
+            passes.append(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC))
+        evened = even_light(pixels)
+        if evened is not None:
+            passes.append(evened)
+        for image in passes:
+            scale = min(1.0, self.fine_side_px / max(image.shape[:2]))
+            faces, _ = self._pass(image, scale, max(min_score, MIN_FURTHER_SCORE))
+            ratio = (image.shape[1] / width, image.shape[0] / height)
+            faces = plausible(faces.rescaled(ratio, (0, 0)), width, height)
+            found.append(tuple(_to_faces(faces)))
+        return _distinct(found)
+
     def _pass(self, pixels: RgbImage, scale: float, min_score: float) -> tuple[Detections, float]:
         """Detects faces in the image reduced to ``scale``; from 1 on: as it is.
 
@@ -146,6 +177,53 @@ class FaceDetector:
         part = pixels[top:bottom, left:right]
         faces, _ = self._pass(part, self.fine_side_px / max(height, width), min_score)
         return faces.rescaled((1, 1), (float(left), float(top)))
+
+
+def even_light(pixels: RgbImage) -> RgbImage | None:
+    """A photo as in white light of ordinary brightness.
+
+    Each channel is multiplied so that the means are equal (the grey world of Buchsbaum, 1980), then
+    a power brings the mean to MEAN_GREY.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+
+    Returns:
+        uint8 (H, W, 3) RGB; None where its light is ordinary as it is.
+    """
+    means = np.array(cv2.mean(pixels)[:3])
+    if means.max() < MAX_COLOUR_CAST * max(1.0, means.min()) and means.mean() > MIN_GREY:
+        return None
+    gains = np.clip(means.mean() / np.maximum(means, 1), 1 / MAX_LIGHT_GAIN, MAX_LIGHT_GAIN)
+    power = np.log(MEAN_GREY / 255) / np.log(np.clip(means.mean() / 255, 0.01, 0.99))
+    levels = np.arange(256)[:, None] / 255 * gains
+    table = np.rint(255 * np.clip(levels, 0, 1) ** min(1.0, float(power))).astype(np.uint8)
+    return np.asarray(cv2.LUT(pixels, table[None]), np.uint8)
+
+
+def _distinct(passes: Sequence[tuple[Face, ...]]) -> tuple[Face, ...]:
+    """The faces of all passes, each once: as the first pass saw it that was confident."""
+    faces: list[Face] = []
+    for face in (face for found in passes for face in found):
+        same = next((other for other in faces if _overlap(face, other) > MAX_SHARED), None)
+        if same is None:
+            faces.append(face)
+        elif same.score < MIN_SCORE <= face.score:
+            faces[faces.index(same)] = face
+    return tuple(sorted(faces, key=_area, reverse=True)[:MAX_FACES])
+
+
+def _area(face: Face) -> float:
+    left, top, right, bottom = face.box
+    return (right - left) * (bottom - top)
+
+
+def _overlap(face: Face, other: Face) -> float:
+    """Intersection over the smaller box: a part of a face that another pass took for a face."""
+    left, top = (max(face.box[n], other.box[n]) for n in (0, 1))
+    right, bottom = (min(face.box[n], other.box[n]) for n in (2, 3))
+    both = max(0.0, right - left) * max(0.0, bottom - top)
+    return both / max(1e-6, min(_area(face), _area(other)))
 
 
 @lru_cache(maxsize=8)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.domain import Face, FaceParsing
+from pipeline.domain import Face, FaceParsing, RgbImage
 from pipeline.faces.align import (
     ALIGNED_PX,
     EYES_SHARE,
@@ -29,12 +29,17 @@ class DetectedFace:
         was_parsed: Whether the parser has seen it; also true of what turned out to be no person.
         landmarks: Five landmarks found again in the aligned square, float64 (5, 2) in sides of
             it; None where the detector does not find the face there.
+        lacks_detail: Whether blur, noise or its size left too little of it to be drawn.
+        restored: The aligned square as the face restorer sees it, uint8 (ALIGNED_PX, ALIGNED_PX,
+            3) RGB; None for a face that was not restored.
     """
 
     face: Face
     parsing: FaceParsing | None = None
     was_parsed: bool = False
     landmarks: NDArray[np.float64] | None = None
+    lacks_detail: bool = False
+    restored: RgbImage | None = None
 
     @property
     def is_aligned(self) -> bool:
@@ -67,6 +72,19 @@ class DetectedFace:
     def eye_distance_px(self) -> float:
         """How far apart the eyes are in the photo; ValueError as ``regions``."""
         return EYES_SHARE * self.side_px
+
+    def moved(self, x: float, y: float) -> DetectedFace:
+        """The same face in a photo whose pixels lie that much further right and down."""
+        left, top, right, bottom = self.face.box
+        landmarks = tuple((px + x, py + y) for px, py in self.face.landmarks)
+        face = replace(
+            self.face, box=(left + x, top + y, right + x, bottom + y), landmarks=landmarks
+        )
+        parsing = self.parsing
+        if parsing is not None:
+            to_photo = parsing.to_photo + np.array([[0, 0, x], [0, 0, y]])
+            parsing = replace(parsing, to_photo=to_photo)
+        return replace(self, face=face, parsing=parsing)
 
 
 def largest_face_px(faces: Sequence[DetectedFace]) -> float | None:

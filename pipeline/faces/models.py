@@ -12,6 +12,8 @@ from typing import TypeVar
 from pipeline.domain import Face
 from pipeline.faces.detect import FaceDetector
 from pipeline.faces.parse import FaceParser
+from pipeline.faces.restore import FaceRestorer
+from pipeline.quality_model import QualityEstimator
 from pipeline.settings import Options
 
 T = TypeVar("T")
@@ -21,6 +23,7 @@ MAX_REMEMBERED = 64  # photos
 LATER_OPTIONS = {
     "style", "strength", "detail", "faces", "alignment_threshold", "eye_enhance_ratio",
     "skin_smoothing_factor", "parsing_smooth", "post_sharpen_weight", "format", "quality",
+    "restore_faces", "crop",
 }  # fmt: skip
 
 
@@ -70,12 +73,16 @@ class FaceModels:
         detector: Finds faces in a photo or in a part of it.
         parser: Finds the regions of an aligned face.
         cache: The faces of earlier photos.
+        quality: Tells how much detail a face has; None where that is not measured.
+        restorer: Restores faces with too little of it; None where that is not wanted.
         threads: How many faces are worked on at once.
     """
 
     detector: FaceDetector
     parser: FaceParser
     cache: FaceCache
+    quality: QualityEstimator | None = None
+    restorer: FaceRestorer | None = None
     threads: int = 1
 
     def map(self, work: Callable[[T], R], faces: Sequence[T]) -> list[R]:

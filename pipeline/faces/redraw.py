@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.domain import Decision, FacePatch, RgbImage
 from pipeline.faces.align import compose_affine
 from pipeline.faces.face import DetectedFace
+from pipeline.faces.heads import MAX_HEAD_SHIFT, HeadStyliser
 from pipeline.faces.landmarks import Landmarks, landmark_shift, landmarks_in_crop
 from pipeline.faces.models import FaceModels
 from pipeline.faces.paste import feather_mask, match_tones
@@ -29,6 +30,7 @@ FINER_PX = 224.0  # and where that is not enough: nearer to the photograph
 # A face that the drawing of the whole shows at least this wide may be left as it is there.
 MIN_KEPT_PX = 112.0
 MAX_ENLARGEMENT = 4.0  # of a photo's pixels, for a face to be drawn
+RESTORED_PX = 256.0  # how wide a restored face may be drawn: twice the restorer's
 MAX_LANDMARK_SHIFT = 0.08  # inter-ocular distances: a candidate that moves no more is used
 PHOTO_BLEND = 0.5  # share of the photo in the features, where no drawing keeps them in place
 
@@ -39,11 +41,31 @@ class Candidate:
 
     Attributes:
         patch: What is laid over the drawing of the whole; None for the drawing as it is.
-        treatments: Names of what was done, for the sidecar: "redrawn", "finer", "gentler".
+        treatments: Names of what was done, for the sidecar: "restored", "redrawn", "finer",
+            "gentler".
+        drawn_as: The style that drew it.
+        drawn_why: Why that is not the style that was asked for; None where it is.
     """
 
-    patch: FacePatch | None = None
-    treatments: tuple[str, ...] = ()
+    patch: FacePatch | None
+    treatments: tuple[str, ...]
+    drawn_as: str
+    drawn_why: str | None = None
+
+
+@dataclass(frozen=True)
+class FaceDrawers:
+    """What draws faces.
+
+    Attributes:
+        style: The name of the style of the whole picture.
+        styliser: Draws faces in it.
+        heads: Draws heads in a style of their own, which is preferred; None without one.
+    """
+
+    style: str
+    styliser: FaceDrawer
+    heads: HeadStyliser | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,21 +76,49 @@ class FaceRedrawer:
         photo: uint8 (H, W, 3) RGB.
         drawing: uint8 (H, W, 3) RGB, the drawing of the whole.
         models: Find the landmarks again.
-        drawer: Draws a face by itself.
+        drawers: Draw a face by itself.
     """
 
     photo: RgbImage
     drawing: RgbImage
     models: FaceModels
-    drawer: FaceDrawer
+    drawers: FaceDrawers
 
     def best(self, face: DetectedFace) -> Candidate:
         """Chooses the first candidate that keeps the landmarks in place.
 
         If none does, the one that moves them least. Without landmarks to compare, the first
         candidate, which suits most faces.
+
+        A head in a style of its own comes before all others, and only where its landmarks are in
+        place.
         """
-        min_shift, best = math.inf, Candidate()
+        why_not_head, head = self._head(face)
+        if head is not None:
+            return head
+        return replace(self._best_of_style(face), drawn_why=why_not_head)
+
+    def _head(self, face: DetectedFace) -> tuple[str | None, Candidate | None]:
+        """The head in a style of its own, or why not; neither where none is asked for."""
+        heads = self.drawers.heads
+        roi = face_roi(face, self.photo.shape, math.inf, 1.0)
+        if heads is None or roi is None:
+            return None, None
+        why_not = heads.why_not(self.photo, face)
+        if why_not:
+            return why_not, None
+        drawn = heads.draw(self.photo, face, roi)
+        toned = match_tones(drawn, self.drawing[roi.area], region_mask(face, roi, "features"))
+        patch = _patch(toned, face, roi)
+        candidate = Candidate(patch, (), heads.style.name)
+        if face.landmarks is not None:
+            after = self._landmarks_of(candidate, face)
+            if landmark_shift(face.landmarks, after) > MAX_HEAD_SHIFT:
+                return "its features were not found where they should be in the drawing", None
+        return None, candidate
+
+    def _best_of_style(self, face: DetectedFace) -> Candidate:
+        min_shift, best = math.inf, self._candidate(None)
         for number, candidate in enumerate(self.candidates(face)):
             if face.landmarks is None:
                 return candidate
@@ -85,25 +135,32 @@ class FaceRedrawer:
         if full is None:
             return
         face_px = face.width_px
-        drawn_px = face_px * self.drawer.scale  # in the drawing of the whole
-        if drawn_px >= MIN_KEPT_PX:
-            yield Candidate()
-        pixels, treatments = self.drawing[full.area], tuple[str, ...]()
+        drawn_px = face_px * self.drawers.styliser.scale  # in the drawing of the whole
+        is_restored = face.restored is not None
+        if drawn_px >= MIN_KEPT_PX and not is_restored:
+            yield self._candidate(None)
+        pixels, treatments = self.drawing[full.area], ("restored",) if is_restored else ()
+        max_scale = RESTORED_PX / face_px if is_restored else MAX_ENLARGEMENT
         for width_px, treatment in ((DRAWN_PX, "redrawn"), (FINER_PX, "finer")):
-            if min(width_px, MAX_ENLARGEMENT * face_px) > drawn_px:
-                roi = face_roi(face, self.photo.shape, width_px, MAX_ENLARGEMENT)
+            if is_restored or min(width_px, max_scale * face_px) > drawn_px:
+                roi = face_roi(face, self.photo.shape, width_px, max_scale)
                 if roi is None:
                     return
                 pixels, treatments = self._drawn(face, roi), (*treatments, treatment)
-                yield Candidate(_patch(pixels, face, full), treatments)
+                yield self._candidate(_patch(pixels, face, full), treatments)
+        if is_restored:
+            return
         share = PHOTO_BLEND * region_mask(face, full, "features")
         toned = match_tones(self.photo[full.area], pixels, share)
         mixed = cv2.blendLinear(toned, pixels, share, 1 - share)
-        yield Candidate(_patch(mixed, face, full), (*treatments, "gentler"))
+        yield self._candidate(_patch(mixed, face, full), (*treatments, "gentler"))
+
+    def _candidate(self, patch: FacePatch | None, treatments: tuple[str, ...] = ()) -> Candidate:
+        return Candidate(patch, treatments, self.drawers.style)
 
     def _drawn(self, face: DetectedFace, roi: Roi) -> RgbImage:
         """The ROI drawn by itself, in the photo's pixels and the tones of the whole."""
-        drawn = self.drawer.draw(self.photo, face, roi)
+        drawn = self.drawers.styliser.draw(self.photo, face, roi)
         return match_tones(drawn, self.drawing[roi.area], region_mask(face, roi, "features"))
 
     def _landmarks_of(self, candidate: Candidate, face: DetectedFace) -> Landmarks | None:
@@ -132,15 +189,28 @@ def redraw_faces(
     Returns:
         The patches; the faces, with what was done to them; and the decision.
     """
-    patches, redrawn = [], []
+    patches, redrawn, heads = [], [], 0
     renderings = redrawer.models.map(redrawer.best, faces)
     for face, rendering in zip(faces, renderings, strict=True):
         if rendering.patch is not None:
             patches.append(rendering.patch)
-        refined = (*face.face.refined, *rendering.treatments)
-        redrawn.append(replace(face, face=replace(face.face, refined=refined)))
+        if not face.is_aligned:
+            redrawn.append(face)
+            continue
+        is_head = rendering.drawn_as != redrawer.drawers.style
+        heads += is_head
+        described = replace(
+            face.face,
+            refined=(*face.face.refined, *rendering.treatments),
+            drawn_as=rendering.drawn_as,
+            drawn_why=rendering.drawn_why,
+            invented=face.restored is not None or (face.lacks_detail and is_head),
+        )
+        redrawn.append(replace(face, face=described))
     aligned = sum(face.is_aligned for face in faces)
     why = f"{len(patches)} of {aligned} faces drawn by themselves"
+    if redrawer.drawers.heads:
+        why += f", {heads} as {redrawer.drawers.heads.style.name}"
     return tuple(patches), tuple(redrawn), Decision("redraw", bool(patches), why, len(patches), 1)
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import Photo, RgbImage
-from pipeline.faces.analysis import GROUPS
 from pipeline.faces.face import DetectedFace
-from pipeline.faces.roi import Roi, face_roi, region_mask
+from pipeline.faces.regions import GROUPS
+from pipeline.faces.roi import Grid, face_roi, region_mask
 from pipeline.settings import Options
 
 Floats = NDArray[np.float32]
@@ -79,7 +79,7 @@ def refine_faces(
 
 
 def refine_roi(
-    crop: RgbImage, face: DetectedFace, roi: Roi, options: Options
+    crop: RgbImage, face: DetectedFace, roi: Grid, options: Options
 ) -> tuple[RgbImage, tuple[str, ...]]:
     """Refines what a ROI shows of an aligned face.
 
@@ -131,6 +131,30 @@ def refine_roi(
         pixels += (contours * change)[..., None]
         treatments.append("contours")
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8), tuple(treatments)
+
+
+def enhance_eyes(crop: RgbImage, face: DetectedFace, roi: Grid, gain: float) -> RgbImage:
+    """Raises the contrast of the eyes alone.
+
+    Args:
+        crop: uint8 (h, w, 3) RGB on the ROI's grid.
+        face: The face.
+        roi: Where the crop lies.
+        gain: By which share the contrast grows; negative: shrinks.
+
+    Returns:
+        uint8 (h, w, 3) RGB; the same object where the gain is 0 or the eyes are hidden.
+    """
+    eyes = region_mask(face, roi, "eyes")
+    if gain == 0 or eyes.max() <= 0.5:
+        return crop
+    eye_distance = face.eye_distance_px * roi.scale
+    area = _bounds(eyes, EYE_SIGMA * eye_distance)
+    weight = _grown(eyes[area], EYE_MARGIN * eye_distance)
+    pixels = crop.astype(np.float32)
+    change = _raise_contrast(_luma(pixels[area]), weight, gain, eye_distance)
+    pixels[area] += change[..., None]
+    return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 
 
 def _even_light(luma: Floats, face: Floats, skin: Floats, eye_distance: float) -> Floats | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -13,11 +14,68 @@ from pipeline.domain import GrayImage, RgbImage
 from pipeline.faces.align import (
     ALIGNED_PX,
     Matrix,
+    affine_scale,
     compose_affine,
+    crop,
     to_pixel_centres,
     transform_points,
 )
 from pipeline.faces.face import DetectedFace
+
+
+class Grid(Protocol):
+    """Pixels that show a part of a photo."""
+
+    @property
+    def scale(self) -> float:
+        """Grid pixels per photo pixel."""
+        ...
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the grid."""
+        ...
+
+    @property
+    def to_grid(self) -> Matrix:
+        """The 2x3 matrix from photo pixels to pixels of the grid."""
+        ...
+
+    def crop(self, pixels: RgbImage) -> RgbImage:
+        """What the grid shows of a photo, uint8 (H, W, 3) RGB."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedGrid:
+    """The aligned square of a face: its head upright; see Grid.
+
+    Attributes:
+        to_grid: See Grid.
+        side_px: Of the square.
+    """
+
+    to_grid: Matrix
+    side_px: int
+
+    @classmethod
+    def of(cls, face: DetectedFace, side_px: int) -> AlignedGrid:
+        """The square of an aligned face with that side. Raises ValueError for another face."""
+        return cls(face.to_aligned * (side_px / ALIGNED_PX), side_px)
+
+    @property
+    def scale(self) -> float:
+        """See Grid."""
+        return affine_scale(self.to_grid)
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """See Grid."""
+        return self.side_px, self.side_px
+
+    def crop(self, pixels: RgbImage) -> RgbImage:
+        """See Grid; beyond the photo its border goes on."""
+        return crop(pixels, self.to_grid, self.side_px)
 
 
 @dataclass(frozen=True)
@@ -98,19 +156,19 @@ def face_roi(
     return Roi(left, top, right, bottom, width_px, height_px, scale)
 
 
-def warp_to_roi(plane: GrayImage, face: DetectedFace, roi: Roi) -> GrayImage:
+def warp_to_roi(plane: GrayImage, face: DetectedFace, roi: Grid) -> GrayImage:
     """Brings a plane of the aligned square, uint8 (S, S), onto the grid of a ROI."""
     matrix = compose_affine(face.regions.to_photo, roi.to_grid)
     warped = cv2.warpAffine(plane, to_pixel_centres(matrix), roi.grid_size, flags=cv2.INTER_LINEAR)
     return np.asarray(warped, np.uint8)
 
 
-def region_mask(face: DetectedFace, roi: Roi, group: str) -> NDArray[np.float32]:
+def region_mask(face: DetectedFace, roi: Grid, group: str) -> NDArray[np.float32]:
     """float32 (h, w) in 0..1: the soft mask of a group of regions on the grid of a ROI.
 
     Raises:
         ValueError: The face is not aligned.
-        KeyError: There is no such group; see ``analysis.GROUPS``.
+        KeyError: There is no such group; see ``regions.GROUPS``.
     """
     warped = warp_to_roi(face.regions.masks[group], face, roi)
     return warped.astype(np.float32) / np.float32(255)

@@ -19,6 +19,7 @@ from pipeline.domain import RgbImage
 from pipeline.enlarge import enlarge
 from pipeline.faces.face import DetectedFace
 from pipeline.faces.refine import refine_roi
+from pipeline.faces.restore import crop_face
 from pipeline.faces.roi import Roi
 from pipeline.model import Model
 from pipeline.settings import Options
@@ -70,7 +71,7 @@ class FaceStyliser:
 
     def draw(self, photo: RgbImage, face: DetectedFace, roi: Roi) -> RgbImage:
         """See FaceDrawer."""
-        crop, _ = refine_roi(roi.crop(photo), face, roi, self.options)
+        crop, _ = refine_roi(crop_face(photo, face, roi), face, roi, self.options)
         drawn = self.model(crop, inputs=self.embedding)
         if roi.scale > 1:
             return cv2.resize(drawn, roi.size, interpolation=cv2.INTER_AREA)

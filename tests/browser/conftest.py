@@ -210,5 +210,5 @@ def drawn(page: Any) -> Any:
 
 def more(page: Any, name: str) -> None:
     """Presses a button of the menu beside Save."""
-    page.locator(".actions .menu summary").click()
-    page.locator(".actions .entries").get_by_role("button", name=name, exact=True).click()
+    page.locator("#photo .actions .menu summary").click()
+    page.locator("#photo .actions .entries").get_by_role("button", name=name, exact=True).click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from answers import raw
 from botocore.awsrequest import AWSResponse, HTTPHeaders
 from buckets import INPUT, OUTPUT, keys, put, s3_event, sqs_event
 from calls import Invoke
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from operations.stack import client
 from pipeline.cli import main
@@ -204,7 +205,9 @@ def test_the_group_knows_them() -> None:
         assert f"\n  {command} " in listed
 
 
-def test_aws_that_does_not_answer_is_one_line_that_says_what_to_check(environment, run):
+def test_aws_that_does_not_answer_is_one_line_that_says_what_to_check(
+    environment: pytest.MonkeyPatch, run: Callable[..., Result]
+) -> None:
     client.cache_clear()
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     environment.setenv("AWS_MAX_ATTEMPTS", "1")

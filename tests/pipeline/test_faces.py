@@ -13,7 +13,7 @@ import pytest
 from face_world import face_at, found_in, models_for, scene, weights
 
 from pipeline.domain import Face, Photo, RgbImage
-from pipeline.faces import DetectedFace, FaceRedrawer, redraw_faces, refine_faces
+from pipeline.faces import DetectedFace, FaceDrawers, FaceRedrawer, redraw_faces, refine_faces
 from pipeline.faces.landmarks import landmark_shift, measure_landmark_shift
 from pipeline.faces.refine import refine_roi
 from pipeline.faces.roi import Roi
@@ -151,7 +151,9 @@ def redrawn(
     paint: Callable[[RgbImage], RgbImage],
 ) -> tuple[RgbImage, list[Face]]:
     found, kept = found_in(picture, faces), (picture.copy(), drawing.copy())
-    redrawer = FaceRedrawer(picture, drawing, models_for(faces), KnownDrawer(paint))
+    redrawer = FaceRedrawer(
+        picture, drawing, models_for(faces), FaceDrawers("cel", KnownDrawer(paint))
+    )
     patches, told, decision = redraw_faces(redrawer, found)
     results = {
         postprocess(drawing, picture, order, PLAIN)[0].tobytes() for order in permutations(patches)
@@ -240,7 +242,7 @@ def test_no_patch_has_an_edge(faces: list[Face]) -> None:
 def test_strength_nought_gives_the_photo_back() -> None:
     picture = scene(320, 440, [ONE])
     drawer = KnownDrawer(lambda part: 255 - part)
-    redrawer = FaceRedrawer(picture, 255 - picture, models_for([ONE]), drawer)
+    redrawer = FaceRedrawer(picture, 255 - picture, models_for([ONE]), FaceDrawers("cel", drawer))
     patches, _, _ = redraw_faces(redrawer, found_in(picture, [ONE]))
     assert patches
     back, _ = postprocess(255 - picture, picture, patches, Options(strength=0))
@@ -264,7 +266,9 @@ def test_the_rendering_that_keeps_the_landmarks_is_taken() -> None:
         drawn.clear()
         answers = iter(shifts)
         models = models_for([ONE], closer=lambda _: (face_at(96 + 192 * next(answers), 96, 192),))
-        redrawer = FaceRedrawer(picture, picture, models, KnownDrawer(paint, scale))
+        redrawer = FaceRedrawer(
+            picture, picture, models, FaceDrawers("cel", KnownDrawer(paint, scale))
+        )
         _, (told,), _ = redraw_faces(redrawer, found_in(picture, [ONE]))
         return told.face.refined
 

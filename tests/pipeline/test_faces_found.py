@@ -46,7 +46,8 @@ def test_a_face_that_cannot_be_aligned_is_left_alone_and_the_reason_told(
     face: Face, why: str
 ) -> None:
     picture = scene(320, 420, [ONE])
-    (one,), decision = analyse_faces(Photo(picture), Options(), models_for([face]), "key")
+    options = Options(alignment_threshold=0.9)
+    (one,), decision = analyse_faces(Photo(picture), options, models_for([face]), "key")
     assert not one.is_aligned and why in str(one.face.not_refined)
     assert not decision.ran and decision.why == "0 of 1 aligned"
     assert refine_faces(Photo(picture), [one], Options())[0].pixels is picture
@@ -82,7 +83,7 @@ def test_a_hint_that_is_no_face_or_another_one_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"without": ("upper_lip", "lower_lip")}, "looks like lips"),
+        ({"without": ("upper_lip", "lower_lip", "left_brow", "right_brow")}, "looks like lips"),
         ({"without": ("skin", "nose")}, "of where it should be"),
         ({"without": tuple(COLOURS)[3:]}, "looks like lips"),  # an all-skin close-up
     ],
@@ -93,6 +94,12 @@ def test_what_is_no_persons_face_is_not_aligned(given: dict[str, Any], why: str)
     told = str(one.face.not_refined)
     assert not one.is_aligned and one.was_parsed
     assert told.startswith("no person's face") and why in told
+
+
+def test_a_man_whose_beard_hides_his_lips_is_told_by_his_brows() -> None:
+    models = models_for([ONE], without=("upper_lip", "lower_lip"))
+    (one,), _ = analyse_faces(Photo(scene(320, 420, [ONE])), Options(), models, "key")
+    assert one.is_aligned
 
 
 def test_a_face_too_small_to_show_lips_is_a_persons() -> None:

@@ -11,12 +11,13 @@ import hashlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from shipped import shipped_styles
+from shipped import scene_styles, shipped_styles
 
 from pipeline import Options, Pipeline, Settings
 from pipeline.domain import RgbImage
@@ -49,10 +50,25 @@ def montage() -> bytes:
     return file.getvalue()
 
 
+def head() -> bytes:
+    """A face, 320x240."""
+    file = io.BytesIO()
+    with Image.open(ROOT / "samples" / "astronaut.jpg") as sample:
+        part = sample.convert("RGB").crop(PARTS["astronaut"])
+    part.resize((320, 240), Image.Resampling.LANCZOS).save(file, "PNG")
+    return file.getvalue()
+
+
 def drawn(pipeline: Pipeline, style: str) -> RgbImage:
-    """With the faces as they are drawn: that is the style's own files, and no others'."""
-    options = Options(style=style, faces="off", enhance="off", upscale="off", format="png")
-    return np.asarray(Image.open(io.BytesIO(pipeline.run(montage(), options).image)))
+    """With the faces as they are drawn: that is the style's own files, and no others'. Of a style
+    that draws heads, a head.
+    """
+    options = Options(style=style, enhance="off", upscale="off", format="png")
+    if style in scene_styles():
+        photo, options = montage(), replace(options, faces="off")
+    else:
+        photo = head()
+    return np.asarray(Image.open(io.BytesIO(pipeline.run(photo, options).image)))
 
 
 def golden(style: str) -> RgbImage:
@@ -109,6 +125,7 @@ def test_the_files_of_another_style_would_be_noticed(style: str, tmp_path: Path)
     document = json.loads((folder / "manifest.json").read_text())
     entries = {entry["name"]: entry for entry in document["weights"]}
     kept = {name: entries[style][name] for name in ("name", "title", "licence", "description")}
+    kept["around"] = entries[style].get("around", "")
     entries[style].update(entries[other] | kept | {"files": {}})
     for role, listed in entries[other]["files"].items():
         if role != "float":

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from shipped import shipped_styles
+from shipped import scene_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
 from pipeline.domain import RgbImage
@@ -20,7 +20,7 @@ from pipeline.measure import edge_preservation, ssim
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 PIPELINE = Pipeline(Settings())
-STYLES = shipped_styles()
+STYLES = scene_styles()
 
 
 def drawn(pixels: RgbImage, **given: Any) -> tuple[RgbImage, Sidecar]:

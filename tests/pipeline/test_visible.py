@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from outside import CASES, needs
 from PIL import Image
-from shipped import shipped_styles
+from shipped import scene_styles
 
 from pipeline import Options, Pipeline, Settings, Sidecar
 from pipeline.domain import WHOLE, Content, GrayImage, Photo, RgbImage
@@ -22,7 +22,7 @@ from pipeline.visible import detect_content, extend, fill_transparent, restore_b
 ROOT = Path(__file__).parents[2]
 CASE = CASES / "22-alpha-invisible-colours"
 PIPELINE = Pipeline(Settings())
-STYLES = shipped_styles()
+STYLES = scene_styles()
 HEIGHT, WIDTH = 240, 360
 
 

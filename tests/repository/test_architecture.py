@@ -29,7 +29,9 @@ STAGE_MAY = {"domain", "result", "errors", "settings", "tiling", "model", "quali
 MAY = {
     **dict.fromkeys(STAGES, STAGE_MAY),
     "decode": {*STAGE_MAY, "formats"},
-    "faces": {*STAGE_MAY, "enlarge"},  # a face drawn by itself is brought to the photo's size
+    # a face drawn by itself may have a style of its own, and is brought to the photo's size
+    "faces": {*STAGE_MAY, "enlarge", "stylise"},
+    "framing": {"domain", "faces"},
     "errors": set(),
     "settings": {"errors"},
     "domain": set(),
@@ -55,8 +57,8 @@ MAY = {
     "scale": {"domain", "settings"},
     "registry": {*STAGES, *STAGE_MAY, "weights", "engines"},
     "provenance": {"result", "domain", "enhance", "model", "weights"},
-    "job": {*STAGES, *STAGE_MAY, "budget", "decoder", "origin", "registry", "scale"},
-    "stages": {*STAGES, *STAGE_MAY, "job", "visible"},
+    "job": {*STAGES, *STAGE_MAY, "budget", "decoder", "framing", "origin", "registry", "scale"},
+    "stages": {*STAGES, *STAGE_MAY, "framing", "job", "visible"},
     "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
     "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
     "run": {

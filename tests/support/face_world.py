@@ -107,10 +107,13 @@ class KnownDetector(FaceDetector):
 
     def __init__(self, search: Detect, closer: Detect) -> None:
         super().__init__(closed_model(STORE.require("detector"), "faces"))
-        self.search, self.closer = search, closer
+        self.of_photo, self.of_square = search, closer
+
+    def search(self, pixels: RgbImage, min_score: float = MIN_SCORE) -> tuple[Face, ...]:
+        return self.of_photo(pixels)
 
     def detect(self, pixels: RgbImage, min_score: float = MIN_SCORE) -> tuple[Face, ...]:
-        return (self.search if min_score < MIN_SCORE else self.closer)(pixels)
+        return self.of_square(pixels)
 
 
 class KnownParser(FaceParser):

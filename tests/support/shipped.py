@@ -22,6 +22,11 @@ def shipped_styles() -> list[str]:
     return [entry["name"] for entry in shipped("style")]
 
 
+def scene_styles() -> list[str]:
+    """Those that draw whole pictures; the others draw heads, and one of these around them."""
+    return [entry["name"] for entry in shipped("style") if not entry.get("around")]
+
+
 def another_style() -> str:
     """The first style that is not the default."""
     return next(name for name in shipped_styles() if name != Options().style)

@@ -29,13 +29,14 @@ from training.export import parser as parser_export  # noqa: E402
 from training.export import quality as quality_export  # noqa: E402
 from training.export import restorer as restorer_export  # noqa: E402
 from training.export.manifest import OutputDirs  # noqa: E402
-from training.looks.styles import STYLES  # noqa: E402
+from training.looks.styles import STUDENTS, STYLES  # noqa: E402
 from training.metrics import detection as detection_metrics  # noqa: E402
 from training.published.retinaface import TEACHER  # noqa: E402
 from training.recipes import PLANS, Plan, Stage  # noqa: E402
 
 TINY = {
     "hayao": "batch=1 crop_px=64 adversarial_from=2",
+    "portrait": "batch=1 crop_px=64",
     "upsampler": "batch=2 crop_px=32",
     "restorer": "doubled=1 same_size=1 crop_px=32",
     "quality": "batch=2",
@@ -50,6 +51,7 @@ def write_photographs(folder: Path) -> None:
         "photos/scene": data.coffee()[:144, :176],
         "portraits/portrait": data.astronaut()[:144, 150:310],
         "faces/face": data.astronaut()[50:150, 160:270],
+        "faces256/face2": cv2.resize(data.astronaut()[10:220, 120:330], (256, 256)),
     }
     for name, picture in pictures.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +71,8 @@ def write_teachers(folder: Path) -> None:
     graph = helper.make_graph([node], "same", values[:1], values[1:])
     opsets = [helper.make_opsetid("", 17)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    onnx.save(model, folder / str(STYLES["hayao"].file))
+    for style in ("hayao", "portrait"):
+        onnx.save(model, folder / str(STYLES[style].file))
     net = AsPublished().eval()
     net.load_state_dict(random_state())
     names = [f"output{n}" for n in range(3)]
@@ -140,11 +143,11 @@ def test_a_short_plan_runs_from_photographs_to_served_files(
     name: str, folders: rebuild.Folders
 ) -> None:
     stages = (Stage(f"steps=3 {TINY[name]}", 2), Stage(f"steps=3 {TINY[name]} seed=2"))
-    plan = Plan(stages, windows=3, start="cel.safetensors" if name in STYLES else None)
+    plan = Plan(stages, windows=3, start="cel.safetensors" if name in STUDENTS else None)
     written = rebuild.rebuild(name, folders, plan)
     assert all(path.exists() for path in written)
     spec = WeightStore(folders.dirs.weights, folders.dirs.checkpoints).specs[name]
-    assert spec.architecture == ("student" if name in STYLES else name)
+    assert spec.architecture == ("student" if name in STUDENTS else name)
     history = list(spec.recipe["history"])  # type: ignore[call-overload]
     assert [entry["from_step"] for entry in history] == [0, 2]
     assert spec.recipe["steps_done"] == 3 and spec.figures
@@ -153,5 +156,5 @@ def test_a_short_plan_runs_from_photographs_to_served_files(
 
 
 def test_every_task_that_ships_has_a_short_plan() -> None:
-    kinds = {"student" if name in STYLES else name for name in PLANS}
-    assert {"student" if name in STYLES else name for name in TINY} == kinds
+    kinds = {"student" if name in STUDENTS else name for name in PLANS}
+    assert {"student" if name in STUDENTS else name for name in TINY} == kinds

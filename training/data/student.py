@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.architectures.student import StudentShape
 from pipeline.domain import RgbImage
 from training.data.degradations import brightening, degrade, sample_kind, sample_steps
+from training.data.heads import face_models
 from training.data.photographs import Random, read_rgb, sample_crop
+from training.data.spoilt_heads import spoil
 from training.data.tensors import to_tensor
 from training.engine.errors import NoPictures
 from training.engine.recipe import InvalidSetting
 from training.looks.grade import grade_drawing
-from training.looks.styles import STYLES
+from training.looks.skin import keep_skin
+from training.looks.styles import STUDENTS
 
 TargetTransform = Callable[[RgbImage, RgbImage], RgbImage]  # photo, drawing -> target
 InputTransform = Callable[[RgbImage, Random], RgbImage]  # photo -> what the student sees of it
+
+NO_FEATURES = np.zeros((1, 1), np.float32)
+# centres and sigmas of eyes and mouth in a head's window, in sides of it
+FEATURES = {
+    (0.373, 0.463): (0.06, 0.045),
+    (0.625, 0.463): (0.06, 0.045),
+    (0.5, 0.715): (0.07, 0.04),
+}
 
 
 class Batch(NamedTuple):
@@ -31,6 +44,7 @@ class Batch(NamedTuple):
     input: Tensor
     target: Tensor
     thumbnail: Tensor
+    feature_weight: Tensor  # (N, 1, crop, crop), 1 where a face's features are, else 0
 
 
 class Flaws(NamedTuple):
@@ -58,6 +72,7 @@ class StudentPairs:
         thumbnail_px: side of the thumbnails.
         crop_px: side of the crops.
         target_transform: makes the target of a photo and its drawing, a grade for example.
+        heads: whether the windows are heads, whose eyes and mouths are known to lie alike.
         input_transform: changes the whole window that a crop and its thumbnail are taken of, and
             not the target: a student that is to draw a bad photo as the good one.
 
@@ -72,8 +87,9 @@ class StudentPairs:
         crop_px: int,
         target_transform: TargetTransform | None = None,
         input_transform: InputTransform | None = None,
+        heads: bool = False,
     ) -> None:
-        self.crop_px, self.thumbnail_px = crop_px, thumbnail_px
+        self.crop_px, self.thumbnail_px, self.heads = crop_px, thumbnail_px, heads
         self.input_transform = input_transform
         self.names: list[str] = []
         self.inputs: list[RgbImage] = []
@@ -92,7 +108,7 @@ class StudentPairs:
     def batch(self, size: int, flaws: Flaws, seed: tuple[int, ...]) -> Batch:
         """Crops of random windows, the same for the same seed."""
         random = np.random.default_rng(seed)
-        inputs, targets, thumbnails = [], [], []
+        inputs, targets, thumbnails, weights = [], [], [], []
         for number in random.integers(len(self.inputs), size=size):
             window, thumbnail = self.inputs[number], self.thumbnails[number]
             crop = sample_crop(window, self.crop_px, random)
@@ -101,28 +117,57 @@ class StudentPairs:
                 window = self.input_transform(window, random)
                 thumbnail = thumbnail_of(window, self.thumbnail_px)
             photo, target = window[crop], self.targets[number][crop]
+            weight = feature_weight(window.shape[0])[crop] if self.heads else NO_FEATURES
             if random.random() < flaws.wall_share:
                 photo, target = _wall(self.crop_px, flaws.noise_sigma, random)
+                weight = 1 - NO_FEATURES if self.heads else NO_FEATURES
             elif random.random() < flaws.noise_share:
                 photo = _noisy(photo, flaws.noise_sigma, random)
             inputs.append(photo[:, mirror])
             targets.append(target[:, mirror])
             thumbnails.append(thumbnail[:, mirror])
-        return Batch(to_tensor(inputs), to_tensor(targets), to_tensor(thumbnails))
+            weights.append(np.broadcast_to(weight, photo.shape[:2])[:, mirror])
+        weighed = torch.from_numpy(np.stack(weights))[:, None]
+        return Batch(to_tensor(inputs), to_tensor(targets), to_tensor(thumbnails), weighed)
+
+
+@cache
+def feature_weight(side_px: int) -> NDArray[np.float32]:
+    """Where the eyes and the mouth of a head of ``training.data.heads`` are, (S, S) in 0..1."""
+    y, x = (np.mgrid[:side_px, :side_px] + 0.5) / side_px
+    total = np.zeros((side_px, side_px))
+    for (centre_x, centre_y), (sigma_x, sigma_y) in FEATURES.items():
+        total += np.exp(-(((x - centre_x) / sigma_x) ** 2 + ((y - centre_y) / sigma_y) ** 2) / 2)
+    return total.clip(0, 1).astype(np.float32)
 
 
 def graded_pairs(folder: Path, style: str | None, crop_px: int) -> StudentPairs:
     """The windows of a folder for today's student, their targets in the colours of a style.
 
+    Heads are spoilt on their way in.
+
     Raises:
         InvalidSetting: there is no such style.
         NoPictures: the folder has no windows.
     """
-    if style is not None and style not in STYLES:
-        raise InvalidSetting(f"no style {style!r}; there are {', '.join(STYLES)}")
-    grade = STYLES[style].grade if style else None
-    transform = partial(grade_drawing, grade=grade) if grade else None
-    return StudentPairs(folder, StudentShape().thumbnail_px, crop_px, transform)
+    if style is not None and style not in STUDENTS:
+        raise InvalidSetting(f"no style {style!r}; there are {', '.join(STUDENTS)}")
+    look = STUDENTS[style] if style else None
+    transform: TargetTransform | None = None
+    if look and look.grade:
+        transform = partial(grade_drawing, grade=look.grade)
+    elif look and look.heads and look.heads.photo_share:
+        parse = face_models().parser.parse
+        transform = partial(keep_skin, parse=parse, photo_share=look.heads.photo_share)
+    of_heads = bool(look and look.heads)
+    return StudentPairs(
+        folder,
+        StudentShape().thumbnail_px,
+        crop_px,
+        transform,
+        spoil if of_heads else None,
+        of_heads,
+    )
 
 
 def thumbnail_of(photo: RgbImage, side_px: int) -> RgbImage:

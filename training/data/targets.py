@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,9 @@ import cv2
 import numpy as np
 
 from pipeline.domain import RgbImage
-from training.data.photographs import windows
-from training.looks.styles import STYLES, open_teacher
+from training.data.heads import heads
+from training.data.photographs import Window, windows
+from training.looks.styles import STUDENTS, open_teacher
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Targets:
 
     Attributes:
         style: of training/looks/styles.py.
-        count: how many windows.
+        count: how many windows; of heads all that there are.
         seed: the windows are the same for the same seed.
         side_px: the longest side.
         validation: whether they are of the held-out photographs.
@@ -47,14 +49,21 @@ def draw_targets(targets: Targets, data: Path, teachers: Path | None, out: Path)
     teacher = open_teacher(targets.style, teachers)
     out.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    selection = windows(data, targets.count, targets.side_px, targets.seed, targets.validation)
-    for number, window in enumerate(selection, 1):
+    for number, window in enumerate(windows_of(targets, data), 1):
         path = out / f"{window.name}.png"
         if path.exists():
             continue
         write_pair(path, window.pixels, teacher(window.pixels))
         if number % 50 == 0:
             print(f"{number}/{targets.count}, {time.monotonic() - start:.0f} s", flush=True)
+
+
+def windows_of(targets: Targets, data: Path) -> Iterator[Window]:
+    """The windows of photographs that are drawn."""
+    of_heads = STUDENTS[targets.style].heads
+    if of_heads:
+        return heads(data, targets.seed, targets.validation, of_heads.sides_px)
+    return windows(data, targets.count, targets.side_px, targets.seed, targets.validation)
 
 
 def write_pair(path: Path, photo: RgbImage, drawing: RgbImage) -> None:
@@ -69,7 +78,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--style", choices=STYLES, required=True)
+    parser.add_argument("--style", choices=STUDENTS, required=True)
     parser.add_argument("--teachers", type=Path, help="folder of the published networks")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=800)

@@ -27,7 +27,7 @@ WEIGHTS = ROOT / "layers" / "weights"
 CHECKPOINTS = ROOT / "training" / "checkpoints"
 MIN_PARITY_DB = 40.0
 # of a style: what a person decided by looking, which no training says anew
-CHOSEN = ("description", "scene_px", "face_px", "largest_px", "faces_default")
+CHOSEN = ("description", "scene_px", "face_px", "largest_px", "faces_default", "around")
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,12 @@ from training.export.onnx import (
     pad_output_channels,
     quantise,
 )
-from training.looks.styles import STYLES
+from training.looks.styles import STUDENTS, STYLES
 from training.metrics.drawing import drawing_metrics, flat_grain
 
 WORKING_PX = 384
 CALIBRATION_WINDOWS = 64
+CALIBRATION_SEED = 3
 
 Window = tuple[RgbImage, RgbImage]  # a part of a photograph, and the thumbnail of the whole
 
@@ -80,7 +81,7 @@ def add_student(
     targets: Sequence[RgbImage] = (),
     **more: Any,
 ) -> list[Path]:
-    """Adds the averaged student of a checkpoint to the weights as a style.
+    """Adds the averaged student of a checkpoint to the weights, as a style unless told otherwise.
 
     Args:
         checkpoint: of a student's training.
@@ -88,8 +89,8 @@ def add_student(
         windows: what int8 is calibrated on, and what it is measured on, against the torch module.
         dirs: where the files go.
         targets: of the measured windows, when there are any.
-        more: ``recipe``, kept in the manifest beside the checkpoint's own history, and fields of
-            CHOSEN.
+        more: ``recipe``, kept in the manifest beside the checkpoint's own history; ``kind``; and
+            fields of CHOSEN.
 
     Returns:
         The paths of what was written.
@@ -122,7 +123,7 @@ def add_student(
     check_parity(checkpoint, metrics)
     spec = new_spec(
         info,
-        "style",
+        more.pop("kind", "style"),
         "student",
         INTEGERS,
         multiple_of_px=4,
@@ -151,18 +152,27 @@ def windows_of(pictures: Sequence[RgbImage]) -> list[Window]:
 def add_style(
     name: str, checkpoint: Path, targets: Path, validation: Path, dirs: OutputDirs
 ) -> list[Path]:
-    """Adds a style of training/looks/styles.py, measured on its held-out windows."""
-    style, recipe = STYLES[name], load_average(checkpoint, "student")[1]["history"][-1]["recipe"]
+    """Adds a student of training/looks/styles.py, measured on its held-out windows.
+
+    What sees heads is calibrated on spoilt ones, too.
+    """
+    style, recipe = STUDENTS[name], load_average(checkpoint, "student")[1]["history"][-1]["recipe"]
     pairs, held_out = (graded_pairs(f, name, recipe["crop_px"]) for f in (targets, validation))
     windows, measured = (list(zip(p.inputs, p.thumbnails, strict=True)) for p in (pairs, held_out))
+    calibration = windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)]
+    if pairs.input_transform:
+        random = np.random.default_rng(CALIBRATION_SEED)
+        spoilt = [pairs.input_transform(photo, random) for photo, _ in calibration]
+        calibration = windows_of(spoilt)
     names = "\n".join(pairs.names).encode()
     made_of = {"windows": len(windows), "windows_sha256": hashlib.sha256(names).hexdigest()}
     return add_student(
         checkpoint,
         WeightInfo(name, style.title, style.licence),
-        (windows[:: max(1, len(windows) // CALIBRATION_WINDOWS)], measured),
+        (calibration, measured),
         dirs,
         held_out.targets,
         recipe=made_of,
+        kind="style" if name in STYLES else name,
         **{field: getattr(style, field) for field in CHOSEN},
     )

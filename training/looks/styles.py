@@ -17,6 +17,20 @@ Draw = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
+class Heads:
+    """How the heads are that a network is taught on.
+
+    Attributes:
+        photo_share: Share of the photo in the low frequencies of the target, see
+            ``training.looks.skin``.
+        sides_px: Sides of the windows.
+    """
+
+    photo_share: float
+    sides_px: tuple[int, ...] = (416, 432, 448, 464, 480)  # what the teachers draw well
+
+
+@dataclass(frozen=True)
 class Style:
     """A look: its teacher, its colours, and at which size it is drawn.
 
@@ -34,6 +48,8 @@ class Style:
     file: str | None = None
     open: Callable[[Path], Draw] | None = None
     grade: Grade | None = None
+    heads: Heads | None = None  # of a network that sees heads alone
+    around: str = ""  # the style that draws the rest of the picture
 
 
 STYLES = {
@@ -119,14 +135,42 @@ STYLES = {
         faces_default="off",  # so that its pictures are free of the face networks' terms
         licence="Apache-2.0: distilled from this repository's own renderer; see MODEL_CARD.md",
     ),
+    "portrait": Style(
+        title="Portrait",
+        description="Faces: clear anime eyes, clean lines, your own skin; around them as hayao",
+        file="animeganv3_jp_face.onnx",
+        open=open_animeganv3,
+        heads=Heads(photo_share=0.85),
+        around="hayao",
+        licence="non-commercial: distilled from AnimeGANv3's JP_face weights, whose terms say so; "
+        "see MODEL_CARD.md",
+    ),
+    "cute": Style(
+        title="Cute",
+        description="Faces: as in a rendered film, large eyes, clear skin; around them as hayao",
+        file="animeganv3_tiny_cute.onnx",
+        open=open_animeganv3,
+        heads=Heads(photo_share=0.5),
+        around="hayao",
+        licence="non-commercial: distilled from AnimeGANv3's tiny_Cute weights, whose terms say "
+        "so; see MODEL_CARD.md",
+    ),
 }
+FACE_RESTORER = Style(
+    title="Face restorer",
+    description="",
+    heads=Heads(photo_share=0.0, sides_px=(256,)),  # its targets are the photos
+    licence="non-commercial: fine-tuned from the weights of cute; see MODEL_CARD.md",
+)
+# what students are trained on: the looks, and what restores a face before it is drawn
+STUDENTS = {**STYLES, "face_restorer": FACE_RESTORER}
 
 
 def open_teacher(name: str, teachers: Path | None) -> Draw:
     """What draws in a style, in the teacher's own colours.
 
     Args:
-        name: of STYLES.
+        name: of STUDENTS.
         teachers: the folder with the published networks.
 
     Returns:
@@ -136,9 +180,11 @@ def open_teacher(name: str, teachers: Path | None) -> Draw:
         ValueError: there is no such style, or it needs the folder.
         FileNotFoundError: the folder lacks the network.
     """
-    if name not in STYLES:
-        raise ValueError(f"no style {name!r}; there are {', '.join(STYLES)}")
-    style = STYLES[name]
+    if name not in STUDENTS:
+        raise ValueError(f"no style {name!r}; there are {', '.join(STUDENTS)}")
+    style = STUDENTS[name]
+    if style is FACE_RESTORER:
+        return np.copy
     if style.file is None or style.open is None:
         return render
     if teachers is None:

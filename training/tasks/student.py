@@ -47,6 +47,7 @@ class Recipe:
     noise_share: float = 0.3  # of the crops: with a camera's noise on the photo
     noise_sigma: float = 4.0  # grey levels, at most
     degraded_share: float = 0.0  # of the windows: bad photos, to be drawn as the good ones
+    feature_emphasis: float = 3.0  # of the eyes and mouths of heads
     seed: int = 1
 
 
@@ -111,6 +112,7 @@ class StudentTask(Task):
         with self.autocast():
             prediction = self.net(batch.input, batch.thumbnail).float()
         emphasis = contour_weight(batch.target, recipe.contour_emphasis)
+        emphasis = emphasis * (1 + recipe.feature_emphasis * batch.feature_weight)
         losses = {
             "l1": ((prediction - batch.target).abs() * emphasis).mean(),
             "gradient": recipe.gradient_weight * gradient_loss(prediction, batch.target),
