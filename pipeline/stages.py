@@ -124,8 +124,9 @@ def _redraw(job: Job) -> Redrawn:
     faces, models = job.analysed.faces, job.analysed.models
     if models is None or not any(face.is_aligned for face in faces):
         return Redrawn((), faces, Decision("redraw", False, "no face is cared for", 0, 1))
+    check_time = job.request.budget.check_time
     styliser = FaceStyliser(
-        model=job.style.picture,
+        model=job.style.picture.checked(check_time),
         embedding=job.stylised.embedding,
         upsampler=job.services.registry.upsampler(),
         scale=job.scale.scale,
@@ -134,7 +135,7 @@ def _redraw(job: Job) -> Redrawn:
     heads = None
     if job.style.heads:
         heads = HeadStyliser(
-            style=job.style.heads,
+            style=replace(job.style.heads, picture=job.style.heads.picture.checked(check_time)),
             upsampler=job.services.registry.upsampler(),
             eye_enhance_ratio=job.planned.options.eye_enhance_ratio,
             may_invent=job.planned.options.restore_faces == "auto",

@@ -55,6 +55,10 @@ def screenshot(
     page.locator(".cards").wait_for()
     page.set_input_files("#choose", SAMPLES / "astronaut.jpg")
     drawn(page)
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.card img')]
+          .every(({src}) => src.startsWith('blob:'))"""
+    )
     page.evaluate("() => document.activeElement.blur()")
     page.wait_for_load_state("networkidle")
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")

@@ -90,7 +90,7 @@ def test_an_unknown_kind_with_a_long_name_does_not_either(visit: Opener) -> None
         assert page.evaluate(WIDE) == 0, width_px
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1440, 900), (1920, 1080), (844, 390)])
+@pytest.mark.parametrize("size", [(1240, 880), (1280, 720), (1440, 900), (1920, 1080), (844, 390)])
 @pytest.mark.parametrize("name", ["coffee", "astronaut"])
 def test_save_is_in_sight_on_every_screen(visit: Opener, size: tuple[int, int], name: str) -> None:
     page = visit()

@@ -25,6 +25,7 @@ from pipeline.faces.detect import (
     Detections,
     FaceDetector,
     decode_boxes,
+    even_light,
     nms,
     plausible,
     priors,
@@ -324,3 +325,46 @@ def test_a_cat_a_cup_and_a_rocket_have_none(name: str) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (500, 700)])
 def test_black_pictures_have_none(size: tuple[int, int]) -> None:
     assert found_by_shipped(np.zeros((*size, 3), np.uint8)) == ()
+
+
+def searched_by_shipped(pixels: NDArray[np.uint8]) -> tuple[Face, ...]:
+    return FaceDetector(shipped_model("detector", "faces")).search(pixels)
+
+
+def test_a_face_in_dim_red_light_is_found() -> None:
+    stage = sample("astronaut") * np.array([0.16, 0.03, 0.02])
+    face = searched_by_shipped(stage.astype(np.uint8))[0]
+    np.testing.assert_allclose(face.box, (178, 57, 270, 176), atol=15)
+    assert face.score > 0.9
+
+
+@pytest.mark.parametrize("background", ["rocket", "coffee"])
+def test_a_face_of_20_px_in_a_small_photo_is_found_by_the_enlarged_pass(background: str) -> None:
+    scene = cv2.resize(sample(background), (480, 320), interpolation=cv2.INTER_AREA)
+    person = sample("astronaut")[:400, 100:400]
+    scene[120:210, 100:168] = cv2.resize(person, (68, 90), interpolation=cv2.INTER_AREA)
+    assert found_by_shipped(scene) == ()
+    (face,) = searched_by_shipped(scene)
+    assert 15 < face.box[2] - face.box[0] < 25
+    assert 110 < face.box[0] < face.box[2] < 150
+
+
+def test_a_face_is_found_once_by_all_passes() -> None:
+    assert len(searched_by_shipped(sample("astronaut"))) == 1
+    assert len(searched_by_shipped((sample("astronaut") * 0.2).astype(np.uint8))) == 1
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
+def test_further_passes_find_no_face_in_a_cat_a_cup_and_a_rocket(name: str) -> None:
+    assert searched_by_shipped(sample(name)) == ()
+
+
+def test_ordinary_light_is_left_and_coloured_light_becomes_white() -> None:
+    photo = sample("astronaut")
+    assert even_light(photo) is None
+    red = (photo * np.array([0.5, 0.2, 0.1])).astype(np.uint8)
+    evened = even_light(red)
+    assert evened is not None
+    means = evened.reshape(-1, 3).mean(0)
+    assert means.max() < 1.5 * means.min()
+    assert 80 < means.mean() < 140

@@ -23,7 +23,9 @@ LICENCES = {
     for entry in shipped(kind)
 }
 FACE_NETS = {"detector", "parser"}
-BY_DEFAULT_OFF = [entry["name"] for entry in shipped("style") if entry.get("faces_default") == "off"]
+BY_DEFAULT_OFF = [
+    entry["name"] for entry in shipped("style") if entry.get("faces_default") == "off"
+]
 
 
 def drawn(**given: Any) -> Sidecar:
