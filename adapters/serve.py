@@ -77,7 +77,7 @@ def serve(
 
     logger.setLevel(os.environ.get("POWERTOOLS_LOG_LEVEL", "WARNING"))
     if sys.stdout.isatty():
-        write_for_people(logger)
+        write_for_people(logger.handlers)
     job_log.disable_metrics()
     is_local = is_loopback(host)
     token = _checked_token(token, is_local)

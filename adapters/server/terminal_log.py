@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 
 class TerminalFormatter(logging.Formatter):
@@ -21,7 +22,7 @@ class TerminalFormatter(logging.Formatter):
         return f"{line}\n{traceback}" if traceback else line
 
 
-def write_for_people(logger: logging.Logger) -> None:
-    """Makes a logger's lines readable, from now on and in this process."""
-    for handler in logger.handlers:
+def write_for_people(handlers: Iterable[logging.Handler]) -> None:
+    """Makes the lines of a logger's handlers readable, from now on and in this process."""
+    for handler in handlers:
         handler.setFormatter(TerminalFormatter())

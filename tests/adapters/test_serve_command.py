@@ -74,7 +74,11 @@ def test_what_hinders_it_is_said_in_a_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         cases = [
-            (command("--port", port, "--folder", str(tmp_path / "a")), 1, "--port 0 takes a free one"),
+            (
+                command("--port", port, "--folder", str(tmp_path / "a")),
+                1,
+                "--port 0 takes a free one",
+            ),
             (command("--port", "0", "--folder", str(file)), 2, "is a file"),
             (command("--port", "0", "--folder", str(file / "below")), 2, "does not exist"),
             (command("--port", "0", "--token", " "), 2, "spaces"),

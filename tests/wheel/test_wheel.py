@@ -27,7 +27,7 @@ MAX_SERVE_START_S = 60
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    command = [UV, "build", "--quiet", "--wheel", "--out-dir", folder]
+    command: list[str | Path] = [UV, "build", "--quiet", "--wheel", "--out-dir", folder]
     shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # an earlier build's, as make wheel
     subprocess.run(command, check=True, cwd=ROOT)
     (file,) = folder.glob("*.whl")
@@ -49,11 +49,11 @@ def installed(
 ) -> Path:
     """The folder of the commands of a fresh environment."""
     version, resolution = request.param
-    python = interpreter(version)
-    if python is None:
+    base = interpreter(version)
+    if base is None:
         pytest.skip(f"there is no Python {version} here")
     folder = tmp_path_factory.mktemp(f"venv-{version}-{resolution}")
-    subprocess.run([UV, "venv", "--quiet", "--python", python, folder / "venv"], check=True)
+    subprocess.run([UV, "venv", "--quiet", "--python", base, folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
     install = [UV, "pip", "install", "--quiet", "--python", python, "--resolution", resolution]
     subprocess.run([*install, "--only-binary", ":all:", wheel], check=True)
@@ -141,7 +141,7 @@ def test_the_wheel_holds_what_the_checkout_has_and_no_more(wheel: Path) -> None:
         ["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout.splitlines()
     packages = ("adapters", "layers", "operations", "pipeline", "training", "web")
-    tracked = {name for name in listed if name.split("/")[0] in packages }
+    tracked = {name for name in listed if name.split("/")[0] in packages}
     readme = "training/README.md"  # for those who read the sources
     assert names == {name for name in tracked - {readme} if (ROOT / name).exists()}
     assert wheel.name.startswith("kirei_anime-")  # `kirei` is somebody else's
