@@ -1,4 +1,7 @@
-# The Lambda function, and the same code for any machine that runs containers.
+# The Lambda function, and the same code for any machine that runs containers: there the image serves
+# the page, or is the command line; see adapters/container.sh.
+#
+#   docker run --rm -p 8000:8000 kirei
 #
 #   docker build -t kirei .                              # for Lambda, with BuildKit: --provenance=false
 #   docker build -t kirei --build-arg ENGINE=torch .     # with the second engine
@@ -63,5 +66,6 @@ USER 10001
 RUN python -m pipeline weights verify
 # `sam local` builds one more image on this one, to put its emulator in, and needs root for that.
 ONBUILD USER root
-ENTRYPOINT ["python", "-m", "awslambdaric"]
+EXPOSE 8000
+ENTRYPOINT ["/bin/sh", "/var/task/adapters/container.sh"]
 CMD ["handler.lambda_handler"]

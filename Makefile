@@ -23,7 +23,7 @@ EMULATOR := .venv-stack/.installed
 DOCS := .venv-docs/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel format bench bench-check compare eval eval-faces eval-looks weights gallery demo docs thumbnails examples corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-looks weights gallery demo docs thumbnails examples corpus-formats \
 	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -87,7 +87,12 @@ check: $(VENV)/.development
 
 ## make wheel            build the wheel in dist/, in an isolated environment
 wheel: $(SUPPLY)/uv
+	rm -rf build/lib  # setuptools would pack what an earlier build left there
 	$(SUPPLY)/uv build --quiet --wheel --out-dir dist
+
+## make test-wheel       build the wheel, and try it in fresh environments of each Python that is here
+test-wheel: $(VENV)/.development $(SUPPLY)/uv
+	$(BIN)/pytest tests/wheel -m wheel
 
 ## make format           format the code and sort imports
 format: $(VENV)/.development
@@ -212,11 +217,11 @@ LOCK := $(SUPPLY)/uv pip compile pyproject.toml --no-config --quiet --generate-h
 WITH_TORCH := --override requirements/torch.part --constraint requirements/constraints.in \
 	$(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--extra-index-url $(TORCH_INDEX))
 
-## make lock             lock all packages with their hashes, from the pins of pyproject.toml: for the
-##                       image, for kirei serve, and for all extras
+## make lock             lock all packages with their hashes, within the ranges of pyproject.toml: for
+##                       the image, for the command line, and for all extras
 lock: $(SUPPLY)/uv
 	$(LOCK) --extra aws -o requirements/image.txt
-	$(LOCK) --extra serve -c requirements/image.txt -o requirements/serve.txt
+	$(LOCK) -c requirements/image.txt -o requirements/serve.txt
 	echo "torch==2.13.0+cpu" > requirements/torch.part
 	$(LOCK) --extra aws --extra torch $(WITH_TORCH) -o requirements/image-torch.txt && \
 	$(LOCK) --all-extras $(WITH_TORCH) -c requirements/image-torch.txt -o requirements/development.txt; \

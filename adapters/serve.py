@@ -6,16 +6,19 @@ import os
 import resource
 import secrets
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
 from adapters import job_log, logger
+from adapters.server.address import network_url, qr_code, url_of, with_token
 from adapters.server.asgi import Server
 from adapters.server.local_api import LocalApi
 from adapters.server.local_worker import LocalWorker
 from adapters.server.slots import is_loopback
+from adapters.server.terminal_log import write_for_people
 from adapters.storage.folder import FolderBucket
 from pipeline import MAX_SECONDS, KireiError, Options, Pipeline, Settings
 
@@ -25,7 +28,12 @@ HOUR_S = 3600
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="address to listen on; 0.0.0.0 lets phones and other machines in the network call",
+)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
     "--folder",
@@ -57,7 +65,10 @@ HOUR_S = 3600
 def serve(
     host: str, port: int, folder: Path, token: str | None, max_seconds: float, keep_hours: float
 ) -> None:
-    """Serve the HTTP API and the page on this machine, until Ctrl-C.
+    """Serve the page and the HTTP API on this machine, until Ctrl-C.
+
+    With --host 0.0.0.0 it prints the address for a phone in the same network, with its token, and
+    on a terminal a QR code of it for the phone's camera.
 
     Photos and pictures are stored in the folder, and survive a restart, for a day. Other files in
     the folder are not touched.
@@ -65,31 +76,54 @@ def serve(
     from adapters.server.connection import config, run
 
     logger.setLevel(os.environ.get("POWERTOOLS_LOG_LEVEL", "WARNING"))
+    if sys.stdout.isatty():
+        write_for_people(logger.handlers)
     job_log.disable_metrics()
     is_local = is_loopback(host)
     token = _checked_token(token, is_local)
     descriptors = _raise_descriptor_limit()
     if descriptors is not None and descriptors < FEW_DESCRIPTORS:
         click.echo(f"kirei: only {descriptors} open files are allowed (see ulimit -n)", err=True)
+    with _listen(host, port) as listener:
+        try:
+            worker = _open_worker(folder, max_seconds, keep_hours * HOUR_S or None)
+            if not worker.folder.claim_folder():
+                click.echo(
+                    f"kirei: another kirei serve uses {folder}; they share the waiting photos",
+                    err=True,
+                )
+        except KireiError as error:
+            raise click.UsageError(f"{error.code}: {error.message}") from error
+        server = Server(LocalApi(worker, token), worker, LOCAL_NAMES if is_local else None)
+        _print_addresses(host, listener.getsockname()[1], token)
+        try:
+            run(config(server), listener)
+        except KeyboardInterrupt:  # uvicorn has ended what was in work, and passes the signal on
+            click.echo("Kirei has stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Opens the port. Raises ClickException: it is in use, or the address is not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        worker = _open_worker(folder, max_seconds, keep_hours * HOUR_S or None)
-        if not worker.folder.claim_folder():
-            click.echo(
-                f"kirei: another kirei serve uses {folder}; they share the waiting photos",
-                err=True,
-            )
-        listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256
-        )
-    except KireiError as error:
-        raise click.UsageError(f"{error.code}: {error.message}") from error
+        return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
-        raise click.UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    server = Server(LocalApi(worker, token), worker, LOCAL_NAMES if is_local else None)
-    port = listener.getsockname()[1]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    click.echo(f"Kirei is at {address} (Ctrl-C stops it)")
-    run(config(server), listener)
+        reason = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise click.ClickException(f"{reason}; --port 0 takes a free one") from error
+
+
+def _print_addresses(host: str, port: int, token: str | None) -> None:
+    """Prints where browsers find the page; KIREI_SERVE_URL is the address outside a container."""
+    outside = os.environ.get("KIREI_SERVE_URL")
+    url = outside or url_of(host, port)
+    click.echo(f"Kirei is at {url} (Ctrl-C stops it)")
+    other = url if outside else network_url(host, port)
+    if other is None:
+        return
+    linked = with_token(other, token)
+    click.echo(f"With its token: {linked}" if outside else f"From a phone here: {linked}")
+    if sys.stdout.isatty() and not outside:
+        click.echo(qr_code(linked))
 
 
 def _checked_token(token: str | None, is_local: bool) -> str | None:
@@ -124,3 +158,7 @@ def _raise_descriptor_limit() -> int | None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, hard))
         return maximum
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+if __name__ == "__main__":
+    serve(prog_name="kirei serve")

@@ -23,6 +23,13 @@ function keep(value) {
   }
 }
 
+// A link with the token behind its #, which no server is sent: `kirei serve` prints one for phones.
+const linked = /^#token=([\w-]+)$/.exec(location.hash)?.[1];
+if (linked) {
+  keep(linked);
+  history.replaceState(null, "", location.pathname);
+}
+
 /** Resolves to whether there is another token than the one that was refused. Asks once for all. */
 export function askToken(refused) {
   if (token() !== refused) return Promise.resolve(true); // somebody else was asked meanwhile

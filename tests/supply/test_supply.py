@@ -32,9 +32,17 @@ OURS = ("adapters", "operations", "pipeline")
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
-def pins(lines: list[str]) -> dict[str, str]:
-    found = [Requirement(line) for line in lines]
-    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in found}
+def requirements(lines: list[str]) -> dict[str, Requirement]:
+    return {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines}
+
+
+def outside(lines: list[str], versions: dict[str, str]) -> list[str]:
+    """The requirements that a lock does not meet, or does not have."""
+    return [
+        str(wanted)
+        for name, wanted in requirements(lines).items()
+        if name not in versions or not wanted.specifier.contains(versions[name])
+    ]
 
 
 def needed(names: set[str]) -> set[str]:
@@ -51,12 +59,12 @@ def needed(names: set[str]) -> set[str]:
     return done
 
 
-def test_the_image_holds_what_is_pinned_and_what_that_needs_with_hashes() -> None:
+def test_the_image_holds_what_is_required_and_what_that_needs_with_hashes() -> None:
     """`make lock` mends it."""
-    pinned = pins([*PROJECT["dependencies"], *EXTRAS["aws"]])
+    lines = [*PROJECT["dependencies"], *EXTRAS["aws"]]
     locked = {package.name: package for package in packages(IMAGE)}
-    assert pinned.items() <= {name: part.version for name, part in locked.items()}.items()
-    assert set(locked) == needed(set(pinned))
+    assert not outside(lines, {name: part.version for name, part in locked.items()})
+    assert set(locked) == needed(set(requirements(lines)))
     for package in [*locked.values(), *packages(IMAGE_TORCH)]:
         assert package.hashes, package.name
 
@@ -64,25 +72,46 @@ def test_the_image_holds_what_is_pinned_and_what_that_needs_with_hashes() -> Non
 def test_the_second_engine_is_locked_on_top_of_it() -> None:
     torch = {package.name: package.version for package in packages(IMAGE_TORCH)}
     assert {package.name: package.version for package in packages(IMAGE)}.items() <= torch.items()
-    assert {**pins(EXTRAS["torch"]), "torch": f"{pins(EXTRAS['torch'])['torch']}+cpu"}.items() <= (
-        torch.items()
-    )
+    assert torch["torch"].endswith("+cpu") and not outside(EXTRAS["torch"], torch)
 
 
-def test_what_kirei_serve_needs_is_locked_and_installed_by_hash() -> None:
-    pinned = pins([*PROJECT["dependencies"], *EXTRAS["serve"]])
+def test_what_the_command_line_needs_is_locked_and_installed_by_hash() -> None:
     locked = {package.name: package for package in packages(SERVE)}
-    assert pinned.items() <= {name: part.version for name, part in locked.items()}.items()
-    assert set(locked) == needed(set(pinned))
+    versions = {name: part.version for name, part in locked.items()}
+    assert not outside(PROJECT["dependencies"], versions)
+    assert set(locked) == needed(set(requirements(PROJECT["dependencies"])))
     assert "--require-hashes -r requirements/serve.txt" in (ROOT / "Makefile").read_text()
+
+
+def test_a_distribution_leaves_room_and_no_line_installs_somebody_elses_kirei() -> None:
+    assert PROJECT["name"] == "kirei-anime" and PROJECT["scripts"] == {"kirei": "pipeline.cli:main"}
+    for line in [*PROJECT["dependencies"], *EXTRAS["aws"]]:
+        operators = {part.operator for part in Requirement(line).specifier}
+        assert operators == {">=", "<"}, line
+    listed = subprocess.run(
+        [
+            "git",
+            "grep",
+            "-lE",
+            r"(install|pipx|uvx|run)( -[-a-zU]+)* '?kirei(\[|'|$|`)",
+            "--",
+            ":!tests",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert listed.stdout == ""
 
 
 def test_every_package_of_every_extra_is_locked_with_hashes() -> None:
     locked = {package.name: package for package in packages(DEVELOPMENT)}
     versions = {name: package.version.removesuffix("+cpu") for name, package in locked.items()}
     for extra, lines in {"": PROJECT["dependencies"], **EXTRAS}.items():
-        assert pins(lines).items() <= versions.items(), extra
-    assert set(locked) >= needed(set(pins([*EXTRAS["serve"], *EXTRAS["aws"], *EXTRAS["train"]])))
+        assert not outside(lines, versions), extra
+    lines = [*PROJECT["dependencies"], *EXTRAS["aws"], *EXTRAS["train"]]
+    assert set(locked) >= needed(set(requirements(lines)))
     for lock in (SERVE, DEVELOPMENT):
         for package in packages(lock):
             assert package.hashes, package.name
@@ -115,7 +144,7 @@ def test_the_list_of_licences_is_current() -> None:
     text = (ROOT / "docs" / "licences.md").read_text()
     for package in [*packages(IMAGE), *packages(IMAGE_TORCH)]:
         assert f"| {package.name} | {package.version} | " in text
-    for name in pins([*PROJECT["dependencies"], *EXTRAS["aws"]]):
+    for name in requirements([*PROJECT["dependencies"], *EXTRAS["aws"]]):
         assert f"| {licence(name)} |\n" in text[text.index(f"| {name} | ") :]
     for entry in weights():
         assert f"| `{entry['name']}` | {entry['licence']} |" in text
