@@ -1,4 +1,4 @@
-"""Gathers the pages of the documentation's site: those that mkdocs.yml names, and all that they link to.
+"""Gathers the pages of the documentation's site: those of mkdocs.yml, and all that they link to.
 
     make docs        (python -m supply.site build/site-pages, then mkdocs)
 
