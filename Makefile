@@ -20,9 +20,10 @@ SAM := .venv-sam/bin/sam
 CHECKOV := .venv-checkov/bin/checkov
 SUPPLY := .venv-supply/bin
 EMULATOR := .venv-stack/.installed
+DOCS := .venv-docs/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-looks weights gallery thumbnails examples corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-portraits eval-looks weights gallery demo docs thumbnails examples corpus-formats \
 	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -116,9 +117,13 @@ bench-check: $(VENV)/.development
 compare: $(VENV)/.development
 	$(BIN)/python -m benchmarks.compare $(if $(TEACHERS),--teachers $(TEACHERS))
 
-## make gallery          draw the README's gallery, from docs/gallery/photos and samples/
+## make gallery          draw docs/gallery, from its photos and samples/
 gallery: $(VENV)/.development
 	$(BIN)/python -m benchmarks.gallery
+
+## make demo             make docs/demo.webp, the README's picture that moves, of the same photographs
+demo: $(VENV)/.development
+	$(BIN)/python -m benchmarks.demo
 
 ## make thumbnails       draw the pictures on the page's style cards, from samples/
 thumbnails: $(VENV)/.development
@@ -165,6 +170,10 @@ test-browser: $(VENV)/.browser chromium
 eval-faces: $(VENV)/.development
 	$(BIN)/python -m benchmarks.faces $(if $(DATA),--data $(DATA)) $(if $(TEACHERS),--teachers $(TEACHERS))
 
+## make eval-portraits   measure the face looks and the face restorer; DATA=DIR of photographs, TEACHERS=DIR
+eval-portraits: $(VENV)/.development
+	$(BIN)/python -m benchmarks.portraits --data "$(DATA)" $(if $(TEACHERS),--teachers $(TEACHERS))
+
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam
 	.venv-sam/bin/python $(TOOL_PIP) aws-sam-cli==1.170.0
@@ -183,6 +192,17 @@ $(SUPPLY)/uv: requirements/supply.txt | $(BIN)/python
 	$(PYTHON) -m venv .venv-supply
 	$(SUPPLY)/python $(TOOL_PIP) --no-deps -r $<
 	@touch $@
+
+$(DOCS)/mkdocs: requirements/docs.txt | $(BIN)/python
+	$(PYTHON) -m venv .venv-docs
+	$(DOCS)/python $(TOOL_PIP) --no-deps -r $<
+	@touch $@
+
+## make docs             build the documentation in build/site; a link that leads nowhere is an error
+docs: $(DOCS)/mkdocs
+	$(DOCS)/python -m supply.site build/site-pages
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 ## make check-template   run cfn-lint, sam validate and checkov on templates, Dockerfile and workflows
 check-template: $(SAM) $(CHECKOV)
@@ -281,4 +301,4 @@ openapi: $(VENV)/.development
 
 ## make clean            remove everything that the targets above made
 clean:
-	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .venv-stack .aws-sam .cache out build dist
+	rm -rf $(VENV) .venv-sam .venv-checkov .venv-supply .venv-stack .venv-docs .aws-sam .cache out build dist

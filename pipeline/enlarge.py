@@ -65,6 +65,26 @@ def enlarge(drawn: RgbImage, photo: RgbImage, upsampler: Model) -> tuple[RgbImag
     return full, Decision("enlarge", True, "drawn at a smaller scale", ratio, 1.0)
 
 
+def enlarge_by_itself(drawn: RgbImage, size: tuple[int, int], upsampler: Model) -> RgbImage:
+    """Brings a drawing that differs from its photo to a size.
+
+    Where a drawing has dark brows and lashes and the photo has none, a guide that is the photo has
+    the upsampler draw its own pattern into them. So the drawing, interpolated, is its own guide.
+
+    Args:
+        drawn: uint8 (h, w, 3) RGB.
+        size: Width and height, no smaller.
+        upsampler: The network of the kind "upsampler".
+
+    Returns:
+        uint8 (H, W, 3) RGB, the same object where it has that size.
+
+    Raises:
+        WeightsInvalid, EngineUnavailable: The upsampler cannot be opened.
+    """
+    return enlarge(drawn, _resize(drawn, size), upsampler)[0]
+
+
 def steepen(drawing: RgbImage) -> RgbImage:
     """Makes edges as steep as they can be without rims.
 

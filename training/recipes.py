@@ -35,9 +35,6 @@ class Plan:
 
 FINE = "learning_rate=0.0008"  # of a look that begins with what another has learned
 HEADS = "learning_rate=0.0007 noise_share=0.1"
-CROP = "crop_px=320 batch=3"
-# Asked for crispness alone, a student draws brows and lips as the grid of its pixel-shuffle.
-NO_GRID = "learning_rate=0.0004 energy_weight=0.2 gradient_weight=0.5"
 # the detector's last stages, with norms that keep what they have counted
 SETTLED = (
     "decay_from=10500 batch=4 crop_px=384 apart=700 norms_until=8000 learning_rate=0.001 "
@@ -53,17 +50,11 @@ PLANS = {
     # from cel, so that its terms are CartoonGAN's alone
     "paprika": Plan((Stage(f"{FINE} steps=2800 decay_from=1600"),), 500, "cel.safetensors"),
     "portrait": Plan(
-        (
-            Stage(f"{HEADS} {CROP} steps=5000 decay_from=3000 adversarial_from=2800"),
-            Stage(f"{HEADS} {CROP} steps=6000 decay_from=5000 {NO_GRID}"),
-        ),
+        (Stage(f"{HEADS} crop_px=320 steps=5000 decay_from=3000 adversarial_from=2800 batch=3"),),
         start="hayao.safetensors",
     ),
     "cute": Plan(
-        (
-            Stage(f"{HEADS} {CROP} steps=2600 decay_from=1400"),
-            Stage(f"{HEADS} {CROP} steps=3600 decay_from=2600 {NO_GRID}"),
-        ),
+        (Stage(f"{HEADS} crop_px=320 steps=2600 decay_from=1400 batch=3"),),
         start="portrait.safetensors",
     ),
     "face_restorer": Plan(

@@ -177,7 +177,7 @@ const faces = (sidecar) =>
   h(
     "ol",
     { class: "face-list" },
-    sidecar.faces.slice(0, MAX_FACES).map(({ score, refined, not_refined: kept, shift }, index) =>
+    sidecar.faces.slice(0, MAX_FACES).map(({ score, refined, not_refined: kept, shift, drawn_why: other }, index) =>
       h(
         "li",
         {},
@@ -191,6 +191,7 @@ const faces = (sidecar) =>
             ? t("found.face.refined", { what: list(refined.map((name) => or(`treatment.${name}`, name))) })
             : kept && t("found.face.kept", { why: why(kept) }),
         ),
+        other && h("small", {}, t("found.face.other", { why: why(other) })),
         typeof shift === "number" &&
           h("small", {}, t("found.face.shift", { percent: number(shift * 100, 1) })),
       ),

@@ -18,7 +18,8 @@ export const sentences = (...told) => told.join(current() === "zh" ? "" : " ");
 /** Attributes after each other: Chinese sets them apart and needs no "and". */
 const together = (words) => (current() === "zh" ? words.join("、") : list(words));
 
-export const summary = (sidecar) => sentences(repairs(sidecar), faceCount(sidecar));
+export const summary = (sidecar) =>
+  sentences(...[repairs(sidecar), faceCount(sidecar), inventions(sidecar)].filter(Boolean));
 
 function repairs({ decisions }) {
   const ran = REPAIRS.map((step) => decisions.find((one) => one.step === step && one.ran)).filter(Boolean);
@@ -41,6 +42,11 @@ function cure({ step, why }) {
 function stopsInWords(stops) {
   const word = STOPS.find(([most]) => stops < most)?.[1];
   return word ? t(`plain.stops.${word}`) : t("plain.stops.many", { count: number(Math.round(stops * 2) / 2, 1) });
+}
+
+function inventions({ faces }) {
+  const count = faces.filter(({ invented }) => invented).length;
+  return count && t(count > 1 ? "found.invented.many" : "found.invented.one", { count: number(count) });
 }
 
 function faceCount({ faces, decisions }) {

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from pipeline.domain import RgbImage
-from pipeline.enlarge import enlarge
+from pipeline.enlarge import enlarge_by_itself
 from pipeline.faces.align import (
     compose_affine,
     invert_affine,
@@ -25,7 +25,7 @@ from pipeline.settings import Options
 from pipeline.stylise import StyleModel
 
 HEAD_PX = 448  # side of the aligned square as it is drawn: the face is half as wide
-MAX_GUIDE_PX = 2048  # side of the photo that guides the enlargement of a drawn head
+MAX_ENLARGED_PX = 2048  # side to which a drawn head is enlarged; what is left is interpolated
 MIN_WIDTH_PX = 20.0  # a face less wide tells nothing of its features
 DEFAULT_EYE_RATIO = Options().eye_enhance_ratio
 MAX_HEAD_SHIFT = 0.15  # inter-ocular distances: these styles enlarge eyes and narrow chins
@@ -77,9 +77,8 @@ class HeadStyliser:
         # to the photo's resolution, still upright
         side = round(HEAD_PX / grid.scale)
         if side > HEAD_PX:
-            side = min(side, MAX_GUIDE_PX)
-            guide = AlignedGrid.of(face, side).crop(photo)
-            drawn = enlarge(drawn, guide, self.upsampler)[0]
+            side = min(side, MAX_ENLARGED_PX)
+            drawn = enlarge_by_itself(drawn, (side, side), self.upsampler)
         else:
             side = max(1, side)
             drawn = cv2.resize(drawn, (side, side), interpolation=cv2.INTER_AREA)

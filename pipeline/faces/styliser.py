@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import RgbImage
-from pipeline.enlarge import enlarge
+from pipeline.enlarge import enlarge, enlarge_by_itself
 from pipeline.faces.face import DetectedFace
 from pipeline.faces.refine import refine_roi
 from pipeline.faces.restore import crop_face
@@ -75,4 +75,6 @@ class FaceStyliser:
         drawn = self.model(crop, inputs=self.embedding)
         if roi.scale > 1:
             return cv2.resize(drawn, roi.size, interpolation=cv2.INTER_AREA)
+        if face.restored is not None:
+            return enlarge_by_itself(drawn, roi.size, self.upsampler)
         return enlarge(drawn, photo[roi.area], self.upsampler)[0]
