@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+INSTALL = "make setup in a checkout, or pip install torch safetensors onnx beside this program"
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 Option = Callable[[Any], Any]
@@ -148,5 +149,5 @@ def _named_errors() -> Iterator[None]:
             click.echo(f"kirei: {error}", err=True)
             sys.exit(1)
     except ImportError as error:
-        click.echo(f"kirei: training needs {error.name}; see README.md", err=True)
+        click.echo(f"kirei: training needs {error.name}: {INSTALL}", err=True)
         sys.exit(1)
