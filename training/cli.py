@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-INSTALL = "make setup in a checkout, or pip install torch safetensors onnx beside this program"
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 Option = Callable[[Any], Any]
@@ -149,5 +148,6 @@ def _named_errors() -> Iterator[None]:
             click.echo(f"kirei: {error}", err=True)
             sys.exit(1)
     except ImportError as error:
-        click.echo(f"kirei: training needs {error.name}: {INSTALL}", err=True)
+        remedy = "`make setup` in a copy of the repository installs it; see docs/training.md"
+        click.echo(f"kirei: training needs {error.name}; {remedy}", err=True)
         sys.exit(1)

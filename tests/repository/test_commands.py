@@ -8,8 +8,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -31,6 +33,9 @@ PAGES = [
 ]
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(?:^\n)((?:^ {4}\S.*\n|^ {6}\S.*\n|^\n(?= {4}))+)", re.MULTILINE)
+LASTING = re.compile(r"kirei (serve|watch)")  # until Ctrl-C
+MAX_WATCH_S = 60
+COMPLETION = ".local/share/bash-completion/completions/kirei"
 LOCAL_ADDRESS = "http://127.0.0.1:8000"
 
 # What the commands begin with that are not run here, and why.
@@ -189,7 +194,21 @@ def test_the_server_starts(command: str, folder: Path, environment: dict[str, st
         assert ("0.0.0.0" in command) == any("Token" in line for line in lines)
 
 
-@pytest.mark.parametrize("command", sorted({c for c in RUN if "kirei serve" not in c}))
+def test_a_folder_is_watched(folder: Path, environment: dict[str, str]) -> None:
+    (command,) = {c for c in RUN if "kirei watch" in c and "-o out" in c}
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    with subprocess.Popen(shlex.split(command), env=environment, cwd=folder) as watching:
+        deadline = time.monotonic() + MAX_WATCH_S
+        while not list(folder.glob("out/*.json")):  # written last
+            assert watching.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(MAX_WATCH_S) == 0
+    (drawn,) = folder.glob("out/*.jpg")
+    assert is_a_picture(drawn.read_bytes())
+
+
+@pytest.mark.parametrize("command", sorted({c for c in RUN if not LASTING.search(c)}))
 def test_it_runs(command: str, folder: Path, environment: dict[str, str], address: str) -> None:
     if command.startswith("curl") and shutil.which("curl") is None:
         pytest.skip("there is no curl here")
@@ -198,9 +217,10 @@ def test_it_runs(command: str, folder: Path, environment: dict[str, str], addres
     shutil.rmtree(folder / "out", ignore_errors=True)
     picture = folder / "picture.jpg"
     picture.unlink(missing_ok=True)
+    (folder / COMPLETION).parent.mkdir(parents=True, exist_ok=True)
     ran = subprocess.run(
         ["bash", "-c", command.replace(LOCAL_ADDRESS, address)],
-        env={**environment, "API": address},
+        env={**environment, "API": address, "HOME": str(folder)},
         cwd=folder,
         capture_output=True,
         text=True,
@@ -215,7 +235,12 @@ def test_it_runs(command: str, folder: Path, environment: dict[str, str], addres
         assert all(is_a_picture(path.read_bytes()) for path in drawn)
     elif command.startswith("curl"):
         assert json.loads(ran.stdout).keys() & {"url", "output"}
-    elif "=" not in command.split()[0]:
+    elif "avatar.png" in command:
+        with Image.open(folder / "avatar.png") as avatar:
+            assert avatar.format == "PNG" and avatar.width == avatar.height
+    elif "completion bash >" in command:
+        assert "_KIREI_COMPLETE" in (folder / COMPLETION).read_text()
+    elif "=" not in command.split()[0] and "mkdir" not in command:
         assert ran.stdout.strip()
 
 
@@ -234,9 +259,9 @@ def test_the_six_lines_of_python_run(folder: Path, environment: dict[str, str]) 
     assert is_a_picture((folder / "picture.jpg").read_bytes())
 
 
-def test_every_command_of_the_table_exists() -> None:
+def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:
     table = (ROOT / "docs" / "cli.md").read_text()
     rows = re.findall(r"^\| (`kirei .*?) \|", table, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(?:kirei )?(\w+)`", row)}
     installed = {point.name for point in entry_points(group="kirei.commands")}
-    assert len(named) >= 9 and named <= {*pipeline.cli.main.commands, *installed}
+    assert named == {*pipeline.cli.main.commands, *installed}

@@ -22,9 +22,16 @@ from supply.site import files_of_site, pages_in_order
 
 ROOT = Path(__file__).parents[2]
 README, README_ZH = ((ROOT / name).read_text() for name in ("README.md", "README.zh.md"))
-OPTIONS, SIDECAR, LOOKS, FIGURES, GALLERY = (
+OPTIONS, SIDECAR, LOOKS, FIGURES, HTTP_API, GALLERY = (
     (ROOT / "docs" / name).read_text()
-    for name in ("options.md", "sidecar.md", "looks.md", "figures.md", "gallery/README.md")
+    for name in (
+        "options.md",
+        "sidecar.md",
+        "looks.md",
+        "figures.md",
+        "http-api.md",
+        "gallery/README.md",
+    )
 )
 MAX_README_LINES = 120
 MAX_DEMO_BYTES = 2_000_000
@@ -55,6 +62,14 @@ def test_every_error_code_is_documented_with_its_status() -> None:
     for code, status in STATUSES.items():
         row = next(line for line in section.splitlines() if f"`{code}`" in line)
         assert row.split("|")[2].strip() == str(status)
+
+
+def test_every_route_is_documented() -> None:
+    routes = json.loads((ROOT / "openapi.json").read_text())["paths"]
+    table = HTTP_API[HTTP_API.index("| route |") : HTTP_API.index("The options are")]
+    assert set(re.findall(r"/v1/[\w/{}.]+", table)) == routes.keys()
+    for method, path in re.findall(r"`([A-Z]+) (/v1/\S+)`", HTTP_API):
+        assert method.lower() in routes[path], path
 
 
 def test_every_file_that_the_documents_link_to_or_name_is_there() -> None:
