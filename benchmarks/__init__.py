@@ -1,1 +1,1 @@
-"""What the README states, measured."""
+"""What README and docs state, measured."""

@@ -20,7 +20,7 @@ from pipeline.errors import OutOfTime, TooMuchMemory
 from pipeline.settings import Options
 
 # Seconds a megapixel of one slow core, until this process has seen better: twice what two cores
-# of a server were measured at (README, Figures). The steps of the restoration have one each.
+# of a server were measured at (docs/figures.md). The steps of the restoration have one each.
 DEFAULT_S = {
     "restore": 0.6,
     "upscale": 0.2,

@@ -1,51 +1,99 @@
-"""The command line: ``kirei stylise``, ``kirei styles``, ``kirei weights verify``.
+"""The command line: ``kirei stylise``, ``looks``, ``watch``, ``styles``, ``weights verify``.
 
 Other packages add their commands to it; see pipeline/commands.py.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from pipeline import MAX_SECONDS, VERSION
 from pipeline.commands import ExtensibleGroup, errors_on_one_line, option_flags
-from pipeline.companions import companion
-from pipeline.errors import InvalidOption, KireiError, ObjectNotFound
+from pipeline.errors import InvalidOption, KireiError
+from pipeline.outputs import EXISTING, FORMATS, Outputs, free_path, write_all
+from pipeline.photos import (
+    LOOKS,
+    STANDARD_STREAM,
+    SUFFIXES,
+    PhotoFile,
+    find_photos,
+)
 from pipeline.settings import Options, Settings
 
 if TYPE_CHECKING:
-    from pipeline import Pipeline, Result
+    from pipeline import Pipeline
+    from pipeline.batch import Batch, Order
 
-SUFFIXES = frozenset(
-    ".avif .bmp .gif .heic .heics .heif .heifs .hif .jfif .jpe .jpeg .jpg .png .tif .tiff .webp"
-    " .arw .cr2 .cr3 .dng .nef .orf .pef .raf .rw2 .srw".split()
+MAX_JOBS = 4  # by default: each photo in work takes memory
+EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+BATCH_FLAGS = (
+    click.option(
+        "--existing",
+        type=click.Choice(EXISTING),
+        default="number",
+        show_default=True,
+        help="where a picture of that name is there: number the new one, skip the photo, or "
+        "replace the picture; but for replace, what was drawn of the same photo with the same "
+        "options is not drawn again",
+    ),
+    click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(1, 64),
+        help="photos drawn at once  [default: by the processors]",
+    ),
+    click.option("--sheet", is_flag=True, help="write a before/after sheet beside each picture"),
+    click.option(
+        "--json", "print_json", is_flag=True, help="print each sidecar as one line of JSON"
+    ),
+    click.option(
+        "--max-seconds",
+        default=MAX_SECONDS,
+        show_default=True,
+        type=click.FloatRange(1, 86_400),
+        help="for one photo; what would take longer is drawn smaller, or refused",
+    ),
 )
-STANDARD_STREAM = "-"
 
 
-@dataclass
-class Batch:
-    """One call of ``kirei stylise``: where results go and what failed so far."""
+@dataclass(frozen=True)
+class BatchFlags:
+    """The flags that all commands for many photos share; see BATCH_FLAGS."""
 
-    pipeline: Pipeline
-    options: Options
-    output: Path | None  # None is standard output
-    output_is_file: bool
-    sheets: bool
+    existing: str
+    jobs: int | None
+    sheet: bool
     print_json: bool
     max_seconds: float
-    written: set[Path] = field(default_factory=set)
-    failures: list[tuple[str, KireiError]] = field(default_factory=list)
+
+    @classmethod
+    def taken_from(cls, flags: dict[str, Any]) -> BatchFlags:
+        """Takes them out of all flags of a command, and leaves those of Options."""
+        return cls(**{item.name: flags.pop(item.name) for item in fields(cls)})
+
+    def jobs_of(self, pipeline: Pipeline) -> int:
+        """The number of photos to draw at once."""
+        cores = os.cpu_count() or 1
+        return self.jobs or min(MAX_JOBS, max(1, cores // pipeline.settings.threads))
+
+
+def batch_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds BATCH_FLAGS, and a flag for each of Options, to a command."""
+    command = option_flags(command)
+    for flag in reversed(BATCH_FLAGS):
+        command = flag(command)
+    return command
 
 
 @click.group(
@@ -57,38 +105,161 @@ class Batch:
 def main() -> None:
     """Photographs into anime pictures.
 
-    Limits and the engine are set by KIREI_ variables in the environment; see README.md.
+    Limits and the engine are set by KIREI_ variables in the environment.
     """
 
 
 @main.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @click.option(
-    "-o", "--output", metavar="OUT", help="folder, or a file for one photo, or - (stdout)"
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="folder  [default: out]; for one photo also a file, in the format of its suffix, or - "
+    "(stdout)",
 )
-@click.option("--sheet", is_flag=True, help="write a before/after sheet beside each picture")
-@click.option("--json", "print_json", is_flag=True, help="print each sidecar as one line of JSON")
-@click.option(
-    "--max-seconds",
-    default=MAX_SECONDS,
-    show_default=True,
-    type=click.FloatRange(1, 86_400),
-    help="for one photo; what would take longer is drawn smaller, or refused",
-)
-@option_flags
-def stylise(
-    photos: tuple[str, ...],
-    output: str | None,
-    sheet: bool,
-    print_json: bool,
-    max_seconds: float,
-    **flags: str | None,
-) -> None:
+@click.option("--dry-run", is_flag=True, help="only print which picture each photo would get")
+@batch_flags
+def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags: Any) -> None:
     """Draw photographs: files, folders (searched whole), or - for standard input.
 
     Each picture NAME.STYLE.EXT gets its NAME.STYLE.json beside it. A file that cannot be drawn
-    is reported at the end, the others are done, and the exit code is 1.
+    is reported at the end, the others are done, and the exit code is 1. Ctrl-C ends with exit code
+    130; the same command then goes on, for what is drawn already stays.
     """
+    how = BatchFlags.taken_from(flags)
+    to_stdout = output == STANDARD_STREAM or (output is None and photos == (STANDARD_STREAM,))
+    if to_stdout and (len(photos) > 1 or how.print_json or how.sheet or dry_run):
+        raise click.UsageError("only one picture, and nothing else, goes to standard output")
+    path = Path(output or "out")
+    is_file = not to_stdout and path.suffix.lower() in SUFFIXES and not path.is_dir()
+    if is_file:
+        _check_file(path, photos, flags)
+    pipeline, order = _open(flags, how)
+    if to_stdout:
+        _to_stdout(pipeline, order, photos[0])
+        return
+    found = list(find_photos(photos, path))
+    outputs = Outputs(path, is_file=is_file, existing=how.existing, sources=found)
+
+    from pipeline.batch import Batch
+    from pipeline.console import ConsoleWatcher, print_preview
+
+    watcher = ConsoleWatcher(len(found), print_json=how.print_json)
+    batch = Batch(pipeline, order, outputs, watcher)
+    if dry_run:
+        sys.exit(0 if print_preview(batch, order.options, found) else 1)
+    with watcher, suppress(KeyboardInterrupt):
+        batch.run(iter(found), how.jobs_of(pipeline))
+        watcher.stop()
+        watcher.summarise()
+        sys.exit(1 if watcher.failed or not found else 0)
+    watcher.summarise_stop()
+    _end_now(batch, EXIT_INTERRUPTED)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    default="out",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="folder of the pictures",
+)
+@batch_flags
+def watch(folder: Path, output: Path, **flags: Any) -> None:
+    """Draw the photographs of a folder, and each new one that comes into it, until Ctrl-C."""
+    how = BatchFlags.taken_from(flags)
+    pipeline, order = _open(flags, how)
+
+    from pipeline.batch import Batch
+    from pipeline.console import ConsoleWatcher
+    from pipeline.watch import watch as arriving
+
+    watcher = ConsoleWatcher(None, print_json=how.print_json)
+    outputs = Outputs(output, is_file=False, existing=how.existing)
+    batch = Batch(pipeline, order, outputs, watcher)
+    click.echo(f"kirei: watching {folder} (Ctrl-C stops it)", err=True)
+    with watcher, suppress(KeyboardInterrupt):
+        batch.run(arriving(folder, output), how.jobs_of(pipeline))
+    watcher.summarise()
+    _end_now(batch, 1 if watcher.failed else 0)
+
+
+@main.command()
+@click.argument("photo", type=click.Path(dir_okay=False))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="file or folder of the sheet  [default: out/NAME.looks.jpg]",
+)
+@click.option(
+    "--side",
+    "side_px",
+    default=512,
+    show_default=True,
+    type=click.IntRange(64, 2048),
+    help="longer side of each picture in pixels",
+)
+def looks(photo: str, output: Path | None, side_px: int) -> None:
+    """Draw one photograph in every style, on one sheet with the names below."""
+    from pipeline.batch import origin_of, read_photo
+    from pipeline.sheet import contact_sheet
+
+    output = output or Path("out")
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        format, sheet = _format_of(output), free_path(output)
+    else:
+        format, sheet = "jpeg", free_path(output / f"{Path(photo).stem}{LOOKS}.jpg")
+    with errors_on_one_line(KireiError):
+        pipeline = _open_pipeline()
+        file = PhotoFile(photo, Path(Path(photo).name))
+        data = read_photo(file)
+        drawn = []
+        with click.progressbar(
+            pipeline.styles(),
+            item_show_func=lambda spec: spec.name if spec else "",
+            file=sys.stderr,
+            hidden=not sys.stderr.isatty(),
+        ) as styles:
+            for spec in styles:
+                options = Options(style=spec.name, max_side_px=side_px)
+                drawn.append((spec.name, pipeline.run(data, options, origin=origin_of(file, data))))
+        write_all({sheet: contact_sheet(data, drawn, pipeline.settings, format)})
+    click.echo(str(sheet))
+
+
+def _check_file(path: Path, photos: tuple[str, ...], flags: dict[str, str | None]) -> None:
+    """Sets the format that a picture's file name asks for.
+
+    Raises UsageError: several photos, the photo itself, or a suffix that is no format of ours.
+    """
+    if len(photos) > 1 or Path(photos[0]).is_dir():
+        raise click.UsageError("for several photos, -o is a folder")
+    if path.exists() and Path(photos[0]).exists() and path.samefile(photos[0]):
+        raise click.UsageError(f"{path} is the photo itself, which is never written over")
+    format = _format_of(path)
+    asked = flags.get("format")
+    if asked not in (None, "auto") and FORMATS.get(f".{asked}".lower()) != format:
+        raise click.UsageError(f"-o {path.name} is {format}, and --format is {asked}")
+    flags["format"] = format
+
+
+def _format_of(path: Path) -> str:
+    """The format of a picture's file name. Raises UsageError: there is no such."""
+    format = FORMATS.get(path.suffix.lower())
+    if format is None:
+        raise click.UsageError(f"{path.name}: pictures are .jpg, .png or .webp")
+    return format
+
+
+def _open(flags: Mapping[str, str | None], how: BatchFlags) -> tuple[Pipeline, Order]:
+    """The pipeline, checked, and what is asked of it. Raises UsageError."""
+    from pipeline.batch import Order
+
     try:
         chosen = {name: value for name, value in flags.items() if value is not None}
         options = Options.from_mapping(chosen)
@@ -96,134 +267,76 @@ def stylise(
         pipeline.check(options)
     except KireiError as error:
         raise click.UsageError(f"{error.code}: {error.message}") from error
-
-    to_stdout = output == STANDARD_STREAM or (output is None and photos == (STANDARD_STREAM,))
-    if to_stdout and (len(photos) > 1 or print_json or sheet):
-        raise click.UsageError("only one picture, and nothing else, goes to standard output")
-    output_path = None if to_stdout else Path(output or "out")
-    is_file = False
-    if output_path is not None:
-        is_file = output_path.suffix.lower() in SUFFIXES and not output_path.is_dir()
-    if is_file and (len(photos) > 1 or Path(photos[0]).is_dir()):
-        raise click.UsageError("for several photos, -o is a folder")
-    batch = Batch(pipeline, options, output_path, is_file, sheet, print_json, max_seconds)
-
-    photos_found = list(_find(photos, output_path))
-    messages = Console(stderr=True)
-    hide = len(photos_found) < 2 or not messages.is_terminal
-    with Progress(console=messages, disable=hide, transient=True) as progress:
-        for name, relative in progress.track(photos_found, description="drawing"):
-            _stylise_one(batch, name, relative)
-    _report(batch, len(photos_found))
+    return pipeline, Order(options, how.max_seconds, how.sheet)
 
 
-def _find(photos: tuple[str, ...], output: Path | None) -> Iterator[tuple[str, Path]]:
-    """(path or -, place below the output folder) of each photo, folders searched in order."""
-    for photo in photos:
-        folder = Path(photo)
-        if photo == STANDARD_STREAM or not folder.is_dir():
-            yield photo, Path("stdin" if photo == STANDARD_STREAM else folder.name)
-            continue
-        for path in sorted(folder.rglob("*")):
-            ours = output is not None and path.is_relative_to(output)
-            photo_like = path.suffix.lower() in SUFFIXES and not companion(path.as_posix())
-            if photo_like and path.is_file() and not ours:
-                yield str(path), path.relative_to(folder)
+def _to_stdout(pipeline: Pipeline, order: Order, name: str) -> None:
+    from pipeline.batch import notes, origin_of, read_photo
 
-
-def _stylise_one(batch: Batch, name: str, relative: Path) -> None:
-    from pipeline.origin import Origin
-    from pipeline.sidecar import failure_document, sidecar_document, to_json, to_json_line
-
-    origin = Origin(key=name)
+    photo = PhotoFile(name, Path("stdin"))
     try:
-        data = _read(name)
-        result = batch.pipeline.run(
-            data, batch.options, origin=origin, time_left_s=batch.max_seconds
-        )
-    except KireiError as error:
-        batch.failures.append((name, error))
-        if batch.print_json:
-            version = batch.pipeline.version
-            document = failure_document(error, pipeline_version=version, origin=origin)
-            click.echo(to_json_line(document))
-        return
-    for decision in result.sidecar.decisions:
-        if decision.step == "budget" and decision.ran:
-            click.echo(f"kirei: {name}: for want of time, {decision.why}", err=True)
-    if batch.output is None:
+        data = read_photo(photo)
+        origin, seconds = origin_of(photo, data), order.max_seconds
+        result = pipeline.run(data, order.options, origin=origin, time_left_s=seconds)
         sys.stdout.buffer.write(result.image)
-        return
-    picture = _place(batch, relative, result)
-    output = replace(result.sidecar.output, key=str(picture))
-    document = sidecar_document(replace(result.sidecar, output=output))
-    _write(picture, result.image)
-    if batch.sheets:
-        from pipeline.sheet import before_after
-
-        sheet = picture.with_name(f"{picture.stem}.sheet.jpg")
-        _write(sheet, before_after(data, result, batch.pipeline.settings))
-    sidecar = picture.with_suffix(".json")
-    _write(sidecar, to_json(document))
-    if batch.print_json:
-        click.echo(to_json_line(document))
-    else:
-        click.echo(f"{picture}\n{sidecar}" + (f"\n{sheet}" if batch.sheets else ""))
-
-
-def _place(batch: Batch, relative: Path, result: Result) -> Path:
-    """OUT/NAME.STYLE.EXT; a second photo of the same name in one run keeps its whole name."""
-    folder = batch.output or Path()
-    if batch.output_is_file:
-        return folder
-    ending = f".{result.sidecar.style}.{result.extension}"
-    picture = folder / relative.with_name(relative.stem + ending)
-    if picture.with_suffix("") in batch.written:
-        picture = folder / relative.with_name(relative.name + ending)
-    batch.written.add(picture.with_suffix(""))
-    return picture
-
-
-def _read(name: str) -> bytes:
-    if name == STANDARD_STREAM:
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise ObjectNotFound(f"cannot be read: {error.strerror}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
-
-
-def _report(batch: Batch, count: int) -> None:
-    for name, error in batch.failures:
+        sys.stdout.buffer.flush()
+    except KireiError as error:
         click.echo(f"kirei: {name}: {error.code}: {error.message}", err=True)
-    if count == 0:
-        click.echo("kirei: no photograph found", err=True)
-    elif count > 1:
-        bad = len(batch.failures)
-        click.echo(f"kirei: {count - bad} drawn, {bad} failed", err=True)
-    if batch.failures or count == 0:
         sys.exit(1)
+    except OSError as error:
+        click.echo(f"kirei: standard output cannot be written: {error.strerror}", err=True)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  nothing to flush at the end
+        sys.exit(1)
+    for note in notes(result):
+        click.echo(f"kirei: {name}: {note}", err=True)
+
+
+def _end_now(batch: Batch, code: int) -> None:
+    """Ends the process without waiting for photos in work, and with no file half written."""
+    with batch.writing:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @main.command()
-def styles() -> None:
-    """List the styles, and whose terms their pictures carry where no option says otherwise."""
+@click.option("--json", "print_json", is_flag=True, help="print a list, for programs")
+def styles(print_json: bool) -> None:
+    """List the styles: what each is good for, and the terms that its pictures carry."""
     with errors_on_one_line(KireiError):
         pipeline = _open_pipeline()
-        table = Table("style", "title", "terms of a picture", show_lines=True)
-        for spec in pipeline.styles():
-            title = f"{spec.title}\n{spec.description}".rstrip()
-            terms = (f"{each.weights}: {each.licence}" for each in pipeline.terms(spec.name))
-            table.add_row(spec.name, title, "\n".join(terms))
+        listed = [(spec, pipeline.terms(spec.name)) for spec in pipeline.styles()]
+    if print_json:
+        documents = [
+            {
+                "name": spec.name,
+                "title": spec.title,
+                "description": spec.description,
+                "terms": [asdict(each) for each in terms],
+            }
+            for spec, terms in listed
+        ]
+        click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+        return
+    table = Table("style", "what it is", "terms of a picture", show_lines=True)
+    for spec, terms in listed:
+        about = f"{spec.title}\n{spec.description}".rstrip()
+        table.add_row(spec.name, about, "\n".join(f"{t.weights}: {t.licence}" for t in terms))
     Console().print(table)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete commands, options and styles.
+
+    For bash: kirei completion bash > ~/.local/share/bash-completion/completions/kirei
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is not None:
+        click.echo(kind(main, {}, "kirei", "_KIREI_COMPLETE").source())
 
 
 @main.group(cls=ExtensibleGroup, commands_of="kirei.weights")

@@ -7,8 +7,9 @@ fails.
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
@@ -17,7 +18,9 @@ from typing import Any
 import click
 
 from pipeline.errors import KireiError
-from pipeline.settings import Options
+from pipeline.settings import Options, Settings
+
+Completing = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,9 +33,30 @@ def option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             f"--{item.name.replace('_', '-')}",
             item.name,
             metavar="|".join((*words, *ranges)),
+            shell_complete=_completing(item.name, (*words, *(values or ()))),
             help=f"{item.metadata['about']}  [default: {item.default}]",
         )(command)
     return command
+
+
+def _completing(option: str, values: Iterable[str]) -> Completing:
+    """What a shell offers for an option: its words, or the names of the styles."""
+
+    def complete(context: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
+        del context, parameter
+        names = _style_names() if option == "style" else values
+        return [name for name in names if name.startswith(typed)]
+
+    return complete
+
+
+def _style_names() -> list[str]:
+    """Read without opening a network: a key was pressed, and somebody waits."""
+    try:
+        manifest = json.loads((Settings().weights_dir / "manifest.json").read_text())
+        return [entry["name"] for entry in manifest["weights"] if entry["kind"] == "style"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
 
 
 @contextmanager

@@ -148,5 +148,6 @@ def _named_errors() -> Iterator[None]:
             click.echo(f"kirei: {error}", err=True)
             sys.exit(1)
     except ImportError as error:
-        click.echo(f"kirei: training needs {error.name}; see README.md", err=True)
+        remedy = "`make setup` in a copy of the repository installs it; see docs/training.md"
+        click.echo(f"kirei: training needs {error.name}; {remedy}", err=True)
         sys.exit(1)

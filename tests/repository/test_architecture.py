@@ -45,6 +45,15 @@ MAY = {
     "quality_model": {"domain", "light", "model"},
     "commands": {"errors", "settings"},
     "companions": set(),
+    # what the command line is made of
+    "photos": {"companions"},
+    "outputs": {"errors", "photos"},
+    "batch": {
+        *("errors", "origin", "outputs", "photos", "result", "run", "settings", "sheet"),
+        "sidecar",
+    },
+    "console": {"batch", "errors", "photos", "settings", "sidecar"},
+    "watch": {"photos"},
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
     "sidecar": {"result", "domain", "errors", "origin", "settings"},
