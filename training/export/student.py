@@ -119,7 +119,8 @@ def add_student(
         photos = [photo for photo, _ in held_out]
         for name, pictures in (("grain", drawings), ("grain_of_target", targets)):
             grains = [flat_grain(*pair) for pair in zip(photos, pictures, strict=True)]
-            metrics[name] = float(np.nanmean(grains))
+            if not np.isnan(grains).all():  # no photo has anything smooth
+                metrics[name] = float(np.nanmean(grains))
     check_parity(checkpoint, metrics)
     spec = new_spec(
         info,
