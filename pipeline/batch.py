@@ -6,6 +6,7 @@ import hashlib
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -198,6 +199,10 @@ class Batch:
                 write_all(files)
         except KireiError as error:
             return self._failure(photo, error)
+        except Exception as error:  # noqa: BLE001  of this program; the other photos go on
+            traceback.print_exc()
+            fault = f"a fault of this program, shown above: {type(error).__name__}: {error}"
+            return self._failure(photo, KireiError(fault))
         elapsed_s = time.monotonic() - started_s
         order = sorted(files, key=lambda path: (SHEET in path.name, path.suffix == ".json"))
         return Outcome(photo, tuple(order), document, elapsed_s, notes=notes(result))

@@ -19,7 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import MAX_SECONDS, VERSION
-from pipeline.commands import ExtensibleGroup, errors_on_one_line, option_flags
+from pipeline.commands import (
+    EXIT_INTERRUPTED,
+    DrawingCommand,
+    ExtensibleGroup,
+    errors_on_one_line,
+    option_flags,
+)
 from pipeline.errors import InvalidOption, KireiError
 from pipeline.outputs import EXISTING, FORMATS, Outputs, free_path, write_all
 from pipeline.photos import (
@@ -36,7 +42,6 @@ if TYPE_CHECKING:
     from pipeline.batch import Batch, Order
 
 MAX_JOBS = 4  # by default: each photo in work takes memory
-EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 BATCH_FLAGS = (
     click.option(
         "--existing",
@@ -109,7 +114,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(cls=DrawingCommand)
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @click.option(
     "-o",
@@ -158,7 +163,7 @@ def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags:
     _end_now(batch, EXIT_INTERRUPTED)
 
 
-@main.command()
+@main.command(cls=DrawingCommand)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "-o",

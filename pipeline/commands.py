@@ -21,6 +21,17 @@ from pipeline.errors import KireiError
 from pipeline.settings import Options, Settings
 
 Completing = Callable[[click.Context, click.Parameter, str], list[str]]
+EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+# In the help of a command that draws, the flags of Options stand under these headings.
+SECTIONS = {
+    "Look": ("style", "strength", "detail", "post_sharpen_weight"),
+    "Repair of bad photos": ("enhance", "gate", "upscale", "denoise", "clahe", "sharpen"),
+    "Faces": (
+        *("faces", "alignment_threshold", "restore_faces", "crop", "eye_enhance_ratio"),
+        *("skin_smoothing_factor", "parsing_smooth"),
+    ),
+    "Picture": ("max_side_px", "format", "quality"),
+}
 
 
 def option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,12 +85,40 @@ def errors_on_one_line(*kinds: type[Exception]) -> Iterator[None]:
         sys.exit(1)
 
 
+class DrawingCommand(click.Command):
+    """A command with the flags of Options, which its help shows in sections."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the command's own options first, then SECTIONS."""
+        records = {
+            parameter.name: record
+            for parameter in self.get_params(context)
+            if (record := parameter.get_help_record(context))
+        }
+        sectioned = {name for names in SECTIONS.values() for name in names}
+        own = [record for name, record in records.items() if name not in sectioned]
+        for title, rows in {
+            "Options": own,
+            **{title: [records[name] for name in names] for title, names in SECTIONS.items()},
+        }.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
 class ExtensibleGroup(click.Group):
     """A click group with the commands of an entry-point group beside its own."""
 
     def __init__(self, *arguments: Any, commands_of: str, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._commands_of = commands_of
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command; Ctrl-C ends it with the exit code that shells expect."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo("kirei: stopped", err=True)
+            context.exit(EXIT_INTERRUPTED)
 
     def _found(self) -> dict[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group=self._commands_of)}

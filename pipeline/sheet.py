@@ -54,14 +54,15 @@ def contact_sheet(
         format: "jpeg", "png" or "webp".
 
     Returns:
-        A file of that format: as many columns as rows, or one more.
+        A file of that format, about as many columns as rows.
     """
     drawn = [(name, decode_image(result.image, settings)[0].pixels) for name, result in looks]
     height, width = drawn[0][1].shape[:2]
     photo = fit(decode_image(data, settings)[0], max(width, height)).pixels
     photo = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
     tiles = [_captioned(name, pixels) for name, pixels in [("photo", photo), *drawn]]
-    columns = math.ceil(math.sqrt(len(tiles)))
+    square = math.ceil(math.sqrt(len(tiles)))
+    columns = min((square, square + 1), key=lambda columns: -len(tiles) % columns)
     tile_height, tile_width = tiles[0].shape[:2]
     sheet = np.full(
         (

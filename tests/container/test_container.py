@@ -126,7 +126,7 @@ def locked(invoke: Callable[[str], Any], image: str) -> Iterator[str]:
         *("--env", "AWS_ACCESS_KEY_ID=local", "--env", "AWS_SECRET_ACCESS_KEY=local"),
         *("--env", "AWS_DEFAULT_REGION=eu-central-1"),
         *("--entrypoint", "/var/rapid/aws-lambda-rie", emulated),
-        *("python", "-m", "awslambdaric", "handler.lambda_handler"),
+        *("/bin/sh", "/var/task/adapters/container.sh", "handler.lambda_handler"),
     )
     yield container
     sys.stdout.write(docker("logs", container))  # shown where the test fails

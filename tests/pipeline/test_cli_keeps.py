@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from pipeline import Options
 
 ROOT = Path(__file__).parents[2]
 CHELSEA = ROOT / "samples" / "chelsea.jpg"
@@ -237,6 +241,55 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> No
     run = kirei(*arguments, folder=tmp_path)
     assert run.returncode == 0 and "already there, 0 failed" in run.stderr
     assert len(drawn(tmp_path / "out")) == 12
+
+
+def test_ctrl_c_before_the_work_ends_with_130_too(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("stylise", "-", *FAST),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    time.sleep(2)  # it waits for a photo
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, b"kirei: stopped\n")
+
+
+def test_a_fault_of_the_program_costs_one_photo(tmp_path: Path) -> None:
+    for number in range(3):
+        photo(tmp_path / "in" / f"{number}.jpg", number)
+    code = """
+from pipeline import Pipeline
+from pipeline.cli import main
+run = Pipeline.run
+def faulty(self, data, options, origin, **more):
+    if origin.key.endswith("1.jpg"):
+        raise ZeroDivisionError("a fault")
+    return run(self, data, options, origin, **more)
+Pipeline.run = faulty
+main()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, "stylise", "in", *FAST],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert run.returncode == 1 and "2 drawn, 1 failed" in run.stderr
+    assert "in/1.jpg: error: a fault of this program" in run.stderr
+
+
+def test_the_help_has_every_option_once_and_in_sections(tmp_path: Path) -> None:
+    for name in ("stylise", "watch"):
+        text = kirei(name, "--help", folder=tmp_path).stdout
+        for option in fields(Options):
+            assert len(re.findall(rf"^  --{option.name.replace('_', '-')} ", text, re.M)) == 1
+        for title in ("Options", "Look", "Repair of bad photos", "Faces", "Picture"):
+            assert f"\n{title}:\n" in text
 
 
 def test_a_dry_run_prints_the_names_and_writes_nothing(tmp_path: Path) -> None:
