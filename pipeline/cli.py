@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -222,7 +223,10 @@ def looks(photo: str, output: Path | None, side_px: int) -> None:
     with errors_on_one_line(KireiError):
         pipeline = _open_pipeline()
         file = PhotoFile(photo, Path(Path(photo).name))
-        data = read_photo(file)
+        try:
+            data = read_photo(file)
+        except KireiError as error:
+            raise type(error)(f"{photo} {error.message}") from error
         drawn = []
         with click.progressbar(
             pipeline.styles(),
@@ -307,7 +311,10 @@ def _end_now(batch: Batch, code: int) -> None:
 @main.command()
 @click.option("--json", "print_json", is_flag=True, help="print a list, for programs")
 def styles(print_json: bool) -> None:
-    """List the styles: what each is good for, and the terms that its pictures carry."""
+    """List the styles: what each is good for, and the terms that its pictures carry.
+
+    --json has the terms in full, and MODEL_CARD.md beside the weights has the reasons.
+    """
     with errors_on_one_line(KireiError):
         pipeline = _open_pipeline()
         listed = [(spec, pipeline.terms(spec.name)) for spec in pipeline.styles()]
@@ -323,10 +330,15 @@ def styles(print_json: bool) -> None:
         ]
         click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
         return
-    table = Table("style", "what it is", "terms of a picture", show_lines=True)
+    table = Table("style", "what it is", "terms of a picture, and the networks behind them")
     for spec, terms in listed:
-        about = f"{spec.title}\n{spec.description}".rstrip()
-        table.add_row(spec.name, about, "\n".join(f"{t.weights}: {t.licence}" for t in terms))
+        networks: dict[str, list[str]] = {}
+        for each in terms:
+            name = re.split(r": | \(", each.licence)[0]
+            networks.setdefault(name, []).append(each.weights)
+        short = (f"{licence}: {', '.join(names)}" for licence, names in networks.items())
+        table.add_row(spec.name, f"{spec.title}\n{spec.description}", "\n".join(short))
+        table.add_section()
     Console().print(table)
 
 

@@ -80,8 +80,14 @@ def test_the_command_line_lists_titles_and_terms() -> None:
     listed = " ".join(CliRunner().invoke(main, ["styles"], env={"COLUMNS": "400"}).output.split())
     for entry in shipped("style"):
         assert entry["title"] in listed and entry["description"] in listed
-        for terms in PIPELINE.terms(entry["name"]):
-            assert f"{terms.weights}: {terms.licence}" in listed
+    whole = json.loads(CliRunner().invoke(main, ["styles", "--json"]).output)
+    assert {style["name"] for style in whole} == {entry["name"] for entry in shipped("style")}
+    for style in whole:
+        row = listed[listed.index(f"│ {style['name']} │") :].split("├")[0]
+        terms = PIPELINE.terms(style["name"])
+        assert style["terms"] == [{"weights": t.weights, "licence": t.licence} for t in terms]
+        for each in terms:  # in the table, each network under the first words of its licence
+            assert each.weights in row and each.licence.split(":")[0].split(" (")[0] in row
 
 
 def test_a_layer_without_face_nets_has_none_of_their_terms(tmp_path: Path) -> None:
