@@ -198,10 +198,11 @@ $(DOCS)/mkdocs: requirements/docs.txt | $(BIN)/python
 	$(DOCS)/python $(TOOL_PIP) --no-deps -r $<
 	@touch $@
 
+# Without --quiet: mkdocs would count no warnings then, and --strict would mean nothing.
 ## make docs             build the documentation in build/site; a link that leads nowhere is an error
 docs: $(DOCS)/mkdocs
 	$(DOCS)/python -m supply.site build/site-pages
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict
 	@echo "build/site/index.html"
 
 ## make check-template   run cfn-lint, sam validate and checkov on templates, Dockerfile and workflows

@@ -125,3 +125,15 @@ def test_a_token_that_expires_in_the_middle_is_asked_for_again(visit: Opener, gu
     give(page, TOKEN)
     drawn(page)
     assert len([url for url in sent if "/v1/uploads/" in url]) == 1  # the photo was not sent again
+
+
+def test_a_link_with_the_token_opens_the_page_and_leaves_no_trace_of_it(
+    visit: Opener, guarded: str
+) -> None:
+    page = visit(guarded, ready=False).context.new_page()
+    page.goto(f"{guarded}/#token={TOKEN}")
+    page.locator(".cards").wait_for()
+    assert page.get_by_role("dialog", name="A token, please").is_hidden()
+    assert TOKEN not in page.url
+    choose(page, COFFEE)
+    drawn(page)
