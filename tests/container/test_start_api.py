@@ -75,7 +75,7 @@ def test_page_api_and_errors_are_served(ask: Ask, event_file: Callable[[str], An
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
     assert body[:2] == b"\xff\xd8" and body != base64.b64decode(photo)
     offered = json.loads(ask("/v1/uploads", {"content_type": "image/jpeg", "bytes": 9})[2])
-    assert offered["url"].endswith("/kirei-input")
+    assert offered["url"].endswith("/InputBucket")  # sam local names a bucket as the template does
     for path, code in (("/v1/paint", "unknown_route"), ("/none", "unknown_route")):
         status, _, body = ask(path)
         assert (status, json.loads(body)["error"]["code"]) == (404, code)
