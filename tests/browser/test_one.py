@@ -286,7 +286,7 @@ def test_faces_are_drawn_over_the_photo_where_the_sidecar_has_them(
 
 
 def test_a_face_that_is_left_alone_says_why(page: Any) -> None:
-    page.get_by_text("Faces", exact=True).click()
+    page.get_by_text("how much care they get").click()
     page.get_by_label("How certain a face must be").fill("1")
     choose(page, ("astronaut.jpg", "image/jpeg", (SAMPLES / "astronaut.jpg").read_bytes()))
     drawn(page)
