@@ -226,3 +226,9 @@ def test_files_are_short_and_the_entry_is_thin() -> None:
     for path in sources():
         assert len(path.read_text().splitlines()) < 400, path
     assert len((ROOT / "handler.py").read_text().splitlines()) <= 100
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Without packages pytest imports them by name alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
