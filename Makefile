@@ -173,6 +173,7 @@ eval-faces: $(VENV)/.development
 ## make eval-portraits   measure the face looks and the face restorer; DATA=DIR of photographs, TEACHERS=DIR
 eval-portraits: $(VENV)/.development
 	$(BIN)/python -m benchmarks.portraits --data "$(DATA)" $(if $(TEACHERS),--teachers $(TEACHERS))
+	$(BIN)/python -m benchmarks.selfies $(if $(DATA),--data $(DATA))
 
 $(SAM): | $(BIN)/python
 	$(PYTHON) -m venv .venv-sam
