@@ -3,7 +3,7 @@
 And how well the teacher agrees with itself on photographs that were moved: no student can be
 asked to do better.
 
-    python -m benchmarks.detector --data ../shared/data --teachers ../shared/teachers
+    python -m benchmarks.detector --data DIR --teachers DIR
 """
 
 from __future__ import annotations

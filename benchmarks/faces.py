@@ -1,6 +1,6 @@
 """What the face path is worth: faces deformed with it and without, how alike, in what time.
 
-    make eval-faces DATA=../shared/data TEACHERS=../shared/teachers
+    make eval-faces DATA=DIR TEACHERS=DIR
 
 A face counts as deformed when its five landmarks, looked for again in the drawing at 640 px by
 the teacher's detector (by ours without TEACHERS), moved by more than 12 % of the distance between

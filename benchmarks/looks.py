@@ -1,6 +1,6 @@
 """Whether the looks are looks of their own, and what they do to skin.
 
-    make eval-looks DATA=../shared/data
+    make eval-looks DATA=DIR
 
 Held-out photographs, each in every style of the layer by the whole pipeline: how far apart two
 looks are in colour (mean CIEDE2000 of pictures reduced to 256 px) and in their dark lines, how far

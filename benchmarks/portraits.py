@@ -1,6 +1,6 @@
 """What the face styles and the face restorer are worth: eyes, skin, likeness, bad selfies.
 
-    make eval-portraits DATA=../shared/data TEACHERS=../shared/teachers
+    make eval-portraits DATA=DIR TEACHERS=DIR
 
 Measured on framed faces that no training saw, in thirds by the lightness of their skin (ITA, the
 individual typology angle of Chardon et al., 1991, on the parsed skin). An eye counts as drawn when

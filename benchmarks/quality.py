@@ -1,6 +1,6 @@
 """What the repair of bad photos is worth: nothing, x2 alone, classic and auto, in one run.
 
-    make eval DATA=../shared/data        (python -m benchmarks.quality --help)
+    make eval DATA=DIR        (python -m benchmarks.quality --help)
 
 Clean photographs that no training saw are spoilt with fixed seeds, in three levels of blur,
 noise, JPEG and darkness and in mixtures; restored; and drawn. The restored photo is compared

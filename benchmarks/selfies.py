@@ -1,6 +1,6 @@
 """Blurred selfies, drawn: what the restoration of faces is worth in figures of the first article.
 
-    python -m benchmarks.selfies --data ../shared/data
+    python -m benchmarks.selfies --data DIR
 
 Held-out faces are blurred by a Gaussian of SIGMAS_PX at a face of 128 px, with fixed seeds, and
 drawn; each drawing is compared with that of the sharp face in the same way: PSNR, SSIM and the
