@@ -14,6 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from interrupts import interruptible
 from PIL import Image
 
 from pipeline import Options
@@ -222,6 +223,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> No
     arguments = ("stylise", "in", "-o", "out", *FAST, "-j", "2")
     process = subprocess.Popen(
         command(*arguments),
+        preexec_fn=interruptible,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -246,6 +248,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> No
 def test_ctrl_c_before_the_work_ends_with_130_too(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("stylise", "-", *FAST),
+        preexec_fn=interruptible,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -355,6 +358,7 @@ def test_photos_that_come_into_a_watched_folder_are_drawn(tmp_path: Path) -> Non
     photo(tmp_path / "in" / "first.jpg", 1)
     process = subprocess.Popen(
         command("watch", "in", "-o", "in/out", *FAST),
+        preexec_fn=interruptible,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

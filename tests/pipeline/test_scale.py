@@ -210,7 +210,8 @@ def test_the_budget_expects_no_less_than_is_drawn(
 def test_the_command_line_takes_auto_and_tells_of_it(tmp_path: Path) -> None:
     told = CliRunner().invoke(cli, ["stylise", "--help"]).output
     assert "--detail auto|0..1" in told and "[default: auto]" in told
-    arguments = ["stylise", str(SAMPLES / "chelsea.jpg"), "-o", str(tmp_path / "a.jpg"), "--detail"]
+    arguments = ["stylise", str(SAMPLES / "chelsea.jpg"), "-o", str(tmp_path / "a.jpg")]
+    arguments += ["--existing", "replace", "--detail"]
     for value, chosen_by in (("auto", "scene"), ("0.2", "detail")):
         assert CliRunner().invoke(cli, [*arguments, value]).exit_code == 0
         sidecar = json.loads((tmp_path / "a.json").read_text())

@@ -20,6 +20,7 @@ import click
 import pillow_heif
 import pytest
 import yaml
+from interrupts import interruptible
 from PIL import Image
 
 import pipeline.cli
@@ -164,6 +165,7 @@ def address(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     ) as server:
         assert server.stdout is not None
         found = re.search(r"http://\S+(?=/)", server.stdout.readline())
@@ -182,7 +184,12 @@ def is_a_picture(data: bytes) -> bool:
 def test_the_server_starts(command: str, folder: Path, environment: dict[str, str]) -> None:
     words = [*shlex.split(command), "--port", "0"]
     with subprocess.Popen(
-        words, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True
+        words,
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
     ) as server:
         assert server.stdout is not None
         lines: list[str] = []
@@ -197,7 +204,9 @@ def test_the_server_starts(command: str, folder: Path, environment: dict[str, st
 def test_a_folder_is_watched(folder: Path, environment: dict[str, str]) -> None:
     (command,) = {c for c in RUN if "kirei watch" in c and "-o out" in c}
     shutil.rmtree(folder / "out", ignore_errors=True)
-    with subprocess.Popen(shlex.split(command), env=environment, cwd=folder) as watching:
+    with subprocess.Popen(
+        shlex.split(command), env=environment, cwd=folder, preexec_fn=interruptible
+    ) as watching:
         deadline = time.monotonic() + MAX_WATCH_S
         while not list(folder.glob("out/*.json")):  # written last
             assert watching.poll() is None and time.monotonic() < deadline
