@@ -32,11 +32,12 @@ class Framing:
     decision: Decision | None = None
 
 
-def frame_largest_face(framing: Framing) -> Framing:
+def frame_largest_face(framing: Framing, why_no_faces: str | None = None) -> Framing:
     """Crops a photo to a square around its largest aligned face, as far as the photo goes.
 
     Args:
         framing: Of the whole photo.
+        why_no_faces: Why faces were not looked for; None where they were.
 
     Returns:
         Of the square; of the whole photo where no face is aligned. Faces outside the square are
@@ -48,7 +49,7 @@ def frame_largest_face(framing: Framing) -> Framing:
         default=None,
     )
     if largest is None:
-        decision = Decision("crop", False, "no face to crop to", 0, 1)
+        decision = Decision("crop", False, why_no_faces or "no face to crop to", 0, 1)
         return Framing(framing.original, framing.enhanced, framing.faces, framing.content, decision)
     width, height = framing.enhanced.width_px, framing.enhanced.height_px
     rows, columns = framing.content.area(width, height)

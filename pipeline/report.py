@@ -99,6 +99,9 @@ def _warnings(job: Job) -> tuple[str, ...]:
     warnings = [*job.decoded.warnings, *job.planned.warnings]
     if job.scale.warning:
         warnings.append(job.scale.warning)
+    crop = job.analysed.framing.decision
+    if crop and not crop.ran:
+        warnings.append(f"the picture is not cropped: {crop.why}")
     if job.style.heads and not any(face.is_aligned for face in job.analysed.faces):
         reason = "no face was found" if job.analysed.models else "faces are not looked for"
         warnings.append(

@@ -95,7 +95,7 @@ def _analyse_faces(job: Job) -> AnalysedFaces:
         faces, decision = analyse_faces(photo, options, models, key)
     framing = Framing(job.enhanced.original, photo, faces, job.decoded.content)
     if options.crop == "face":
-        framing = frame_largest_face(framing)
+        framing = frame_largest_face(framing, None if models else decision.why)
     refined, faces = refine_faces(framing.enhanced, framing.faces, options)
     return AnalysedFaces(refined, faces, models, decision, framing)
 

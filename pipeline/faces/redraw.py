@@ -32,6 +32,7 @@ MIN_KEPT_PX = 112.0
 MAX_ENLARGEMENT = 4.0  # of a photo's pixels, for a face to be drawn
 RESTORED_PX = 256.0  # how wide a restored face may be drawn: twice the restorer's
 MAX_LANDMARK_SHIFT = 0.08  # inter-ocular distances: a candidate that moves no more is used
+HEAD = ("head",)  # the treatment of a head in a style of its own
 PHOTO_BLEND = 0.5  # share of the photo in the features, where no drawing keeps them in place
 
 
@@ -201,7 +202,8 @@ def redraw_faces(
         heads += is_head
         described = replace(
             face.face,
-            refined=(*face.face.refined, *rendering.treatments),
+            # a head is drawn from the photo as it is: what was refined is under it
+            refined=HEAD if is_head else (*face.face.refined, *rendering.treatments),
             drawn_as=rendering.drawn_as,
             drawn_why=rendering.drawn_why,
             invented=face.restored is not None or (face.lacks_detail and is_head),

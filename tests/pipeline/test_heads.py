@@ -221,3 +221,14 @@ def test_lips_decide_where_size_and_score_do_not(
     lips: bool, width_px: float, score: float, human: bool
 ) -> None:
     assert (why_not_human(labels(lips), width_px, score) is None) is human
+
+
+def test_a_style_that_leaves_faces_says_why_it_is_not_cropped() -> None:
+    picture, sidecar = drawn(sample(), crop="face", style="cel")
+    assert picture.shape == sample().shape
+    assert any("not cropped: the style leaves faces" in warning for warning in sidecar.warnings)
+    assert drawn(sample(), crop="face", style="cel", faces="on")[0].shape != sample().shape
+
+
+def test_the_sidecar_says_of_a_head_what_was_done_to_it_and_no_more() -> None:
+    assert only_face(of_astronaut("portrait")[1]).refined == ("head",)
