@@ -137,6 +137,15 @@ def test_nothing_is_invented_with_restore_faces_off() -> None:
         assert face.drawn_as == "hayao"
 
 
+@pytest.mark.parametrize("sigma", [2.0, 4.0])  # 5.5 px at a face of 128 px: nearly the worst
+def test_a_head_that_would_be_invented_is_hayao_s_with_the_reason(sigma: float) -> None:
+    photo = blurred(sample(), sigma)
+    _, sidecar = drawn(photo, enhance="off", restore_faces="off", style="portrait")
+    assert "invented" in (only_face(sidecar).drawn_why or "")
+    _, sidecar = drawn(photo, enhance="off", style="portrait")
+    assert only_face(sidecar).drawn_as == "portrait"
+
+
 def test_a_good_face_is_the_same_to_the_last_bit_with_restoration_and_without() -> None:
     with_it, sidecar = of_astronaut("hayao")
     without, _ = drawn(sample(), style="hayao", restore_faces="off")
