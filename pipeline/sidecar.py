@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.clips.result import ClipSidecar
 from pipeline.errors import MAX_TEXT, KireiError
 from pipeline.origin import Origin
 from pipeline.result import Sidecar
-from pipeline.settings import MAX_NUMBER, Options, shown
+from pipeline.settings import CLIP_OPTIONS, MAX_NUMBER, Options, shown
 
 SCHEMA_VERSION = "1.2"
 
@@ -25,9 +26,17 @@ def fingerprint(pipeline_version: str, options: Options, origin: Origin) -> str:
     """SHA-256, in hexadecimal, of all that decides the result: equal means computed before.
 
     The version of an object is its version id, or its etag where the bucket has no versions.
+    Options of clips count where they are not at their defaults: so what was drawn before they
+    existed keeps its fingerprint.
     """
     version = origin.version_id or origin.etag
-    identity = [pipeline_version, origin.bucket, origin.key, version, asdict(options)]
+    defaults = asdict(Options())
+    chosen = {
+        name: value
+        for name, value in asdict(options).items()
+        if name not in CLIP_OPTIONS or value != defaults[name]
+    }
+    identity = [pipeline_version, origin.bucket, origin.key, version, chosen]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
@@ -97,15 +106,21 @@ def _rounded(value: Any) -> Any:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev)."""
+    """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev).
+
+    A clip's sidecar is a photo's with ``clip`` beside it.
+    """
     from pydantic import TypeAdapter
 
-    document = TypeAdapter(Sidecar).json_schema(mode="serialization")
+    document = TypeAdapter(ClipSidecar).json_schema(mode="serialization")
+    document["required"].remove("clip")
+    _describe(document)
     for definition in document["$defs"].values():
         _describe(definition)
     return document | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Kirei sidecar",
+        "description": "The JSON beside every picture and, with `clip` in it, beside every clip.",
     }
 
 
