@@ -1,0 +1,1 @@
+"""Line drawings coloured: lines, regions, wishes, colours, layers."""
