@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.companions import companion
     from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
+        ClipTooLong,
         DecoderLost,
         EmptyInput,
         EngineUnavailable,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         KireiError,
         Misconfigured,
+        NoPicture,
         NotAnImage,
         ObjectArchived,
         ObjectEncrypted,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TooCostly,
         TooManyBytes,
+        TooManyFrames,
         TooManyPixels,
         TooMuchMemory,
         TransientError,
@@ -56,6 +59,7 @@ MAX_SECONDS = 120.0  # default limit for one photo
 __all__ = [
     "MAX_SECONDS",
     "VERSION",
+    "ClipTooLong",
     "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
@@ -64,6 +68,7 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NoPicture",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -83,6 +88,7 @@ __all__ = [
     "StoreUnavailable",
     "TooCostly",
     "TooManyBytes",
+    "TooManyFrames",
     "TooManyPixels",
     "TooMuchMemory",
     "TransientError",

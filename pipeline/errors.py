@@ -19,6 +19,9 @@
     |   +-- ExtremeAspect         extreme_aspect      longer side over shorter side too large
     |   +-- TooCostly             too_costly          decoding needs more than its size explains
     |   +-- TooMuchMemory         too_much_memory     more than the function has, by its header
+    |   +-- ClipTooLong           clip_too_long       a clip over the limit of seconds
+    |   +-- TooManyFrames         too_many_frames     a clip over the limit of frames
+    |   +-- NoPicture             no_picture          a clip without a picture: sound alone, say
     +-- TransientError            the environment: raised, so that the caller tries again
         +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
         +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
@@ -38,6 +41,7 @@ import errno
 from typing import ClassVar
 
 __all__ = [
+    "ClipTooLong",
     "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
@@ -46,6 +50,7 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NoPicture",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -57,6 +62,7 @@ __all__ = [
     "StoreUnavailable",
     "TooCostly",
     "TooManyBytes",
+    "TooManyFrames",
     "TooManyPixels",
     "TooMuchMemory",
     "TransientError",
@@ -225,6 +231,27 @@ class TooMuchMemory(PermanentError):
     """It needs more memory than the function has."""
 
     code = "too_much_memory"
+    default_stage = "decode"
+
+
+class ClipTooLong(PermanentError):
+    """A clip that lasts longer than the limit."""
+
+    code = "clip_too_long"
+    default_stage = "decode"
+
+
+class TooManyFrames(PermanentError):
+    """A clip of more frames than the limit."""
+
+    code = "too_many_frames"
+    default_stage = "decode"
+
+
+class NoPicture(PermanentError):
+    """A clip without a picture: sound or subtitles alone, or no frame at all."""
+
+    code = "no_picture"
     default_stage = "decode"
 
 
