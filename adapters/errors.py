@@ -39,6 +39,7 @@ STATUSES = {
     "no_picture": 422,
     "extreme_aspect": 422,
     "too_costly": 422,
+    "not_a_line_drawing": 422,
     "too_many_requests": 429,
     "internal_error": 500,
     "misconfigured": 500,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         KireiError,
         Misconfigured,
         NoPicture,
+        NotALineDrawing,
         NotAnImage,
         ObjectArchived,
         ObjectEncrypted,
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
         UnsupportedVariant,
         WeightsInvalid,
     )
+    from pipeline.lineart.result import ColourResult, ColourSidecar
     from pipeline.origin import Origin
     from pipeline.result import Output, Result, Sidecar
     from pipeline.run import Pipeline
-    from pipeline.settings import Options, Settings
+    from pipeline.settings import ColourOptions, Options, Settings
     from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
 
 VERSION = "0.2.0"
@@ -60,6 +62,9 @@ __all__ = [
     "MAX_SECONDS",
     "VERSION",
     "ClipTooLong",
+    "ColourOptions",
+    "ColourResult",
+    "ColourSidecar",
     "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
@@ -69,6 +74,7 @@ __all__ = [
     "KireiError",
     "Misconfigured",
     "NoPicture",
+    "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -111,10 +117,11 @@ _MODULES = {
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Source", "WeightSpec"),
+    "lineart.result": ("ColourResult", "ColourSidecar"),
     "origin": ("Origin",),
     "result": ("Output", "Result", "Sidecar"),
     "run": ("Pipeline",),
-    "settings": ("Options", "Settings"),
+    "settings": ("ColourOptions", "Options", "Settings"),
     "sidecar": ("failure_document", "fingerprint", "sidecar_document", "to_json"),
 }
 

@@ -22,6 +22,7 @@
     |   +-- ClipTooLong           clip_too_long       a clip over the limit of seconds
     |   +-- TooManyFrames         too_many_frames     a clip over the limit of frames
     |   +-- NoPicture             no_picture          a clip without a picture: sound alone, say
+    |   +-- NotALineDrawing       not_a_line_drawing  to be coloured, but blank or no line drawing
     +-- TransientError            the environment: raised, so that the caller tries again
         +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
         +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
@@ -51,6 +52,7 @@ __all__ = [
     "KireiError",
     "Misconfigured",
     "NoPicture",
+    "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -253,6 +255,13 @@ class NoPicture(PermanentError):
 
     code = "no_picture"
     default_stage = "decode"
+
+
+class NotALineDrawing(PermanentError):
+    """A picture to be coloured that is blank, a photograph, a coloured picture or text."""
+
+    code = "not_a_line_drawing"
+    default_stage = "intake"
 
 
 class TransientError(KireiError):
