@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.companions import companion
     from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
+        ClipTooLong,
         DecoderLost,
         EmptyInput,
         EngineUnavailable,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         KireiError,
         Misconfigured,
+        NoPicture,
         NotALineDrawing,
         NotAnImage,
         ObjectArchived,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TooCostly,
         TooManyBytes,
+        TooManyFrames,
         TooManyPixels,
         TooMuchMemory,
         TransientError,
@@ -60,6 +63,7 @@ __all__ = [
     "MAX_SECONDS",
     "VERSION",
     "ClipResult",
+    "ClipTooLong",
     "ColourOptions",
     "ColourResult",
     "ColourSidecar",
@@ -71,6 +75,7 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NoPicture",
     "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
@@ -92,6 +97,7 @@ __all__ = [
     "StoreUnavailable",
     "TooCostly",
     "TooManyBytes",
+    "TooManyFrames",
     "TooManyPixels",
     "TooMuchMemory",
     "TransientError",

@@ -1,1 +1,1 @@
-"""Pictures that move: read, drawn frame by frame as one, steadied and written."""
+"""Pictures that move: read, drawn frame by frame, and written again."""

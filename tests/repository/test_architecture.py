@@ -63,6 +63,7 @@ MAY = {
         *STAGE_MAY,
         "budget",
         "decoder",
+        "formats",
         "job",
         "messages",
         "origin",
@@ -70,11 +71,12 @@ MAY = {
         "provenance",
         "registry",
         "report",
+        "sandbox",
         "scale",
         "sidecar",
         "stages",
         "timings",
-    },
+    },  # fmt: skip
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
     "sheet": {"result", "decode", "encode", "domain", "settings"},
