@@ -36,6 +36,7 @@ STATUSES = {
     "truncated_image": 422,
     "extreme_aspect": 422,
     "too_costly": 422,
+    "not_a_line_drawing": 422,
     "too_many_requests": 429,
     "internal_error": 500,
     "misconfigured": 500,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         KireiError,
         Misconfigured,
+        NotALineDrawing,
         NotAnImage,
         ObjectArchived,
         ObjectEncrypted,
@@ -44,10 +45,11 @@ if TYPE_CHECKING:
         UnsupportedVariant,
         WeightsInvalid,
     )
+    from pipeline.lineart.result import ColourResult, ColourSidecar
     from pipeline.origin import Origin
     from pipeline.result import Output, Result, Sidecar
     from pipeline.run import Pipeline
-    from pipeline.settings import Options, Settings
+    from pipeline.settings import ColourOptions, Options, Settings
     from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
 
 VERSION = "0.2.0"
@@ -56,6 +58,9 @@ MAX_SECONDS = 120.0  # default limit for one photo
 __all__ = [
     "MAX_SECONDS",
     "VERSION",
+    "ColourOptions",
+    "ColourResult",
+    "ColourSidecar",
     "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
@@ -64,6 +69,7 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -105,10 +111,11 @@ _MODULES = {
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Source", "WeightSpec"),
+    "lineart.result": ("ColourResult", "ColourSidecar"),
     "origin": ("Origin",),
     "result": ("Output", "Result", "Sidecar"),
     "run": ("Pipeline",),
-    "settings": ("Options", "Settings"),
+    "settings": ("ColourOptions", "Options", "Settings"),
     "sidecar": ("failure_document", "fingerprint", "sidecar_document", "to_json"),
 }
 

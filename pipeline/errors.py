@@ -19,6 +19,7 @@
     |   +-- ExtremeAspect         extreme_aspect      longer side over shorter side too large
     |   +-- TooCostly             too_costly          decoding needs more than its size explains
     |   +-- TooMuchMemory         too_much_memory     more than the function has, by its header
+    |   +-- NotALineDrawing       not_a_line_drawing  to be coloured, but blank or no line drawing
     +-- TransientError            the environment: raised, so that the caller tries again
         +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
         +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
@@ -46,6 +47,7 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -226,6 +228,13 @@ class TooMuchMemory(PermanentError):
 
     code = "too_much_memory"
     default_stage = "decode"
+
+
+class NotALineDrawing(PermanentError):
+    """A picture to be coloured that is blank, a photograph, a coloured picture or text."""
+
+    code = "not_a_line_drawing"
+    default_stage = "intake"
 
 
 class TransientError(KireiError):
