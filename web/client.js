@@ -52,14 +52,14 @@ export function check(file) {
  */
 export async function upload(blob, name, options, { onfraction, signal }) {
   const type = contentType({ type: blob.type, name });
-  const offer = await start("v1/uploads", { content_type: type, bytes: blob.size, ...options }, signal);
+  const offer = await startJson("v1/uploads", { content_type: type, bytes: blob.size, ...options }, signal);
   await send(offer, blob, { name, type }, onfraction, signal);
   return { id: offer.upload_id, result_url: offer.result_url };
 }
 
 /** Has a photo that was sent before drawn with these options; resolves to its result's address. */
 export async function redraw(upload_id, options, signal) {
-  return (await start("v1/stylise", { upload_id, ...options }, signal)).result_url;
+  return (await startJson("v1/stylise", { upload_id, ...options }, signal)).result_url;
 }
 
 /**
@@ -81,16 +81,14 @@ export async function answers() {
   }
 }
 
-async function start(path, body, signal) {
-  const headers = { "Content-Type": "application/json" };
+const startJson = (path, body, signal) =>
+  start(path, JSON.stringify(body), { "Content-Type": "application/json" }, signal);
+
+/** Posts, again where the server is busy; resolves to the JSON of the answer. */
+export async function start(path, body, headers, signal) {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await request(path, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-        signal,
-      });
+      return await request(path, { method: "POST", headers, body, signal });
     } catch (error) {
       if (!(error.retry_after_s >= 0) || attempt === MAX_ATTEMPTS) throw error;
       await pause(error.retry_after_s * 1000, signal);
@@ -149,10 +147,10 @@ async function finished(url, onprogress, signal) {
   throw new Refusal("timeout");
 }
 
-const request = async (path, init) => (await call(path, init)).json();
+export const request = async (path, init) => (await call(path, init)).json();
 
 /** One request, with the token where it goes to our own server; asks for a token where one is due. */
-async function call(path, init = {}) {
+export async function call(path, init = {}) {
   const url = new URL(path, ROOT);
   for (;;) {
     const used = ours(url) ? token() : null;
