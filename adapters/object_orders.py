@@ -14,6 +14,7 @@ from adapters.tasks import (
     MAX_COMPANION_BYTES,
     PART,
     STYLISE,
+    TASK,
     Companions,
     Order,
     known_options,
@@ -22,8 +23,6 @@ from adapters.tasks import (
     task_named,
 )
 from pipeline import InvalidOption
-
-TASK = "task"
 
 
 def is_part(job: Job, metadata: Mapping[str, str]) -> bool:

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 STYLISE: Final = "stylise"
 COLOUR: Final = "colour"
+TASK: Final = "task"  # its name among metadata and fields
 PART: Final = "part"  # of an object that belongs to a drawing, and is none itself
 OPTIONS: Final[dict[str, type[Options | ColourOptions]]] = {STYLISE: Options, COLOUR: ColourOptions}
 SPELLINGS = {"color": COLOUR}
 MAX_COMPANION_BYTES = 16 * 1024 * 1024
 MAX_COORDINATE = 1_000_000
+BASE64: Final = "_base64"  # at the end of a companion's name in JSON
 HINT_NUMBERS, HINT_RADIUS = ("x", "y"), "radius"
 
 
@@ -210,4 +212,3 @@ def _length_text(number: int, name: str, value: Any) -> str:
             limit=MAX_COORDINATE,
         )
     return f"{value:.3f}"
-

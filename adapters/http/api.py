@@ -29,7 +29,7 @@ from adapters.errors import (
     permanent_codes,
 )
 from adapters.http.access import Access, check_environment, docs_are_open, public, warn_if_open
-from adapters.http.options import list_options, list_palettes
+from adapters.http.options import list_options
 from adapters.http.request import JSON, Request, check_upload_id
 from adapters.http.resolver import ThreadedResolver
 from adapters.http.responses import (
@@ -46,7 +46,7 @@ from adapters.http.uploads import Uploads, result_url
 from adapters.process import process_worker
 from adapters.tasks import COLOUR, STYLISE
 from adapters.worker import Worker
-from pipeline import VERSION, KireiError, Misconfigured, Options
+from pipeline import VERSION, ColourOptions, KireiError, Misconfigured, Options
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
@@ -259,7 +259,13 @@ class Api:
         return cached_json(request, document)
 
     def _palettes(self, request: Request) -> Response[Any]:
-        return cached_json(request, list_palettes() | {"permanent_errors": permanent_codes()})
+        palettes = self._get_worker().pipeline.palettes()
+        document = {
+            "palettes": [{"name": name, "colours": list(palettes[name])} for name in palettes],
+            "options": list_options(ColourOptions),
+            "permanent_errors": permanent_codes(),
+        }
+        return cached_json(request, document)
 
     def _thumbnail(self, request: Request, name: str) -> Response[Any]:
         return cached_file(request, self._static_files.read(f"{THUMBNAILS}/{name}.jpg"), A_DAY)

@@ -19,8 +19,13 @@ from adapters.errors import STATUSES
 from adapters.http.options import Schema, kind_names, option_schemas
 from adapters.http.request import FORM, JSON, UPLOAD_ID
 from adapters.http.uploads import CONTENT_TYPE
+from adapters.tasks import BASE64, COLOUR, COMPANIONS, OPTIONS, PART, STYLISE, TASK
 
 PICTURES = ("image/jpeg", "image/png", "image/webp")
+LAYERED = ("image/tiff", "image/openraster")
+SIDECARS = {"Sidecar": "sidecar.schema.json", "ColourSidecar": "colour.schema.json"}
+SIDECAR_OF = {STYLISE: "Sidecar", COLOUR: "ColourSidecar"}
+SUMMARIES = {STYLISE: "Draw a photo", COLOUR: "Colour a line drawing"}
 DESCRIPTION = """Photographs into anime pictures. Send small photos to `/v1/stylise`: the picture \
 is the response. Send large photos, and those that may take longer than 25 s, with the form that \
 `/v1/uploads` returns, and ask `/v1/results/{id}` for the result: API Gateway ends a call after \
@@ -46,17 +51,31 @@ def document() -> Schema:
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": {
-            "/v1/stylise": {"post": _stylise()},
+            "/v1/stylise": {"post": _order(STYLISE)},
+            "/v1/colour": {"post": _order(COLOUR)},
             "/v1/uploads": {"post": _uploads()},
             "/v1/results/{id}": {"get": _results()},
             "/v1/styles": {"get": _listing("styles", "The styles there are", _styles())},
             "/v1/styles/{name}/thumbnail.jpg": {"get": _thumbnail()},
+            "/v1/palettes": {
+                "get": _listing(
+                    "palettes", "The palettes of line drawings, their options", _palettes()
+                )
+            },
             "/v1/options": {"get": _listing("options", "The options there are", _options())},
             "/v1/health": {"get": _health()},
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Error": _error(), "Sidecar": _sidecar(), **_sidecar_parts()},
+            "schemas": {
+                "Error": _error(),
+                **{name: _sidecar(file) for name, file in SIDECARS.items()},
+                **{
+                    name: part
+                    for file in SIDECARS.values()
+                    for name, part in _sidecar_parts(file).items()
+                },
+            },
             "parameters": _parameters(),
         },
     }
@@ -65,39 +84,43 @@ def document() -> Schema:
 # --- operations ---------------------------------------------------------------------------------
 
 
-def _stylise() -> Schema:
+def _order(task: str) -> Schema:
     binary: Schema = {"schema": {}}
-    photo = {"image": {"type": "string", "format": "binary"}}
-    form = _object({**photo, **_options_as_text()}, ["image"])
+    options = _schemas(task)
+    companions = COMPANIONS if task == COLOUR else ()
+    file = {"type": "string", "format": "binary"}
+    as_text = {name: {"type": "string"} for name in options}
+    form = _object({"image": file, **dict.fromkeys(companions, file), **as_text}, ["image"])
     encoded = _text(contentEncoding="base64")
-    inline = _object({"image_base64": encoded, **option_schemas()}, ["image_base64"])
-    uploaded = _object({"upload_id": _id(), **option_schemas()}, ["upload_id"])
+    files = {name + BASE64: encoded for name in companions}
+    inline = _object({"image_base64": encoded, **files, **options}, ["image_base64"])
+    parts = {name: _id() for name in companions}
+    uploaded = _object({"upload_id": _id(), **parts, **options}, ["upload_id"])
     fingerprint = {
         "description": "SHA-256 of everything that decides the picture: equal means the same one",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     }
+    sidecar = _ref(SIDECAR_OF[task])
+    kinds = (*PICTURES, *(LAYERED if task == COLOUR else ()))
     picture = {
         "description": "The picture; with Accept: application/json, its sidecar with output.url",
         "headers": {"x-kirei-fingerprint": fingerprint},
-        "content": {
-            **dict.fromkeys(PICTURES, binary),
-            JSON: {"schema": _ref("Sidecar")},
-        },
+        "content": {**dict.fromkeys(kinds, binary), JSON: {"schema": sidecar}},
     }
     elsewhere = {
         "description": "The picture is too large for the response and lies at Location",
         "headers": {"Location": _header(), "x-kirei-fingerprint": fingerprint},
-        "content": {JSON: {"schema": _ref("Sidecar")}},
+        "content": {JSON: {"schema": sidecar}},
     }
     waiting = {
-        "description": "An upload is being stylised; its result will be at Location",
+        "description": "An upload is being worked on; its result will be at Location",
         "headers": {"Location": _header()},
         "content": {JSON: {"schema": _accepted()}},
     }
     return {
-        "operationId": "stylise",
-        "summary": "Draw a photo",
-        "parameters": _option_references(),
+        "operationId": task,
+        "summary": SUMMARIES[task],
+        "parameters": _option_references(task),
         "requestBody": {
             "required": True,
             "content": {
@@ -120,8 +143,15 @@ def _uploads() -> Schema:
     fields = {
         "content_type": _text(pattern=f"^({CONTENT_TYPE.pattern})$"),
         "bytes": {"type": "integer", "minimum": 1, "description": "size of the photo"},
-        **option_schemas(),
     }
+    of_tasks = [
+        _object(
+            {**fields, TASK: {"const": task}, **_parts_of(task), **_schemas(task)},
+            ["content_type", "bytes", *([TASK] if task != STYLISE else [])],
+        )
+        for task in OPTIONS
+    ]
+    part = _object({**fields, TASK: {"const": PART}}, ["content_type", "bytes", TASK])
     form = {
         "upload_id": _id(),
         "url": _text(description="POST a form here: these fields, then the photo as `file`"),
@@ -133,10 +163,10 @@ def _uploads() -> Schema:
     return {
         "operationId": "offerUpload",
         "summary": "A form to send a photo with, which is then drawn automatically",
-        "parameters": _option_references(),
+        "parameters": _option_references(STYLISE),
         "requestBody": {
             "required": True,
-            "content": {JSON: {"schema": _object(fields, ["content_type", "bytes"])}},
+            "content": {JSON: {"schema": {"oneOf": [*of_tasks, part]}}},
         },
         "responses": {
             "201": _response("The link", _object(form, list(form))),
@@ -152,7 +182,7 @@ def _results() -> Schema:
         "status": {"const": "done"},
         "image_url": {"type": "string"},
         "sidecar_url": {"type": "string"},
-        "sidecar": _ref("Sidecar"),
+        "sidecar": {"oneOf": [_ref(name) for name in SIDECARS]},
     }
     working = {
         "id": _id(),
@@ -235,6 +265,19 @@ def _styles() -> Schema:
 
 
 def _options() -> Schema:
+    return _with_permanent_errors({"options": _listed_options()})
+
+
+def _palettes() -> Schema:
+    palette = {
+        "name": {"type": "string"},
+        "colours": {"type": "array", "items": _text(pattern="^#[0-9a-f]{6}$")},
+    }
+    listed = {"type": "array", "items": _object(palette, list(palette))}
+    return _with_permanent_errors({"palettes": listed, "options": _listed_options()})
+
+
+def _listed_options() -> Schema:
     option = {
         "name": {"type": "string"},
         "kind": {"enum": kind_names()},
@@ -249,29 +292,57 @@ def _options() -> Schema:
         "about": {"type": "string"},
     }
     named = ["name", "kind", "default", "about"]
-    fields = {
-        "options": {"type": "array", "items": _object(option, named)},
-        "permanent_errors": {
-            "type": "array",
-            "items": {"enum": list(STATUSES)},
-            "description": "codes of errors that the same photo with the same options always meets",
-        },
+    return {"type": "array", "items": _object(option, named)}
+
+
+def _with_permanent_errors(fields: Schema) -> Schema:
+    codes = {
+        "type": "array",
+        "items": {"enum": list(STATUSES)},
+        "description": "codes of errors that the same photo with the same options always meets",
     }
+    fields = {**fields, "permanent_errors": codes}
     return _object(fields, list(fields))
 
 
-def _options_as_text() -> Schema:
-    return {name: {"type": "string"} for name in option_schemas()}
+def _schemas(task: str) -> Schema:
+    """The schemas of a task's options, by name, as JSON takes them."""
+    schemas = option_schemas(OPTIONS[task])
+    if "hints" in schemas:
+        hints = schemas["hints"]
+        number = {"oneOf": [{"type": "number"}, {"type": "string"}]}
+        dot = _object(
+            {"x": number, "y": number, "colour": _text(), "radius": number}, ["x", "y", "colour"]
+        )
+        schemas["hints"] = {
+            "oneOf": [_text(), {"type": "array", "items": dot}],
+            "default": hints["default"],
+            "description": hints["description"],
+        }
+    return schemas
 
 
-def _option_references() -> list[Schema]:
-    return [{"$ref": f"#/components/parameters/{name}"} for name in option_schemas()]
+def _parts_of(task: str) -> Schema:
+    """The ids of uploads that belong to an upload of this task."""
+    return {name: _id() for name in COMPANIONS} if task == COLOUR else {}
+
+
+def _parameter_name(task: str, option: str) -> str:
+    return option if task == STYLISE else f"{task}_{option}"
+
+
+def _option_references(task: str) -> list[Schema]:
+    return [
+        {"$ref": f"#/components/parameters/{_parameter_name(task, name)}"}
+        for name in option_schemas(OPTIONS[task])
+    ]
 
 
 def _parameters() -> Schema:
     return {
-        name: {"name": name, "in": "query", "schema": schema}
-        for name, schema in option_schemas().items()
+        _parameter_name(task, name): {"name": name, "in": "query", "schema": schema}
+        for task, options in OPTIONS.items()
+        for name, schema in option_schemas(options).items()
     }
 
 
@@ -304,16 +375,16 @@ def _errors(*statuses: int) -> Schema:
     return dict(sorted(responses.items()))
 
 
-def _sidecar() -> Schema:
-    """The sidecar's own schema, its parts moved to where OpenAPI keeps them."""
-    text = (files("pipeline") / "sidecar.schema.json").read_text()
+def _sidecar(file: str) -> Schema:
+    """A sidecar's own schema, its parts moved to where OpenAPI keeps them."""
+    text = (files("pipeline") / file).read_text()
     text = text.replace("#/$defs/", "#/components/schemas/")
     schema: Schema = json.loads(text)
     return {name: value for name, value in schema.items() if name not in ("$defs", "$schema")}
 
 
-def _sidecar_parts() -> Schema:
-    text = (files("pipeline") / "sidecar.schema.json").read_text()
+def _sidecar_parts(file: str) -> Schema:
+    text = (files("pipeline") / file).read_text()
     parts: Schema = json.loads(text.replace("#/$defs/", "#/components/schemas/"))["$defs"]
     return parts
 

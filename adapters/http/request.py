@@ -11,7 +11,15 @@ from typing import Any
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.events import decode_base64, photo_from_base64
 from adapters.http.multipart import MAX_FIELD_BYTES, form_parts
-from adapters.tasks import COLOUR, COMPANIONS, NO_COMPANIONS, Companions, Order, options_of
+from adapters.tasks import (
+    BASE64,
+    COLOUR,
+    COMPANIONS,
+    NO_COMPANIONS,
+    Companions,
+    Order,
+    options_of,
+)
 from pipeline import InvalidRequest, TooManyBytes
 
 JSON = "application/json"
@@ -19,7 +27,6 @@ FORM = "multipart/form-data"
 PHOTO_FIELDS = ("image", "file", "photo", "upload")  # the first is documented, the rest are usual
 MAX_FIELDS_BYTES = 65_536  # what a form or a JSON object may hold beside the photo
 MAX_DIGITS = 18  # of a whole number in JSON
-BASE64 = "_base64"  # at the end of the name of a file in JSON
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
