@@ -1,6 +1,6 @@
 // The API as the page of drawings uses it: one call, whose answer is the sidecar with a link.
 
-import { call, contentType, request, start } from "./client.js";
+import { call, contentType, patiently, request } from "./client.js";
 
 /** What the server offers: {palettes: [{name, title, colours}], options, permanent_errors}. */
 export const palettes = () => request("v1/palettes");
@@ -17,7 +17,8 @@ export async function colour(parts, name, options, signal) {
     const type = contentType({ type: blob.type, name: blob.name ?? name });
     form.append(field, blob.type === type ? blob : blob.slice(0, blob.size, type), field);
   }
-  const sidecar = await start("v1/colour", form, { Accept: "application/json" }, signal);
-  const answer = await call(sidecar.output.url, { signal });
+  const init = { method: "POST", headers: { Accept: "application/json" }, body: form, signal };
+  const sidecar = await patiently(() => request("v1/colour", init), signal);
+  const answer = await patiently(() => call(sidecar.output.url, { signal }), signal);
   return { blob: await answer.blob(), sidecar };
 }

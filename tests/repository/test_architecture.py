@@ -80,7 +80,12 @@ MAY = {
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
     "sheet": {"result", "decode", "encode", "domain", "settings"},
-    "decoder": {"budget", "decode", "domain", "errors", "formats", "messages", "settings"},
+    "decoder": {
+        *("budget", "decode", "domain", "errors", "formats", "messages"),
+        "sandbox",
+        "settings",
+    },
+    "sandbox": {"errors"},
     "messages": set(),
     "budget": {"domain", "errors", "settings"},
     "timings": set(),
