@@ -124,8 +124,12 @@ class Order:
     def _digests(self) -> tuple[str, ...]:
         if isinstance(self.options, Options):
             return ()
-        files = (self.companions.hint_layer, self.companions.reference)
-        return tuple("" if file is None else hashlib.sha256(file).hexdigest() for file in files)
+        files = {name: getattr(self.companions, name) for name in COMPANIONS}
+        return tuple(
+            f"{name} {hashlib.sha256(file).hexdigest()}"
+            for name, file in files.items()
+            if file is not None
+        )
 
 
 def task_named(name: Any) -> str:
