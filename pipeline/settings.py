@@ -273,6 +273,12 @@ class Settings(_Checked):
     max_input_bytes: int = _number(52_428_800, 1, 2**31, "larger files are refused")
     max_input_pixels: int = _number(50_000_000, 1, 400_000_000, "photos of more pixels are refused")
     max_aspect: float = _number(40.0, 1, 10_000, "longer side over shorter side at most")
+    max_clip_bytes: int = _number(209_715_200, 1, 2**31, "larger clips are refused")
+    max_clip_seconds: float = _number(30.0, 0.1, 3600, "longer clips are refused")
+    max_clip_frames: int = _number(7200, 1, 1_000_000, "clips of more frames are refused")
+    max_clip_pixels: int = _number(
+        9_000_000, 64, 400_000_000, "clips whose frames have more pixels are refused"
+    )
     decode_cpu_s: float = _number(2.0, 0.1, 60, "seconds of processor to decode, again each 16 MP")
     memory_mb: int = _number(0, 0, 1_048_576, "memory of the machine or function; 0: not checked")
     blur_variance_min: float = _number(100.0, 0, 1e6, "variance of the Laplacian of a sharp photo")

@@ -46,6 +46,7 @@ MAY = {
     "quality_model": {"domain", "light", "model"},
     "commands": {"errors", "settings"},
     "companions": set(),
+    "clips": {*STAGE_MAY, "budget", "decode", "formats", "messages", "sandbox"},
     # what the command line is made of
     "photos": {"companions"},
     "outputs": {"errors", "photos"},
