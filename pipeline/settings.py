@@ -27,7 +27,7 @@ MAX_SHOWN = 80  # characters of a value, in a message
 AUTO: Final = "auto"
 SWITCH = (AUTO, "on", "off")
 ALIASES = {("format", "jpg"): "jpeg"}
-PALETTES = ("spring", "summer", "autumn", "winter", "night")  # of line drawings
+PALETTES = ("blossom", "meadow", "harbour", "harvest", "midnight")  # of line drawings
 
 
 def _number(default: float, least: float, most: float, about: str) -> Any:

@@ -26,6 +26,7 @@ PENCIL_BLUE = 14  # levels by which light blue pencil is bluer than red
 PENCIL_LIGHT = 150  # level of blue from which on it is pencil, and not blue ink
 MIN_PENCIL, MIN_INK = 0.06, 0.15  # shares of the drawn pixels: pencil, and dark ink over it
 INK_LEVEL = 110
+NEUTRAL_LEVELS = 6  # between the channels of paper that is white or grey
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,8 @@ def _from_transparency(pixels: RgbImage, alpha: GrayImage) -> LineDrawing:
 def _from_even(pixels: RgbImage, paper: tuple[int, int, int], share: float) -> LineDrawing:
     """Lines on one even colour."""
     even = Decision("paper", True, "one even colour is the paper", share, MIN_EVEN_SHARE)
-    lightness = cv2.cvtColor(np.array([[paper]], np.uint8), cv2.COLOR_RGB2LAB)[0, 0, 0]
+    lab = cv2.cvtColor(np.array([[paper]], np.uint8), cv2.COLOR_RGB2LAB)
+    lightness = float(np.asarray(lab)[0, 0, 0])
     if lightness < DARK_PAPER:
         sample = _sampled(pixels).astype(np.int16)
         apart = sample.mean(-1) - np.mean(paper)
@@ -139,9 +141,21 @@ def _from_even(pixels: RgbImage, paper: tuple[int, int, int], share: float) -> L
             why = "light lines on a dark ground were inverted"
             inverted = Decision("invert", True, why, lightness / 2.55, DARK_PAPER / 2.55)
             return _drawing(_inverted(pixels, paper), "inverted", paper, (even, inverted))
-    lines = _over_paper(pixels, np.array(paper, np.uint8), DIGITAL_WHITE)
+    lines = _on_white(pixels, np.array(paper, np.uint8))
     lines, pencil = without_blue_pencil(lines)
     return _drawing(lines, "digital", paper, (even, *pencil))
+
+
+def _on_white(pixels: RgbImage, paper: NDArray[np.uint8]) -> RgbImage:
+    """Lines on an even colour as lines on white; the ink keeps its own colour."""
+    over = _over_paper(pixels, paper, DIGITAL_WHITE)
+    if int(np.ptp(paper)) <= NEUTRAL_LEVELS:
+        return over
+    # ink and paper are mixed at a line's soft edge: white takes the place of the paper's share
+    through = cv2.merge([cv2.min(cv2.min(over[..., 0], over[..., 1]), over[..., 2])] * 3)
+    missing = np.empty_like(pixels)
+    missing[:] = 255 - paper
+    return np.asarray(cv2.add(pixels, cv2.multiply(missing, through, scale=1 / 255)), np.uint8)
 
 
 def _inverted(pixels: RgbImage, paper: tuple[int, int, int]) -> RgbImage:
@@ -211,13 +225,15 @@ def without_blue_pencil(lines: RgbImage) -> tuple[RgbImage, tuple[Decision, ...]
     Returns:
         The lines, and a decision where there was blue pencil.
     """
+    # what is lighter beside dark ink is its own soft edge, not pencil
+    beside_ink = _sampled(cv2.erode(lines[..., 2], np.ones((7, 7), np.uint8))) < PENCIL_LIGHT
     sample = _sampled(lines).astype(np.int16)
     red, blue = sample[..., 0], sample[..., 2]
     drawn = sample.min(-1) < 255 - PENCIL_BLUE
-    count = max(1, np.count_nonzero(drawn))
-    pencil = float(np.count_nonzero((blue - red > PENCIL_BLUE) & (blue > PENCIL_LIGHT)) / count)
+    count = max(1, int(np.count_nonzero(drawn)))
+    pencil = int(np.count_nonzero((blue - red > PENCIL_BLUE) & ~beside_ink)) / count
     dark = (sample.max(-1) < INK_LEVEL) & (np.ptp(sample, axis=-1) < 40)
-    ink = float(np.count_nonzero(dark) / count)
+    ink = int(np.count_nonzero(dark)) / count
     if pencil < MIN_PENCIL:
         return lines, ()
     if ink < MIN_INK:

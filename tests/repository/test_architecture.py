@@ -61,6 +61,13 @@ MAY = {
     "sidecar": {"result", "domain", "errors", "lineart", "origin", "settings"},
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
+    "colouring": {
+        *(*STAGES, *STAGE_MAY, "budget", "decoder", "hints", "job", "lineart", "origin", "sheet"),
+        "timings",
+    },
+    "colour_report": {
+        *("colouring", "domain", "lineart", "measure", "provenance", "result", "sidecar"),
+    },
     "sheet": {"result", "decode", "encode", "domain", "settings"},
     "decoder": {"budget", "decode", "domain", "errors", "formats", "messages", "settings"},
     "messages": set(),
@@ -75,8 +82,8 @@ MAY = {
     "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
     "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
     "run": {
-        *("budget", "decoder", "domain", "errors", "job", "lineart", "origin", "planning"),
-        "provenance",
+        *("budget", "colour_report", "colouring", "decoder", "domain", "errors", "job", "lineart"),
+        *("origin", "planning", "provenance"),
         *("registry", "report", "result", "settings", "stages", "timings", "weights"),
     },
 }
