@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.clips.result import ClipResult, Segment
     from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion
     from pipeline.domain import Source, WeightSpec
@@ -61,6 +62,7 @@ MAX_SECONDS = 120.0  # default limit for one photo
 __all__ = [
     "MAX_SECONDS",
     "VERSION",
+    "ClipResult",
     "ClipTooLong",
     "ColourOptions",
     "ColourResult",
@@ -88,6 +90,7 @@ __all__ = [
     "PermanentError",
     "Pipeline",
     "Result",
+    "Segment",
     "Settings",
     "Sidecar",
     "Source",
@@ -114,6 +117,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "clips.result": ("ClipResult", "Segment"),
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Source", "WeightSpec"),
