@@ -59,24 +59,10 @@ MAY = {
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
     "sidecar": {"clips", "result", "domain", "errors", "lineart", "origin", "settings"},
     "clips": {
-        *STAGES,
-        *STAGE_MAY,
-        "budget",
-        "decoder",
-        "formats",
-        "job",
-        "messages",
-        "origin",
-        "planning",
-        "provenance",
-        "registry",
-        "report",
-        "sandbox",
-        "scale",
-        "sidecar",
-        "stages",
+        *(*STAGES, *STAGE_MAY, "budget", "decoder", "formats", "job", "messages", "origin"),
+        *("planning", "provenance", "registry", "report", "sandbox", "scale", "sidecar", "stages"),
         "timings",
-    },  # fmt: skip
+    },
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
     "colouring": {
