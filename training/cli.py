@@ -71,6 +71,17 @@ TRAININGS: dict[str, tuple[str, str, str, tuple[Option, ...]]] = {
             click.option("--from", "start_from", type=FILE, help="a float student to fine-tune"),
         ),
     ),
+    "colour": (
+        "colour",
+        "ColourTask",
+        "Teach a network to colour line drawings, from coloured pictures.",
+        (
+            _folder("--pictures", "coloured pictures, searched whole; the last tenth is held out"),
+            click.option(
+                "--drawings", type=FOLDER, help="made by python -m training.data.targets, as well"
+            ),
+        ),
+    ),
     "upsampler": (
         "upsampler",
         "UpsamplerTask",
