@@ -33,6 +33,10 @@ TARGETS, UPSAMPLER_TARGETS, PARSER_TARGETS = (
     _folder("--targets", f"made by python -m training.data.{module}")
     for module in ("targets", "upsampler_targets", "parser_targets")
 )
+PICTURES = _folder("--pictures", "coloured pictures, searched whole; the last tenth is held out")
+DRAWINGS = click.option(
+    "--drawings", type=FOLDER, help="made by python -m training.data.targets, as well"
+)
 SHARED = (
     _folder("--output", "checkpoint, log and sample sheets"),
     _choice("--device", "auto cpu cuda", "auto", "auto: a GPU where there is one"),
@@ -75,12 +79,14 @@ TRAININGS: dict[str, tuple[str, str, str, tuple[Option, ...]]] = {
         "colour",
         "ColourTask",
         "Teach a network to colour line drawings, from coloured pictures.",
-        (
-            _folder("--pictures", "coloured pictures, searched whole; the last tenth is held out"),
-            click.option(
-                "--drawings", type=FOLDER, help="made by python -m training.data.targets, as well"
-            ),
-        ),
+        (PICTURES, DRAWINGS),
+    ),
+    "sgru": (
+        "sgru",
+        "SgruTask",
+        "Train the published network that colours line drawings.\n\nIts 32 million weights want "
+        "a GPU.",
+        (PICTURES, DRAWINGS),
     ),
     "upsampler": (
         "upsampler",
