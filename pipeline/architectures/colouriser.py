@@ -52,10 +52,10 @@ class _Residual(nn.Module):
 class Colouriser(nn.Module):
     """Lines, dots and a palette to a coloured picture.
 
-    ``lines``: float32 (N, 1, H, W), 1 for paper and -1 for full ink. ``hints``: (N, 7, H, W)
-    as ``pipeline.lineart.dots`` makes them. ``palette``: (N, P, 1, 1), all zeros without a wish. The picture is (N, 3, H, W) RGB in [-1, 1], lines
-    included; it may leave that range a little, the caller clips. H and W are multiples of
-    ``shape.multiple_of_px``.
+    ``lines``: float32 (N, 1, H, W), 1 for paper and -1 for full ink. ``hints``: (N, 7, H, W) as
+    ``pipeline.lineart.dots`` makes them. ``palette``: (N, P, 1, 1), all zeros without a wish. The
+    picture is (N, 3, H, W) RGB in [-1, 1], lines included; it may leave that range a little, the
+    caller clips. H and W are multiples of ``shape.multiple_of_px``.
     """
 
     def __init__(self, shape: ColouriserShape) -> None:

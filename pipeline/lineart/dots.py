@@ -30,7 +30,7 @@ def dot_planes(ink: NDArray[np.float32], dots: NDArray[np.float32]) -> NDArray[n
     if not mask.any():
         return planes
     planes[:4] = np.moveaxis(dots, 2, 0)
-    count, labels = cv2.connectedComponents(mask)
+    _, labels = cv2.connectedComponents(mask)
     _, firsts = np.unique(labels, return_index=True)
     colours = dots.reshape(-1, 4)[firsts, :3]
     colours[0] = 0  # of the ridges between two fills
