@@ -12,10 +12,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.clips.result import ClipResult, Segment
     from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion
     from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
+        ClipTooLong,
         DecoderLost,
         EmptyInput,
         EngineUnavailable,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         KireiError,
         Misconfigured,
+        NoPicture,
         NotALineDrawing,
         NotAnImage,
         ObjectArchived,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TooCostly,
         TooManyBytes,
+        TooManyFrames,
         TooManyPixels,
         TooMuchMemory,
         TransientError,
@@ -58,6 +62,8 @@ MAX_SECONDS = 120.0  # default limit for one photo
 __all__ = [
     "MAX_SECONDS",
     "VERSION",
+    "ClipResult",
+    "ClipTooLong",
     "ColourOptions",
     "ColourResult",
     "ColourSidecar",
@@ -69,6 +75,7 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NoPicture",
     "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
@@ -83,12 +90,14 @@ __all__ = [
     "PermanentError",
     "Pipeline",
     "Result",
+    "Segment",
     "Settings",
     "Sidecar",
     "Source",
     "StoreUnavailable",
     "TooCostly",
     "TooManyBytes",
+    "TooManyFrames",
     "TooManyPixels",
     "TooMuchMemory",
     "TransientError",
@@ -108,6 +117,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "clips.result": ("ClipResult", "Segment"),
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Source", "WeightSpec"),
