@@ -35,10 +35,11 @@ def dot_planes(ink: NDArray[np.float32], dots: NDArray[np.float32]) -> NDArray[n
     colours = dots.reshape(-1, 4)[firsts, :3]
     colours[0] = 0  # of the ridges between two fills
     size = (max(1, round(width * FILL_SCALE)), max(1, round(height * FILL_SCALE)))
-    markers = _reduced(labels, size)
-    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+    # the outermost pixels are never reached by OpenCV's watershed
+    markers = np.pad(_reduced(labels, size), 1)
+    small = np.pad(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), 1)
     levels = np.repeat((255 * small.clip(0, 1)).astype(np.uint8)[..., None], 3, 2)
-    regions = np.maximum(cv2.watershed(levels, markers), 0)
+    regions = np.maximum(cv2.watershed(levels, markers), 0)[1:-1, 1:-1]
     ridges = regions == 0
     around = cv2.dilate(regions.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
     regions[ridges] = around[ridges]

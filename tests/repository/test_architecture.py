@@ -76,7 +76,7 @@ MAY = {
         "sidecar",
         "stages",
         "timings",
-    },  # fmt: skip
+    },
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
     "sheet": {"result", "decode", "encode", "domain", "settings"},
