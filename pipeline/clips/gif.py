@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImagePalette  # noqa: F401  # which quantize would import too late
 
 from pipeline.clips.container import open_output
 from pipeline.clips.domain import WriterSettings
@@ -209,7 +209,7 @@ def _median_cut(colours: NDArray[np.uint8], weights: NDArray[np.float64]) -> NDA
     cut = line.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     begun = np.asarray(cut.getpalette(), np.uint8).reshape(-1, 3)
     nearest = _distances(_lab(begun), _lab(colours)).argmin(axis=1)
-    return np.unique(nearest)
+    return np.flatnonzero(np.bincount(nearest, minlength=len(colours)))
 
 
 def _distances(points: NDArray[np.floating], centres: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import cast
 
@@ -46,7 +47,7 @@ class Sink:
         warn: Warn,
     ) -> None:
         self._format, self._clock, self._warn = format, CLOCKS[format], warn
-        self._settings = settings
+        self._settings, self._descriptor = settings, descriptor
         self._output = open_output(descriptor, format, _muxer_options(format, settings))
         self._stream = self._encoder(size)
         self._sound: Sound | None = None
@@ -82,6 +83,8 @@ class Sink:
         if self._sound is not None:
             self._sound.feed(self._output, None)
         self._output.close()
+        if self._format == "webp":
+            end_webp_at(self._descriptor, self._ends)
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
@@ -149,6 +152,29 @@ def even(pixels: RgbImage) -> RgbImage:
     if height % 2 == 0 and width % 2 == 0:
         return np.ascontiguousarray(pixels)
     return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def end_webp_at(descriptor: int, ends_ms: int) -> None:
+    """States how long the last frame of an animated WebP is shown.
+
+    libwebp gives it the mean of those before it.
+
+    Args:
+        descriptor: The open file.
+        ends_ms: When the last frame ends, from the beginning.
+    """
+    at, size, shown_ms, last = 12, os.fstat(descriptor).st_size, 0, 0
+    while at + 8 <= size:
+        head = os.pread(descriptor, 24, at)
+        length = int.from_bytes(head[4:8], "little")
+        if head[:4] == b"ANMF":
+            shown_ms += int.from_bytes(head[20:23], "little")
+            last = at
+        at += 8 + length + length % 2
+    if last:
+        old = os.pread(descriptor, 3, last + 20)
+        left_ms = ends_ms - (shown_ms - int.from_bytes(old, "little"))
+        os.pwrite(descriptor, max(1, left_ms).to_bytes(3, "little"), last + 20)
 
 
 def _muxer_options(format: str, settings: WriterSettings) -> dict[str, str]:

@@ -14,7 +14,7 @@ import av
 from av import AudioFrame, AudioResampler, AudioStream, Packet
 from av.container import InputContainer, OutputContainer
 
-from pipeline.clips.container import AUDIO_DECODERS, open_input
+from pipeline.clips.container import AUDIO_DECODERS, beginning_s, open_input
 from pipeline.formats.colour import Warn
 
 # What a container takes, and what players of it play.
@@ -27,7 +27,6 @@ SAMPLE_FORMATS = {"aac": "fltp", "libopus": "flt"}
 BITS_EACH_CHANNEL = 96_000  # a second
 OPUS_RATE = 48_000
 AAC_RATES = (44_100, 48_000, 32_000, 24_000, 22_050, 16_000, 8_000)
-MICROSECOND = Fraction(1, 1_000_000)
 
 
 class Sound:
@@ -66,7 +65,7 @@ class Sound:
             warn("the sound was left out: its codec is not supported")
             return
         format = "webm" if "webm" in output.format.name else "mp4"
-        zero_s = (container.start_time or 0) * MICROSECOND + Fraction(span_s[0])
+        zero_s = beginning_s(container) + Fraction(span_s[0])
         if codec in COPIED[format]:
             self.how = "copied"
             target = output.add_stream_from_template(stream)
@@ -100,7 +99,7 @@ class Sound:
         target: AudioStream,
         zero_s: Fraction,
     ) -> Iterator[Packet[AudioStream]]:
-        base = source.time_base or MICROSECOND
+        base = source.time_base or Fraction(1)
         zero = round(zero_s / base)
         last = None
         for packet in container.demux(source):
