@@ -13,10 +13,13 @@ from pipeline import VERSION
 from pipeline.budget import Budget, Costs
 from pipeline.clips.result import ClipResult, Segment
 from pipeline.clips.run import ClipRequest, draw_clip
+from pipeline.colour_report import assemble_colour_sidecar
+from pipeline.colouring import ColourJob, ColourRequest, run_colour_stages
 from pipeline.decoder import Decoder
 from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
 from pipeline.job import Job, Request, Services
+from pipeline.lineart.palette import NAMED
 from pipeline.lineart.result import ColourResult
 from pipeline.origin import Origin
 from pipeline.planning import plan_drawing, plan_work
@@ -68,6 +71,10 @@ class Pipeline:
         """The styles in the folder of weights, by name."""
         specs = sorted(self._store.specs.values(), key=lambda spec: spec.name)
         return tuple(spec for spec in specs if spec.kind == "style")
+
+    def palettes(self) -> dict[str, tuple[str, ...]]:
+        """The colours, "#rrggbb", of each palette for line drawings, in the order of its shares."""
+        return {name: tuple(colours) for name, colours in NAMED.items()}
 
     def style(self, name: str) -> WeightSpec:
         """The style of that name. Raises UnknownStyle with the names there are."""
@@ -238,7 +245,11 @@ class Pipeline:
                 nothing to colour, InvalidOption where the folder of weights has no colouriser.
             TransientError: The weights are at fault, or there is not enough time.
         """
-        companions = (hint_layer, reference)
-        del data, options, origin, companions, on_stage, time_left_s
-        self.registry.colouriser()
-        raise NotImplementedError
+        budget = Budget.start(self.settings.memory_mb, time_left_s)
+        digest = hashlib.sha256(data).hexdigest()
+        request = ColourRequest(data, digest, options, origin, budget, hint_layer, reference)
+        job = ColourJob(request, self._services, self.registry.colouriser())
+        timings = Timings(on_stage)
+        run_colour_stages(job, timings)
+        sidecar = assemble_colour_sidecar(job, self.version, timings)
+        return ColourResult(job.encoded.image, job.encoded.extension, sidecar)
