@@ -198,9 +198,6 @@ class ShotDecisions:
         planned: What is done.
         scale: The working scale.
         embedding: What the style is told of the picture.
-        analyse: Tells which faces a frame has, and where.
-        renderings: How the face of each track is drawn, by the name of its treatments; a track's
-            first frame decides.
     """
 
     content: Content
@@ -208,6 +205,19 @@ class ShotDecisions:
     planned: PlannedWork
     scale: WorkingScale
     embedding: Embedding
+
+
+@dataclass(frozen=True, eq=False)
+class ShotFrame:
+    """What the drawing of a frame of a clip takes over.
+
+    Attributes:
+        decisions: Of its shot.
+        analyse: Tells which faces it has.
+        renderings: How the face of each track is drawn; a track's first frame decides, and adds it.
+    """
+
+    decisions: ShotDecisions
     analyse: FaceAnalysis
     renderings: dict[int, Rendering]
 
@@ -216,12 +226,12 @@ class ShotDecisions:
 class Job:
     """One run. An attribute exists once the stage that adds it has run.
 
-    ``shot`` is set for a frame of a clip: what it holds is not decided again.
+    ``frame`` is set for a frame of a clip: what its shot decided is not decided again.
     """
 
     request: Request
     services: Services
-    shot: ShotDecisions | None = None
+    frame: ShotFrame | None = None
     decoded: DecodedPhoto = field(init=False)
     assessment: Assessment = field(init=False)
     planned: PlannedWork = field(init=False)

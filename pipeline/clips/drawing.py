@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from pipeline.budget import Costs
 from pipeline.domain import Content, Photo, Source
-from pipeline.job import DecodedPhoto, FaceAnalysis, Job, Request, Services, ShotDecisions
+from pipeline.job import DecodedPhoto, Job, Request, Services, ShotDecisions, ShotFrame
 from pipeline.planning import plan_drawing, plan_work
 from pipeline.stages import STAGES
 from pipeline.timings import Timings, timed
 from pipeline.visible import detect_content, fill_transparent
 
+FOLLOWING = ("quality", "enhance", "faces")
 DECIDING = ("quality", "enhance", "faces", "open_weights", "stylise")
 DRAWING = (*DECIDING, "enlarge", "redraw", "repair")
 
@@ -31,13 +32,18 @@ class FrameDrawer:
     services: Services
     costs: Costs
 
-    def decide(self, photo: Photo, source: Source, analyse: FaceAnalysis) -> ShotDecisions:
+    def of_size(self, decisions: ShotDecisions) -> FrameDrawer:
+        """A drawer of frames that all get the size that these decisions lead to."""
+        doubled = decisions.planned.plan.scale > 1
+        options = replace(self.request.options, upscale="on" if doubled else "off")
+        return replace(self, request=replace(self.request, options=options))
+
+    def decide(self, photo: Photo, source: Source) -> ShotDecisions:
         """Decides on a shot by one of its frames.
 
         Args:
             photo: The frame.
             source: What the clip's file said.
-            analyse: Will tell which faces a frame of the shot has.
 
         Raises:
             OutOfTime, TooMuchMemory: Even the least does not fit the budget.
@@ -50,15 +56,13 @@ class FrameDrawer:
             planned=job.planned,
             scale=job.scale,
             embedding=job.stylised.embedding,
-            analyse=analyse,
-            renderings={},
         )
 
     def draw(
         self,
         photo: Photo,
         source: Source,
-        shot: ShotDecisions,
+        frame: ShotFrame,
         timings_ms: MutableMapping[str, float],
     ) -> Job:
         """Draws a frame.
@@ -66,36 +70,48 @@ class FrameDrawer:
         Args:
             photo: The frame.
             source: What the clip's file said.
-            shot: The decisions of its shot.
+            frame: What it takes over from its shot.
             timings_ms: What the stages took is added to it.
 
         Returns:
             A job whose stages up to "repair" have run.
         """
-        job = self._job(photo, source, shot.content, shot)
-        timings = Timings(None)
-        self._run(job, DRAWING, timings)
-        for stage, elapsed_ms in timings.items():
-            timings_ms[stage] = timings_ms.get(stage, 0.0) + elapsed_ms
+        job = self._job(photo, source, frame.decisions.content, frame)
+        self.finish(job, DRAWING, timings_ms)
         return job
 
+    def follow(self, photo: Photo, source: Source, frame: ShotFrame) -> None:
+        """Follows the faces of a frame that is not drawn."""
+        job = self._job(photo, source, frame.decisions.content, frame)
+        self._run(job, FOLLOWING, Timings(None))
+
+    def finish(
+        self, job: Job, stages: Iterable[str], timings_ms: MutableMapping[str, float]
+    ) -> None:
+        """Runs stages of a job by their names, and adds what they took."""
+        timings = Timings(None)
+        self._run(job, stages, timings)
+        for stage, elapsed_ms in timings.items():
+            timings_ms[stage] = timings_ms.get(stage, 0.0) + elapsed_ms
+
     def _job(
-        self, photo: Photo, source: Source, content: Content, shot: ShotDecisions | None = None
+        self, photo: Photo, source: Source, content: Content, frame: ShotFrame | None = None
     ) -> Job:
-        job = Job(self.request, self.services, shot)
+        job = Job(self.request, self.services, frame)
         job.decoded = DecodedPhoto(fill_transparent(photo), source, content, 1, ())
         return job
 
     def _run(self, job: Job, names: Iterable[str], timings: Timings) -> None:
         """Runs stages by name, in the order of STAGES."""
+        decided = job.frame.decisions if job.frame else None
         for stage in STAGES:
             if stage.name not in names:
                 continue
             if stage.name == "enhance":
-                job.planned = job.shot.planned if job.shot else plan_work(job, self.costs)
+                job.planned = decided.planned if decided else plan_work(job, self.costs)
             if stage.name == "open_weights":
-                if job.shot:
-                    job.scale = job.shot.scale
+                if decided:
+                    job.scale = decided.scale
                 else:
                     job.scale, job.planned = plan_drawing(job, self.costs)
             with timed(timings, stage.name):
