@@ -129,9 +129,10 @@ demo: $(VENV)/.development
 thumbnails: $(VENV)/.development
 	$(BIN)/python -m benchmarks.thumbnails
 
-## make examples         make the example photographs of the page's invitation, from samples/
+## make examples         make the example photographs and drawings of the pages' invitations
 examples: $(VENV)/.development
 	$(BIN)/python -m benchmarks.examples
+	$(BIN)/python -m benchmarks.drawings
 
 ## make corpus-formats   write docs/formats.md: files of nine other programs, drawn and compared (Debian)
 corpus-formats: $(VENV)/.development
