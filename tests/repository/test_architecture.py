@@ -50,10 +50,14 @@ MAY = {
     "photos": {"companions"},
     "outputs": {"errors", "photos"},
     "batch": {
-        *("errors", "origin", "outputs", "photos", "result", "run", "settings", "sheet"),
-        "sidecar",
+        *("errors", "lineart", "origin", "outputs", "photos", "result", "run", "settings"),
+        *("sheet", "sidecar"),
     },
     "console": {"batch", "errors", "photos", "settings", "sidecar"},
+    "colour_cli": {
+        *("batch", "cli", "commands", "console", "errors", "origin", "outputs", "photos"),
+        "settings",
+    },
     "watch": {"photos"},
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
@@ -72,7 +76,7 @@ MAY = {
     "colour_report": {
         *("colouring", "domain", "lineart", "measure", "provenance", "result", "sidecar"),
     },
-    "sheet": {"result", "decode", "encode", "domain", "settings"},
+    "sheet": {"result", "lineart", "decode", "encode", "domain", "settings"},
     "decoder": {
         *("budget", "decode", "domain", "errors", "formats", "messages"),
         "sandbox",
