@@ -291,10 +291,12 @@ fuzz: $(VENV)/.development
 local-s3: $(VENV)/.development
 	$(BIN)/python tests/container/local_s3.py
 
-## make schema           write pipeline/sidecar.schema.json from the dataclasses
+## make schema           write pipeline/{sidecar,colour}.schema.json from the dataclasses
 schema: $(VENV)/.development
 	$(BIN)/python -m pipeline.sidecar > sidecar.schema.part
 	mv sidecar.schema.part pipeline/sidecar.schema.json
+	$(BIN)/python -m pipeline.sidecar colour > colour.schema.part
+	mv colour.schema.part pipeline/colour.schema.json
 
 ## make openapi          write openapi.json from the routes' tables
 openapi: $(VENV)/.development

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.companions import companion
     from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
+        ClipTooLong,
         DecoderLost,
         EmptyInput,
         EngineUnavailable,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         InvalidRequest,
         KireiError,
         Misconfigured,
+        NoPicture,
+        NotALineDrawing,
         NotAnImage,
         ObjectArchived,
         ObjectEncrypted,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TooCostly,
         TooManyBytes,
+        TooManyFrames,
         TooManyPixels,
         TooMuchMemory,
         TransientError,
@@ -44,10 +48,11 @@ if TYPE_CHECKING:
         UnsupportedVariant,
         WeightsInvalid,
     )
+    from pipeline.lineart.result import ColourResult, ColourSidecar
     from pipeline.origin import Origin
     from pipeline.result import Output, Result, Sidecar
     from pipeline.run import Pipeline
-    from pipeline.settings import Options, Settings
+    from pipeline.settings import ColourOptions, Options, Settings
     from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
 
 VERSION = "0.2.0"
@@ -56,6 +61,10 @@ MAX_SECONDS = 120.0  # default limit for one photo
 __all__ = [
     "MAX_SECONDS",
     "VERSION",
+    "ClipTooLong",
+    "ColourOptions",
+    "ColourResult",
+    "ColourSidecar",
     "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
@@ -64,6 +73,8 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NoPicture",
+    "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -83,6 +94,7 @@ __all__ = [
     "StoreUnavailable",
     "TooCostly",
     "TooManyBytes",
+    "TooManyFrames",
     "TooManyPixels",
     "TooMuchMemory",
     "TransientError",
@@ -105,10 +117,11 @@ _MODULES = {
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Source", "WeightSpec"),
+    "lineart.result": ("ColourResult", "ColourSidecar"),
     "origin": ("Origin",),
     "result": ("Output", "Result", "Sidecar"),
     "run": ("Pipeline",),
-    "settings": ("Options", "Settings"),
+    "settings": ("ColourOptions", "Options", "Settings"),
     "sidecar": ("failure_document", "fingerprint", "sidecar_document", "to_json"),
 }
 

@@ -14,13 +14,14 @@ from pipeline.decoder import Decoder
 from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
 from pipeline.job import Job, Request, Services
+from pipeline.lineart.result import ColourResult
 from pipeline.origin import Origin
 from pipeline.planning import plan_drawing, plan_work
 from pipeline.provenance import specs_by_default, terms_of
 from pipeline.registry import ModelRegistry
 from pipeline.report import assemble_sidecar
 from pipeline.result import Result, Terms
-from pipeline.settings import Options, Settings
+from pipeline.settings import ColourOptions, Options, Settings
 from pipeline.stages import STAGES
 from pipeline.timings import Timings, timed
 from pipeline.weights import WeightStore
@@ -159,3 +160,39 @@ class Pipeline:
         self._costs.learn_all(job.planned.plan, timings)
         sidecar = assemble_sidecar(job, self.version, timings)
         return Result(job.encoded.image, job.encoded.extension, sidecar)
+
+    def colour(  # noqa: PLR0913 - two companions of the drawing beside what run takes
+        self,
+        data: bytes,
+        options: ColourOptions,
+        origin: Origin = NO_ORIGIN,
+        *,
+        hint_layer: bytes | None = None,
+        reference: bytes | None = None,
+        on_stage: Callable[[str], object] | None = None,
+        time_left_s: float | None = None,
+    ) -> ColourResult:
+        """Colours a line drawing, in its own lines.
+
+        Args:
+            data: The drawing's file: a scan, a photograph of a sheet, or a picture of lines.
+            options: What the caller asks for.
+            origin: Where the file came from; it becomes part of the sidecar and its fingerprint.
+            hint_layer: A picture of the upright drawing's aspect, transparent but for strokes of
+                colour.
+            reference: A picture whose colours are drawn from.
+            on_stage: Called with the name of each stage as it begins.
+            time_left_s: Limit for the whole run; None for none.
+
+        Returns:
+            The encoded picture and its sidecar.
+
+        Raises:
+            PermanentError: The drawing or the options are at fault; NotALineDrawing where there is
+                nothing to colour, InvalidOption where the folder of weights has no colouriser.
+            TransientError: The weights are at fault, or there is not enough time.
+        """
+        companions = (hint_layer, reference)
+        del data, options, origin, companions, on_stage, time_left_s
+        self.registry.colouriser()
+        raise NotImplementedError

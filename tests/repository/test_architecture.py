@@ -33,7 +33,8 @@ MAY = {
     "faces": {*STAGE_MAY, "enlarge", "stylise"},
     "framing": {"domain", "faces"},
     "errors": set(),
-    "settings": {"errors"},
+    "settings": {"errors", "hints"},
+    "hints": {"errors"},
     "domain": set(),
     "origin": set(),
     "result": {"domain"},
@@ -45,6 +46,7 @@ MAY = {
     "quality_model": {"domain", "light", "model"},
     "commands": {"errors", "settings"},
     "companions": set(),
+    "clips": {*STAGE_MAY, "budget", "decode", "formats", "messages", "sandbox"},
     # what the command line is made of
     "photos": {"companions"},
     "outputs": {"errors", "photos"},
@@ -56,7 +58,9 @@ MAY = {
     "watch": {"photos"},
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
-    "sidecar": {"result", "domain", "errors", "origin", "settings"},
+    "sidecar": {"result", "domain", "errors", "lineart", "origin", "settings"},
+    # the stages of line drawings; colouring orders them
+    "lineart": {*STAGE_MAY, "hints"},
     "sheet": {"result", "decode", "encode", "domain", "settings"},
     "decoder": {"budget", "decode", "domain", "errors", "formats", "messages", "settings"},
     "messages": set(),
@@ -71,7 +75,8 @@ MAY = {
     "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
     "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
     "run": {
-        *("budget", "decoder", "domain", "errors", "job", "origin", "planning", "provenance"),
+        *("budget", "decoder", "domain", "errors", "job", "lineart", "origin", "planning"),
+        "provenance",
         *("registry", "report", "result", "settings", "stages", "timings", "weights"),
     },
 }
@@ -127,7 +132,7 @@ def test_a_module_of_the_pipeline_imports_what_it_may(module: str) -> None:
         assert not outside & {"boto3", "botocore", "aws_lambda_powertools", "adapters"}
         if module in STAGES:
             assert not outside & {"torch", "onnxruntime"}
-        if module in ("domain", "errors", "settings", "tiling"):
+        if module in ("domain", "errors", "hints", "settings", "tiling"):
             assert outside <= {"pipeline", "numpy", *sys.stdlib_module_names}
 
 
@@ -135,7 +140,9 @@ def test_every_module_of_the_pipeline_has_a_rule() -> None:
     entries = [p for p in (ROOT / "pipeline").iterdir() if p.is_file() or any(p.glob("*.py"))]
     here = {p.stem if p.suffix == ".py" else p.name for p in entries}
     without_rule = {"__init__", "__main__", "cli", "architectures"}
-    assert here - without_rule - {"py.typed", "sidecar.schema.json"} == set(MAY)
+    assert here - without_rule - {"py.typed", "sidecar.schema.json", "colour.schema.json"} == set(
+        MAY
+    )
 
 
 def test_adapters_know_the_public_names_only() -> None:
