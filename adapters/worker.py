@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from adapters import job_log, logger
+from adapters.clips import draw_clip, max_bytes, with_digest
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.errors import InternalError, unnamed_errors_guarded
 from adapters.events import not_a_photo
@@ -33,6 +34,8 @@ from pipeline import (
     PermanentError,
     StoreUnavailable,
     companion,
+    live_photo_of,
+    moving_part,
 )
 
 # Names of the pipeline that bring in numpy are imported where they are used: a cold start does
@@ -66,6 +69,8 @@ class Worker:
         settings: Where things lie.
         on_stage: Called with a photo's key and the name of each stage of its run as it begins;
             None where nobody listens.
+        on_frame: Called with a clip's key, how many of its frames are drawn, and how many there
+            will be; None where nobody listens.
     """
 
     def __init__(
@@ -74,11 +79,13 @@ class Worker:
         open_bucket: Callable[[str], Bucket],
         settings: AdapterSettings,
         on_stage: Callable[[str, str], object] | None = None,
+        on_frame: Callable[[str, int, int], object] | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.open_bucket = open_bucket
         self._on_stage = on_stage
+        self._on_frame = on_frame
 
     @property
     def output_bucket(self) -> str:
@@ -102,7 +109,7 @@ class Worker:
         """Runs the pipeline once, and logs the run as a job.
 
         Args:
-            data: The photo's file.
+            data: The photo's file, or the clip's.
             options: How to draw it.
             origin: Where it came from, if anywhere.
             deadline: When the picture must be ready.
@@ -111,23 +118,47 @@ class Worker:
             PermanentError: The photo or the options are at fault.
             TransientError: Something else is; the same call may succeed later.
         """
+        with job_log.entry() as entry:
+            with unnamed_errors_guarded():
+                part = moving_part(data, options)
+                if part is None:
+                    picture = self._draw_photo(data, options, origin, deadline)
+                else:
+                    picture = self._draw_clip(data, part, options, origin, deadline)
+            entry.finish_drawn(picture.sidecar)
+            return picture
+
+    def _draw_photo(
+        self, data: bytes, options: Options, origin: Origin, deadline: Deadline
+    ) -> StylisedPhoto:
         from pipeline import sidecar_document
 
         on_stage = None
         if self._on_stage and origin.key:
             on_stage = partial(self._on_stage, origin.key)
-        with job_log.entry() as entry:
-            with unnamed_errors_guarded():
-                result = self.pipeline.run(
-                    data,
-                    options,
-                    origin,
-                    on_stage=on_stage,
-                    time_left_s=deadline.remaining_s(),
-                )
-            sidecar = sidecar_document(result.sidecar)
-            entry.finish_drawn(sidecar)
-            return StylisedPhoto(result.image, result.extension, sidecar)
+        result = self.pipeline.run(
+            data, options, origin, on_stage=on_stage, time_left_s=deadline.remaining_s()
+        )
+        return StylisedPhoto(result.image, result.extension, sidecar_document(result.sidecar))
+
+    def clip_deadline(self, deadline: Deadline) -> Deadline:
+        """Returns the deadline of a clip, by that of a photo that came the same way."""
+        return deadline
+
+    def _draw_clip(
+        self, data: bytes, part: slice, options: Options, origin: Origin, deadline: Deadline
+    ) -> StylisedPhoto:
+        on_frame = None
+        if self._on_frame and origin.key:
+            on_frame = partial(self._on_frame, origin.key)
+        return draw_clip(
+            self.pipeline,
+            data[part],
+            options,
+            with_digest(origin, data),
+            on_frame=on_frame,
+            time_left_s=self.clip_deadline(deadline).remaining_s(),
+        )
 
     # --- photos in a bucket ---------------------------------------------------------------------
 
@@ -193,6 +224,10 @@ class Worker:
                 by_name = {**metadata_options(state.metadata), **job.options}
                 style = by_name.get("style", style)
                 options = self.pipeline.resolved(Options.from_mapping(by_name))
+                still = self._live_photo(job) if options.motion == "off" else None
+                if still:
+                    why = f"it is not a photo but the moving part of {still}; motion=on draws it"
+                    return Outcome("skipped", job.bucket, job.key, why)
                 outcome = self._stylise_object(stored, options, origin, deadline)
         except PermanentError as error:
             kind = companion(job.key, error.measured)
@@ -222,7 +257,7 @@ class Worker:
             record_key = f"{names[0]}.json"
             return Outcome("already_stylised", bucket, key, None, record_key, sidecar)
         self.pipeline.preload(options)  # while the object is downloaded
-        data = stored.read(self.pipeline.settings.max_input_bytes)
+        data = stored.read(max_bytes(self.pipeline.settings, stored.content_type, key))
         picture = self.stylise(data, options, origin, deadline)
         owner = owner_of(bucket, key)
         for name in names:
@@ -259,6 +294,13 @@ class Worker:
         if not job.key.startswith(self.settings.input_prefix):
             return f"the key does not start with {self.settings.input_prefix}"
         return not_a_photo(job.key)
+
+    def _live_photo(self, job: Job) -> str | None:
+        """The key of the photo whose moving part an object is, if that is there."""
+        stem = job.key.rpartition(".")[0]
+        if live_photo_of(job.key, [f"{stem}.jpg"]) is None:  # no name of a film
+            return None
+        return live_photo_of(job.key, self.open_bucket(job.bucket).keys(f"{stem}."))
 
     def _refuse(self, job: Job, error: KireiError, origin: Origin, style: Any) -> Outcome:
         """Writes the record of a refused photo."""

@@ -8,11 +8,14 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.errors import InvalidRequest, KireiError, ObjectNotFound
+from pipeline.clips.moving import moving_part
+from pipeline.errors import InvalidRequest, KireiError, ObjectNotFound, StoreUnavailable
 from pipeline.origin import Origin
 from pipeline.outputs import Outputs, Target, check_folder, write_all
 from pipeline.photos import SHEET, STANDARD_STREAM, PhotoFile, read_sidecar
@@ -26,6 +29,12 @@ from pipeline.sidecar import (
     to_json,
 )
 
+if TYPE_CHECKING:
+    from pipeline.clips.result import ClipResult
+
+# files with their contents, the sidecar, and what the owner should know
+Drawn = tuple[dict[Path, "bytes | Path"], dict[str, Any], tuple[str, ...]]
+
 POLL_S = 0.1  # between two looks of the main thread, which Ctrl-C interrupts
 
 
@@ -36,11 +45,13 @@ class Order:
     Attributes:
         options: How it is drawn.
         max_seconds: Limit for one photo.
+        max_clip_seconds: Limit for one clip.
         has_sheets: Whether a before/after sheet is written beside each picture.
     """
 
     options: Options
     max_seconds: float
+    max_clip_seconds: float
     has_sheets: bool = False
 
 
@@ -76,6 +87,9 @@ class Watcher(Protocol):
     def reach(self, photo: PhotoFile, stage: str) -> None:
         """A photo comes to a stage."""
 
+    def count(self, photo: PhotoFile, done: int, total: int) -> None:
+        """So many frames of a clip are drawn."""
+
     def finish(self, outcome: Outcome) -> None:
         """A photo is done with."""
 
@@ -100,6 +114,7 @@ class Batch:
         self._watcher = watcher
         self._taking = threading.Lock()  # the next photo and its name, in order
         self._telling = threading.Lock()
+        self._unfinished: set[Path] = set()  # files of clips in work
         self.writing = threading.Lock()
 
     def run(self, photos: Iterator[PhotoFile], jobs: int) -> None:
@@ -155,6 +170,7 @@ class Batch:
                 outcome = _kept(photo, target.drawn, target)
             else:
                 outcome = self._draw(photo, data, target)
+            data = None  # a clip's, say, while the thread waits for the next
             with self._telling:
                 self._watcher.finish(outcome)
 
@@ -181,20 +197,12 @@ class Batch:
 
     def _draw(self, photo: PhotoFile, data: bytes, target: Target) -> Outcome:
         started_s = time.monotonic()
-
-        def tell(stage: str) -> None:
-            with self._telling:
-                self._watcher.reach(photo, stage)
-
         try:
-            result = self._pipeline.run(
-                data,
-                self._order.options,
-                origin=origin_of(photo, data),
-                on_stage=tell,
-                time_left_s=self._order.max_seconds,
-            )
-            files, document = self._files(data, target, result)
+            part = moving_part(data, self._options)
+            if part is None:
+                files, document, told = self._draw_photo(photo, data, target)
+            else:
+                files, document, told = self._draw_clip(photo, data, part, target)
             with self.writing:
                 write_all(files)
         except KireiError as error:
@@ -203,25 +211,68 @@ class Batch:
             traceback.print_exc()
             fault = f"a fault of this program, shown above: {type(error).__name__}: {error}"
             return self._failure(photo, KireiError(fault))
+        finally:
+            self._discard(target)
         elapsed_s = time.monotonic() - started_s
         order = sorted(files, key=lambda path: (SHEET in path.name, path.suffix == ".json"))
-        return Outcome(photo, tuple(order), document, elapsed_s, notes=notes(result))
+        return Outcome(photo, tuple(order), document, elapsed_s, notes=told)
 
-    def _files(
-        self, data: bytes, target: Target, result: Result
-    ) -> tuple[dict[Path, bytes], dict[str, Any]]:
-        """What is written: the picture, the sheet, and last the sidecar."""
-        picture = target.picture(result.extension)
-        output = replace(result.sidecar.output, key=str(picture))
-        document = sidecar_document(replace(result.sidecar, output=output))
-        files = {picture: result.image}
+    def _draw_photo(self, photo: PhotoFile, data: bytes, target: Target) -> Drawn:
+        def tell(stage: str) -> None:
+            with self._telling:
+                self._watcher.reach(photo, stage)
+
+        result = self._pipeline.run(
+            data,
+            self._order.options,
+            origin=origin_of(photo, data),
+            on_stage=tell,
+            time_left_s=self._order.max_seconds,
+        )
+        picture, document = _described(target, result)
+        files: dict[Path, bytes | Path] = {picture: result.image}
         if self._order.has_sheets:
             from pipeline.sheet import before_after
 
             sheet = picture.with_name(f"{target.stem.name}{SHEET}.jpg")
             files[sheet] = before_after(data, result, self._pipeline.settings)
         files[target.sidecar] = to_json(document)
-        return files, document
+        return files, document, notes(result)
+
+    def _draw_clip(self, photo: PhotoFile, data: bytes, part: slice, target: Target) -> Drawn:
+        def tell(done: int, total: int) -> None:
+            with self._telling:
+                self._watcher.count(photo, done, total)
+
+        drawn = _part_of(target)
+        with self._telling:
+            self._unfinished.add(drawn)
+        with clip_file(photo, data, part) as source:
+            result = self._pipeline.run_clip(
+                source,
+                drawn,
+                self._order.options,
+                origin_of(photo, data),
+                on_frame=tell,
+                time_left_s=self._order.max_clip_seconds,
+            )
+        picture, document = _described(target, result)
+        told = notes(result)
+        if self._order.has_sheets:
+            told = (*told, "a clip has no before/after sheet")
+        return {picture: result.path, target.sidecar: to_json(document)}, document, told
+
+    def discard(self) -> None:
+        """Deletes what is written of clips in work. For whoever then ends the process."""
+        for path in [*self._unfinished]:
+            path.unlink(missing_ok=True)
+
+    def _discard(self, target: Target) -> None:
+        drawn = _part_of(target)
+        if drawn in self._unfinished:
+            drawn.unlink(missing_ok=True)
+            with self._telling:
+                self._unfinished.discard(drawn)
 
     def _failure(self, photo: PhotoFile, error: KireiError) -> Outcome:
         document = failure_document(
@@ -245,13 +296,76 @@ def read_photo(photo: PhotoFile) -> bytes:
         raise ObjectNotFound(f"cannot be read: {error.strerror}") from error
 
 
-def notes(result: Result) -> tuple[str, ...]:
+@contextmanager
+def clip_file(photo: PhotoFile, data: bytes, part: slice) -> Iterator[Path]:
+    """The file of a clip: its own, or one for the time being of what has none of its own.
+
+    That is a clip from standard input, and the film in a motion photo.
+
+    Args:
+        photo: The file that was named.
+        data: Its content.
+        part: Which part of it is the clip.
+
+    Raises:
+        StoreUnavailable: The disk is full.
+    """
+    if photo.path and part == slice(0, len(data)):
+        yield photo.path
+        return
+    with NamedTemporaryFile(prefix="kirei-") as file:
+        try:
+            file.write(data[part])
+            file.flush()
+        except OSError as error:
+            raise StoreUnavailable(f"{file.name} cannot be written: {error.strerror}") from error
+        yield Path(file.name)
+
+
+def draw_one(
+    pipeline: Pipeline, order: Order, photo: PhotoFile, data: bytes
+) -> tuple[Result | ClipResult, bytes]:
+    """Draws one photo or clip in memory: what there is of it, and the bytes of its picture.
+
+    Raises:
+        KireiError: It cannot be drawn.
+    """
+    origin = origin_of(photo, data)
+    part = moving_part(data, order.options)
+    if part is None:
+        seconds = order.max_seconds
+        result = pipeline.run(data, order.options, origin=origin, time_left_s=seconds)
+        return result, result.image
+    with clip_file(photo, data, part) as source, NamedTemporaryFile(prefix="kirei-") as drawn:
+        clip = pipeline.run_clip(
+            source,
+            Path(drawn.name),
+            order.options,
+            origin,
+            time_left_s=order.max_clip_seconds,
+        )
+        return clip, clip.path.read_bytes()
+
+
+def notes(result: Result | ClipResult) -> tuple[str, ...]:
     """What the owner of a picture should know about how it was drawn."""
     return tuple(
         f"for want of time, {decision.why}"
         for decision in result.sidecar.decisions
         if decision.step == "budget" and decision.ran
     )
+
+
+def _described(target: Target, result: Result | ClipResult) -> tuple[Path, dict[str, Any]]:
+    """Where the picture goes, and its sidecar that says so."""
+    picture = target.picture(result.extension)
+    output = replace(result.sidecar.output, key=str(picture))
+    return picture, sidecar_document(replace(result.sidecar, output=output))
+
+
+def _part_of(target: Target) -> Path:
+    """Where a clip is written until it is whole."""
+    return target.stem.with_name(f".{target.stem.name}.clip.part")
 
 
 def _kept(photo: PhotoFile, picture: Path, target: Target) -> Outcome:

@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters import job_log
+from adapters.clips import max_bytes
 from adapters.deadline import Deadline
 from adapters.direct import fits_response
 from adapters.errors import (
@@ -45,7 +46,7 @@ from adapters.http.static_files import THUMBNAILS, StaticFile, StaticFiles, swag
 from adapters.http.uploads import Uploads, result_url
 from adapters.process import process_worker
 from adapters.worker import Worker
-from pipeline import VERSION, KireiError, Misconfigured, Options
+from pipeline import VERSION, KireiError, Misconfigured, Options, can_read_clips
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
@@ -197,7 +198,8 @@ class Api:
 
     def _stylise_job(self, request: Request) -> Response[Any]:
         worker = self._get_worker()
-        photo = request.stylise_request(worker.pipeline.settings.max_input_bytes)
+        limit = max_bytes(worker.pipeline.settings, request.content_type)
+        photo = request.stylise_request(limit)
         if photo.data is None:
             uploads = self.uploads(request)
             result_id = uploads.stylise(str(photo.upload_id), photo.options_by_name)
@@ -252,7 +254,11 @@ class Api:
         return cached_json(request, {"styles": listed, "default": Options().style})
 
     def _options(self, request: Request) -> Response[Any]:
-        document = {"options": list_options(), "permanent_errors": permanent_codes()}
+        document = {
+            "options": list_options(),
+            "permanent_errors": permanent_codes(),
+            "clips": can_read_clips(),
+        }
         return cached_json(request, document)
 
     def _thumbnail(self, request: Request, name: str) -> Response[Any]:

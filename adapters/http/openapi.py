@@ -20,7 +20,7 @@ from adapters.http.options import Schema, kind_names, option_schemas
 from adapters.http.request import FORM, JSON, UPLOAD_ID
 from adapters.http.uploads import CONTENT_TYPE
 
-PICTURES = ("image/jpeg", "image/png", "image/webp")
+PICTURES = ("image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4", "video/webm")
 DESCRIPTION = """Photographs into anime pictures. Send small photos to `/v1/stylise`: the picture \
 is the response. Send large photos, and those that may take longer than 25 s, with the form that \
 `/v1/uploads` returns, and ask `/v1/results/{id}` for the result: API Gateway ends a call after \
@@ -96,12 +96,13 @@ def _stylise() -> Schema:
     }
     return {
         "operationId": "stylise",
-        "summary": "Draw a photo",
+        "summary": "Draw a photo or a clip",
         "parameters": _option_references(),
         "requestBody": {
             "required": True,
             "content": {
                 "image/*": binary,
+                "video/*": binary,
                 "application/octet-stream": binary,
                 FORM: {"schema": form},
                 JSON: {"schema": {"oneOf": [inline, uploaded]}},
@@ -158,6 +159,10 @@ def _results() -> Schema:
         "id": _id(),
         "status": {"enum": ["waiting", "working"]},
         "stage": {"type": ["string", "null"], "description": "null where it is unknown"},
+        "frames": {
+            **_object({"done": {"type": "integer"}, "total": {"type": "integer"}}),
+            "description": "of a clip that is drawn, where it is known: frames drawn, and in all",
+        },
     }
     return {
         "operationId": "result",
@@ -256,6 +261,7 @@ def _options() -> Schema:
             "items": {"enum": list(STATUSES)},
             "description": "codes of errors that the same photo with the same options always meets",
         },
+        "clips": {"type": "boolean", "description": "whether clips can be read here"},
     }
     return _object(fields, list(fields))
 

@@ -14,6 +14,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from adapters.clips import max_bytes
+from adapters.jobs import Progress
 from adapters.keys import FAILED, OVER_HTTP, STYLISED
 from adapters.storage.objects import Bucket
 from adapters.storage.records import read_failure, read_sidecar
@@ -21,7 +23,7 @@ from adapters.worker import Worker, metadata_options
 from pipeline import InvalidRequest, ObjectNotFound, Options, TooManyBytes
 
 URL_LIFETIME_S = 900  # of the form that a photo is sent with
-CONTENT_TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]{0,60}|application/octet-stream")
+CONTENT_TYPE = re.compile(r"(image|video)/[a-z0-9][a-z0-9.+-]{0,60}|application/octet-stream")
 META = "x-amz-meta-"
 
 
@@ -31,15 +33,15 @@ class Uploads:
     Args:
         worker: Knows the options, the settings and the results.
         bucket: Where photos are sent to.
-        progress: Returns status and stage of a photo without a result, by its key. Only the
-            machine that works on the photo knows them; None where that is another one.
+        progress: Returns how far a photo without a result is, by its key. Only the machine that
+            works on the photo knows; None where that is another one.
     """
 
     def __init__(
         self,
         worker: Worker,
         bucket: Bucket,
-        progress: Callable[[str], tuple[str, str | None]] | None = None,
+        progress: Callable[[str], Progress] | None = None,
     ) -> None:
         self._worker = worker
         self._bucket = bucket
@@ -67,13 +69,13 @@ class Uploads:
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 10**15:
             raise InvalidRequest("bytes must be the photo's size, a whole number from 1")
         values = self._checked(options)
-        max_bytes = self._worker.pipeline.settings.max_input_bytes
-        if size > max_bytes:
+        limit = max_bytes(self._worker.pipeline.settings, content_type)
+        if size > limit:
             raise TooManyBytes(
-                f"the photo has {size} bytes; the limit is {max_bytes}",
+                f"the file has {size} bytes; the limit is {limit}",
                 stage="request",
                 measured=size,
-                limit=max_bytes,
+                limit=limit,
             )
         upload_id = secrets.token_hex(16)
         form_fields = {"Content-Type": content_type}
@@ -147,8 +149,8 @@ class Uploads:
         if self._bucket.head(self.key(upload_id)) is None:
             raise _not_uploaded(upload_id)
         key = self.key(upload_id)
-        status, stage = self._progress(key) if self._progress else ("waiting", None)
-        return {"id": upload_id, "status": status, "stage": stage}
+        progress = self._progress(key) if self._progress else Progress("waiting")
+        return {"id": upload_id, **progress.as_dict()}
 
     def key(self, upload_id: str) -> str:
         """Returns where an upload lies."""
