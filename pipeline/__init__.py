@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.clips.moving import can_read_clips, moving_part
+    from pipeline.clips.result import ClipResult, Segment
     from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion, live_photo_of
     from pipeline.domain import Source, WeightSpec
@@ -64,6 +65,7 @@ __all__ = [
     "MAX_CLIP_MINUTES",
     "MAX_SECONDS",
     "VERSION",
+    "ClipResult",
     "ClipTooLong",
     "ColourOptions",
     "ColourResult",
@@ -91,6 +93,7 @@ __all__ = [
     "PermanentError",
     "Pipeline",
     "Result",
+    "Segment",
     "Settings",
     "Sidecar",
     "Source",
@@ -121,6 +124,7 @@ __all__ = [
 
 _MODULES = {
     "clips.moving": ("can_read_clips", "moving_part"),
+    "clips.result": ("ClipResult", "Segment"),
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion", "live_photo_of"),
     "domain": ("Source", "WeightSpec"),

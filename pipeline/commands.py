@@ -31,6 +31,7 @@ SECTIONS = {
         *("skin_smoothing_factor", "parsing_smooth"),
     ),
     "Picture": ("max_side_px", "format", "quality"),
+    "Clips": ("steady", "fps", "motion"),
 }
 
 

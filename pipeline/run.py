@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 from pipeline import VERSION
 from pipeline.budget import Budget, Costs
+from pipeline.clips.result import ClipResult, Segment
+from pipeline.clips.run import ClipRequest, draw_clip
 from pipeline.decoder import Decoder
 from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
@@ -160,6 +163,49 @@ class Pipeline:
         self._costs.learn_all(job.planned.plan, timings)
         sidecar = assemble_sidecar(job, self.version, timings)
         return Result(job.encoded.image, job.encoded.extension, sidecar)
+
+    def run_clip(  # noqa: PLR0913  # what a photo is given, and two files
+        self,
+        source: Path,
+        output: Path,
+        options: Options,
+        origin: Origin = NO_ORIGIN,
+        *,
+        on_frame: Callable[[int, int], object] | None = None,
+        time_left_s: float | None = None,
+        segment: Segment | None = None,
+    ) -> ClipResult:
+        """Draws a clip, frame after frame.
+
+        Memory does not grow with its length. Where time is too little for all that is asked for,
+        fewer or smaller frames are drawn, and the sidecar says so.
+
+        Args:
+            source: The clip's file.
+            output: Where the drawn clip is written; what is there is replaced.
+            options: What the caller asks for.
+            origin: Where the file came from; it becomes part of the sidecar and its fingerprint.
+            on_frame: Called after each drawn frame with how many were drawn and how many there
+                will be, about.
+            time_left_s: Limit for the whole run; None for none.
+            segment: Draws only this part of the clip, without sound; None for all of it.
+
+        Returns:
+            Where the clip is, and its sidecar.
+
+        Raises:
+            PermanentError: The clip or the options are at fault.
+            TransientError: The weights are at fault, or there is not even time for less.
+        """
+        request = ClipRequest(
+            source=source,
+            output=output,
+            options=self.resolved(options),
+            origin=origin,
+            budget=Budget.start(self.settings.memory_mb, time_left_s),
+            segment=segment,
+        )
+        return draw_clip(request, self._services, self.version, on_frame)
 
     def colour(  # noqa: PLR0913 - two companions of the drawing beside what run takes
         self,

@@ -27,6 +27,10 @@ MAX_SHOWN = 80  # characters of a value, in a message
 AUTO: Final = "auto"
 SWITCH = (AUTO, "on", "off")
 ALIASES = {("format", "jpg"): "jpeg"}
+SOURCE: Final = "source"
+STILL_FORMATS = ("jpeg", "png", "webp")
+CLIP_FORMATS = ("mp4", "webm", "gif", "webp")  # webp: animated
+CLIP_OPTIONS = ("steady", "fps", "motion")  # a still photo is the same whatever they are
 PALETTES = ("spring", "summer", "autumn", "winter", "night")  # of line drawings
 
 
@@ -39,6 +43,13 @@ def _number_or_word(default: str, least: float, most: float, about: str) -> Any:
     return field(
         default=default, metadata={"range": (least, most), "words": (default,), "about": about}
     )
+
+
+def _number_and_words(
+    default: float, least: float, most: float, words: tuple[str, ...], about: str
+) -> Any:
+    """A number by default, or one of the words that may stand in its place."""
+    return field(default=default, metadata={"range": (least, most), "words": words, "about": about})
 
 
 def _choice(default: str, values: tuple[str, ...], about: str) -> Any:
@@ -217,9 +228,18 @@ class Options(_Checked):
     post_sharpen_weight: float = _number(0.3, 0, 1, "sharpening after the drawing")
     max_side_px: int = _number(1920, 64, MAX_SIDE_PX, "longest side of the result in pixels")
     format: str = _choice(
-        "auto", ("auto", "jpeg", "png", "webp"), "auto: png for a photo with alpha, else jpeg"
+        AUTO,
+        (AUTO, *STILL_FORMATS, *(name for name in CLIP_FORMATS if name not in STILL_FORMATS)),
+        "auto: png for a photo with alpha, else jpeg; of a clip mp4, of an animated picture webp",
     )
     quality: int = _number(92, 1, 100, "of JPEG and WebP; 100 makes WebP lossless")
+    steady: float = _number(1.0, 0, 1, "of a clip: how much flicker is taken out; 0 leaves it")
+    fps: float | Literal["source"] = _number_and_words(
+        12.0, 1, 60, (SOURCE,), "of a clip: drawings a second, each held; source: every frame"
+    )
+    motion: str = _choice(
+        "off", ("off", "on"), "of a motion photo: off draws its still, on its clip"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.clips.result import ClipSidecar
 from pipeline.errors import MAX_TEXT, KireiError
 from pipeline.lineart.result import ColourSidecar
 from pipeline.origin import Origin
 from pipeline.result import Sidecar
-from pipeline.settings import MAX_NUMBER, ColourOptions, Options, shown
+from pipeline.settings import CLIP_OPTIONS, MAX_NUMBER, ColourOptions, Options, shown
 
 SCHEMA_VERSION = "1.2"
 
@@ -32,6 +33,8 @@ def fingerprint(
     """SHA-256, in hexadecimal, of all that decides the result: equal means computed before.
 
     The version of an object is its version id, or its etag where the bucket has no versions.
+    Options of clips count where they are not at their defaults: so what was drawn before they
+    existed keeps its fingerprint.
 
     Args:
         pipeline_version: See ``Pipeline.version``.
@@ -40,7 +43,13 @@ def fingerprint(
         companions: Digests of other files that have a part in the result.
     """
     version = origin.version_id or origin.etag
-    identity = [pipeline_version, origin.bucket, origin.key, version, asdict(options), *companions]
+    defaults = asdict(Options())
+    chosen = {
+        name: value
+        for name, value in asdict(options).items()
+        if name not in CLIP_OPTIONS or value != defaults[name]
+    }
+    identity = [pipeline_version, origin.bucket, origin.key, version, chosen, *companions]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
@@ -109,16 +118,25 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def schema(of: type[Sidecar] | type[ColourSidecar] = Sidecar) -> dict[str, Any]:
-    """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev)."""
+def schema(of: type[ClipSidecar] | type[ColourSidecar] = ClipSidecar) -> dict[str, Any]:
+    """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev).
+
+    A clip's sidecar is a photo's with ``clip`` beside it.
+    """
     from pydantic import TypeAdapter
 
     document = TypeAdapter(of).json_schema(mode="serialization")
+    if of is ClipSidecar:
+        document["required"].remove("clip")
+        _describe(document)
+        document["description"] = (
+            "The JSON beside every picture and, with `clip` in it, beside every clip."
+        )
     for definition in document["$defs"].values():
         _describe(definition)
     return document | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Kirei sidecar" if of is Sidecar else "Kirei sidecar of a coloured drawing",
+        "title": "Kirei sidecar" if of is ClipSidecar else "Kirei sidecar of a coloured drawing",
     }
 
 
@@ -134,4 +152,4 @@ def _describe(definition: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(to_json(schema(ColourSidecar if "colour" in sys.argv else Sidecar)))
+    sys.stdout.buffer.write(to_json(schema(ColourSidecar if "colour" in sys.argv else ClipSidecar)))

@@ -46,7 +46,6 @@ MAY = {
     "quality_model": {"domain", "light", "model"},
     "commands": {"errors", "settings"},
     "companions": set(),
-    "clips": {*STAGE_MAY, "budget", "decode", "formats", "messages", "sandbox"},
     # what the command line is made of
     "photos": {"companions"},
     "outputs": {"errors", "photos"},
@@ -58,7 +57,26 @@ MAY = {
     "watch": {"photos"},
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
-    "sidecar": {"result", "domain", "errors", "lineart", "origin", "settings"},
+    "sidecar": {"clips", "result", "domain", "errors", "lineart", "origin", "settings"},
+    "clips": {
+        *STAGES,
+        *STAGE_MAY,
+        "budget",
+        "decoder",
+        "formats",
+        "job",
+        "messages",
+        "origin",
+        "planning",
+        "provenance",
+        "registry",
+        "report",
+        "sandbox",
+        "scale",
+        "sidecar",
+        "stages",
+        "timings",
+    },  # fmt: skip
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
     "sheet": {"result", "decode", "encode", "domain", "settings"},
@@ -75,9 +93,9 @@ MAY = {
     "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
     "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
     "run": {
-        *("budget", "decoder", "domain", "errors", "job", "lineart", "origin", "planning"),
-        "provenance",
-        *("registry", "report", "result", "settings", "stages", "timings", "weights"),
+        *("budget", "clips", "decoder", "domain", "errors", "job", "lineart", "origin"),
+        *("planning", "provenance", "registry", "report", "result", "settings", "stages"),
+        *("timings", "weights"),
     },
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
