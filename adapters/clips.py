@@ -87,7 +87,7 @@ def working_folder() -> Iterator[Path]:
 
 
 def with_digest(origin: Origin, data: bytes) -> Origin:
-    """Returns the origin with the digest of the whole file, where nothing else tells its version."""
+    """Returns the origin with the digest of the whole file, where it names no version."""
     if origin.version_id or origin.etag:
         return origin
     return Origin(origin.bucket, origin.key, None, hashlib.sha256(data).hexdigest())

@@ -102,7 +102,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class StylisedPhoto:
-    """An encoded picture or clip and its sidecar as JSON holds it; ``extension`` is without the dot."""
+    """A drawn picture or clip, and its sidecar as JSON; ``extension`` is without the dot."""
 
     image: bytes
     extension: str

@@ -62,6 +62,10 @@ def live_photo_of(key: str, siblings: Collection[str]) -> str | None:
     if f"{dot}{ending}".lower() not in FILMS:
         return None
     return next(
-        (name for name in siblings if name[: len(stem)] == stem and name[len(stem) :].lower() in STILLS),
+        (
+            name
+            for name in siblings
+            if name[: len(stem)] == stem and name[len(stem) :].lower() in STILLS
+        ),
         None,
     )

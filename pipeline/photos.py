@@ -73,9 +73,10 @@ def _search(folder: Path, output: Path | None, with_motion: bool) -> Iterator[Ph
         relative = path.relative_to(folder)
         if is_part and output is not None and (root / relative).is_relative_to(output):
             continue
-        if looks_like_photo(path) and path.is_file() and not is_ours(path):
-            if with_motion or not is_moving_part(path):
-                yield PhotoFile(str(path), relative)
+        if not looks_like_photo(path) or not path.is_file() or is_ours(path):
+            continue
+        if with_motion or not is_moving_part(path):
+            yield PhotoFile(str(path), relative)
 
 
 def looks_like_photo(path: Path) -> bool:

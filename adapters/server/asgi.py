@@ -155,9 +155,7 @@ class Server:
             return MAX_FIELDS_BYTES
         content_type = head.headers.get("content-type", "").lower()
         is_upload = head.scope["path"].startswith(UPLOADS)
-        limit = max_bytes(
-            self._worker.pipeline.settings, VIDEO if is_upload else content_type
-        )
+        limit = max_bytes(self._worker.pipeline.settings, VIDEO if is_upload else content_type)
         return (limit * 4 // 3 if content_type.startswith(JSON) else limit) + MAX_FIELDS_BYTES
 
 

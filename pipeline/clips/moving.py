@@ -1,4 +1,4 @@
-"""What of a file is drawn as a clip, as its bytes and the options say; and whether clips can be read."""
+"""What of a file is drawn as a clip, by its bytes and the options; whether clips can be read."""
 
 from __future__ import annotations
 
