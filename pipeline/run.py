@@ -13,6 +13,8 @@ from pipeline import VERSION
 from pipeline.budget import Budget, Costs
 from pipeline.clips.result import ClipResult, Segment
 from pipeline.clips.run import ClipRequest, draw_clip
+from pipeline.colour_report import assemble_colour_sidecar
+from pipeline.colouring import ColourJob, ColourRequest, run_colour_stages
 from pipeline.decoder import Decoder
 from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
@@ -238,7 +240,11 @@ class Pipeline:
                 nothing to colour, InvalidOption where the folder of weights has no colouriser.
             TransientError: The weights are at fault, or there is not enough time.
         """
-        companions = (hint_layer, reference)
-        del data, options, origin, companions, on_stage, time_left_s
-        self.registry.colouriser()
-        raise NotImplementedError
+        budget = Budget.start(self.settings.memory_mb, time_left_s)
+        digest = hashlib.sha256(data).hexdigest()
+        request = ColourRequest(data, digest, options, origin, budget, hint_layer, reference)
+        job = ColourJob(request, self._services, self.registry.colouriser())
+        timings = Timings(on_stage)
+        run_colour_stages(job, timings)
+        sidecar = assemble_colour_sidecar(job, self.version, timings)
+        return ColourResult(job.encoded.image, job.encoded.extension, sidecar)

@@ -31,7 +31,7 @@ SOURCE: Final = "source"
 STILL_FORMATS = ("jpeg", "png", "webp")
 CLIP_FORMATS = ("mp4", "webm", "gif", "webp")  # webp: animated
 CLIP_OPTIONS = ("steady", "fps", "motion")  # a still photo is the same whatever they are
-PALETTES = ("spring", "summer", "autumn", "winter", "night")  # of line drawings
+PALETTES = ("blossom", "meadow", "harbour", "harvest", "midnight")  # of line drawings
 
 
 def _number(default: float, least: float, most: float, about: str) -> Any:

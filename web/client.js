@@ -8,7 +8,15 @@ const MIN_POLL_MS = 120;
 const MAX_POLL_MS = 2000;
 const MAX_WAIT_MS = 15 * 60 * 1000;
 const BUSY_S = 2; // where a gateway turns a call away without saying for how long
-const MAX_ATTEMPTS = 4; // of a poll that the network loses, or of a start that meets a busy server
+const MAX_ATTEMPTS = 4; // of a call that a busy server turns away, or of a poll that the network loses
+
+// what an answer means that is not the API's own but a gateway's, a proxy's or a bucket's
+const CODES = {
+  403: "forbidden",
+  413: "too_many_bytes",
+  429: "too_many_requests",
+  503: "too_many_requests",
+};
 
 // browsers know no type for these, or leave it out
 const TYPES = {
@@ -65,7 +73,7 @@ export function check(file) {
 export async function upload(blob, name, options, { onfraction, signal }) {
   const type = contentType({ type: blob.type, name });
   const offer = await start("v1/uploads", { content_type: type, bytes: blob.size, ...options }, signal);
-  await send(offer, blob, { name, type }, onfraction, signal);
+  await patiently(() => send(offer, blob, { name, type }, onfraction, signal), signal);
   return { id: offer.upload_id, result_url: offer.result_url };
 }
 
@@ -81,7 +89,7 @@ export async function redraw(upload_id, options, signal) {
  */
 export async function outcome(result_url, { onprogress, signal }) {
   const result = await finished(result_url, onprogress, signal);
-  const picture = await call(result.image_url, { signal });
+  const picture = await patiently(() => call(result.image_url, { signal }), signal);
   return { blob: await picture.blob(), sidecar: result.sidecar };
 }
 
@@ -94,19 +102,20 @@ export async function answers() {
   }
 }
 
-async function start(path, body, signal) {
+function start(path, body, signal) {
   const headers = { "Content-Type": "application/json" };
-  for (let attempt = 1; ; attempt++) {
+  const init = { method: "POST", headers, body: JSON.stringify(body), signal };
+  return patiently(() => request(path, init), signal);
+}
+
+/** Tries again what a busy server or a gateway turns away, each time after a longer pause. */
+async function patiently(attempt, signal) {
+  for (let count = 1; ; count++) {
     try {
-      return await request(path, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-        signal,
-      });
+      return await attempt();
     } catch (error) {
-      if (!(error.retry_after_s >= 0) || attempt === MAX_ATTEMPTS) throw error;
-      await pause(error.retry_after_s * 1000, signal);
+      if (!(error.retry_after_s >= 0) || count === MAX_ATTEMPTS) throw error;
+      await pause(error.retry_after_s * count * 1000, signal);
     }
   }
 }
@@ -124,7 +133,10 @@ function send(offer, blob, { name, type }, onfraction, signal) {
     sending.upload.onprogress = (event) => {
       if (event.lengthComputable) onfraction(event.loaded / event.total);
     };
-    sending.onload = () => (sending.status < 300 ? resolve() : reject(refused(sending)));
+    sending.onload = () => {
+      if (sending.status < 300) resolve();
+      else reject(refused(sending, ours(url) ? sending.getResponseHeader("Retry-After") : null));
+    };
     sending.onerror = () => reject(unreachable());
     sending.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     signal.addEventListener("abort", () => sending.abort(), { once: true });
@@ -134,11 +146,10 @@ function send(offer, blob, { name, type }, onfraction, signal) {
 }
 
 /** Ours answers JSON. A bucket answers XML of its own: its EntityTooLarge is our too_many_bytes. */
-function refused(sending) {
-  const told = parsed(sending.responseText);
-  if (told) return new Refusal(told.code, told);
-  const large = sending.status === 413 || sending.responseText.includes("EntityTooLarge");
-  return new Refusal(large ? "too_many_bytes" : "upload_refused");
+function refused({ status, responseText: text }, retry_after) {
+  const own = { ...CODES, 403: "upload_refused" }; // the signature is too old
+  const code = text.includes("EntityTooLarge") ? "too_many_bytes" : (own[status] ?? "upload_refused");
+  return refusal(status, text, retry_after, code);
 }
 
 async function finished(url, onprogress, signal) {
@@ -154,7 +165,7 @@ async function finished(url, onprogress, signal) {
     } catch (error) {
       const passing = error.retry_after_s >= 0 || error.code === "network";
       if (!passing || ++lost === MAX_ATTEMPTS) throw error;
-      wait_ms = Math.max(wait_ms, (error.retry_after_s ?? 0) * 1000);
+      wait_ms = Math.max(wait_ms, (error.retry_after_s ?? 0) * lost * 1000);
     }
     await pause(wait_ms, signal);
     wait_ms = Math.min(wait_ms * 1.3, MAX_POLL_MS);
@@ -178,17 +189,20 @@ async function call(path, init = {}) {
       throw error.name === "AbortError" ? error : unreachable();
     }
     if (answer.ok) return answer;
-    if (answer.status !== 401 || !ours(url)) throw await refusal(answer);
+    if (answer.status !== 401 || !ours(url)) {
+      const { status, headers } = answer;
+      throw refusal(status, await answer.text(), headers.get("Retry-After"), CODES[status] ?? "unknown");
+    }
     if (!(await askToken(used))) throw new Refusal("unauthorized");
   }
 }
 
-async function refusal(answer) {
-  const told = parsed(await answer.text());
-  const codes = { 403: "forbidden", 413: "too_many_bytes", 429: "too_many_requests" };
-  const error = new Refusal(told?.code ?? codes[answer.status] ?? "unknown", told ?? {});
-  if (answer.status === 429 || answer.status === 503) {
-    const wait_s = Number(answer.headers.get("Retry-After") ?? BUSY_S);
+/** code: for an answer that is not the API's own. */
+function refusal(status, text, retry_after, code) {
+  const told = parsed(text);
+  const error = new Refusal(told?.code ?? code, told ?? {});
+  if (status === 429 || status === 503) {
+    const wait_s = Number(retry_after ?? BUSY_S);
     if (wait_s >= 0) error.retry_after_s = wait_s;
   }
   return error;

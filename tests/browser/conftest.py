@@ -34,6 +34,12 @@ WAIT_MS = 60_000  # a picture, on a machine that does other things besides
 HTTP_ANSWER = "Failed to load resource: the server responded with a status of "
 # somebody else's container came or went on this machine: Chromium drops what it was loading
 NETWORK_CHANGED = "Failed to load resource: net::ERR_NETWORK_CHANGED"
+# Chromium looks for a newer service worker when it sees fit, now and then while a test has taken
+# the server or the connection away. The page has no hand in it.
+WORKER_NOT_FETCHED = (
+    "An unknown error occurred when fetching the script.",
+    "A bad HTTP response code",
+)
 
 # what a page may not do, written down by the page itself before any of its own scripts runs
 WATCH = """
@@ -99,6 +105,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     stop(process)
 
 
+def _close(context: Any) -> None:
+    """What a page still asks for, a small drawing or a poll, would fail in a route that is closed
+    with it, and the error would come out in the next test.
+    """
+    for routed in (*context.pages, context):
+        routed.unroute_all(behavior="ignoreErrors")
+    context.close()
+
+
 @pytest.fixture
 def visit(chromium: Any, server: str) -> Iterator[Opener]:
     """Opens the page in a browser of its own, and looks at the end what it did there.
@@ -153,7 +168,7 @@ def visit(chromium: Any, server: str) -> Iterator[Opener]:
         if not page.is_closed():
             faults += page.evaluate("() => window.violations")
     for context in contexts:
-        context.close()
+        _close(context)
     assert not faults
 
 
@@ -206,6 +221,13 @@ def drawn(page: Any) -> Any:
     page.locator(".viewer[data-state=done] .after").wait_for()
     page.locator("#report:not([hidden]) h2").wait_for()
     return page.locator(".compare .after")
+
+
+def rested(page: Any) -> None:
+    """Waits until the divider has swept from the photo to the middle."""
+    page.wait_for_function(
+        "() => document.querySelector('.compare').style.getPropertyValue('--at') === '50'"
+    )
 
 
 def more(page: Any, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import ENGLISH, SAMPLES, Opener, drawn
+from conftest import ENGLISH, SAMPLES, Opener, drawn, rested
 from hand import choose
 
 pytestmark = pytest.mark.browser
@@ -28,7 +28,7 @@ def one(page: Any) -> Any:
     """A photograph that is drawn, and whose divider is at rest."""
     choose(page, PHOTOS[0])
     drawn(page)
-    page.wait_for_timeout(1500)
+    rested(page)
     return page
 
 

@@ -24,6 +24,22 @@ FULL_DATABASE = """const put = IDBObjectStore.prototype.put;
   IDBObjectStore.prototype.put = function (value) {
     if (this.name === 'photos') throw new DOMException('no room', 'QuotaExceededError');
     return put.call(this, value); };"""
+# the last thing that a page does when it begins, after it looked for earlier visits' photographs
+AT_REGISTER = """const register = ServiceWorkerContainer.prototype.register;
+  ServiceWorkerContainer.prototype.register = function (...given) {
+    window.hasBegun = true;
+    return register.apply(this, given); };"""
+
+# of all that lies in the browser's database
+COUNTS = """(count) => new Promise((resolve) => {
+  const asked = indexedDB.open('kirei');
+  asked.onsuccess = () => {
+    const all = asked.result.transaction('states').objectStore('states').getAll();
+    all.onsuccess = () => {
+      asked.result.close();
+      resolve(all.result.filter((state) => IS).length >= count);
+    };
+  }; })"""
 
 
 def tiles(page: Any, state: str) -> Any:
@@ -31,19 +47,13 @@ def tiles(page: Any, state: str) -> Any:
 
 
 def saved_by_now(page: Any, count: int) -> None:
-    """Waits until so many pictures lie in the browser's database."""
-    page.wait_for_function(
-        """(count) => new Promise((resolve) => {
-          const asked = indexedDB.open('kirei');
-          asked.onsuccess = () => {
-            const all = asked.result.transaction('states').objectStore('states').getAll();
-            all.onsuccess = () => {
-              asked.result.close();
-              resolve(all.result.filter(({drawn, failed}) => drawn || failed).length >= count);
-            };
-          }; })""",
-        arg=count,
-    )
+    """Waits until so many pictures or refusals lie in the browser's database."""
+    page.wait_for_function(COUNTS.replace("IS", "state.drawn || state.failed"), arg=count)
+
+
+def sent_by_now(page: Any) -> None:
+    """Waits until the database knows that the photo is with the server."""
+    page.wait_for_function(COUNTS.replace("IS", "state.upload"), arg=1)
 
 
 def test_a_reload_loses_nothing(page: Any) -> None:
@@ -77,7 +87,7 @@ def test_a_reload_in_the_middle_goes_on(page: Any) -> None:
     page.route("**/v1/results/*", lambda route: held.append(route))
     choose(page, COFFEE)
     page.locator(".viewer[data-state=waiting]").wait_for()
-    page.wait_for_timeout(500)
+    sent_by_now(page)
     page.unroute("**/v1/results/*")
     page.reload()
     drawn(page)
@@ -142,9 +152,9 @@ def test_two_tabs_keep_their_photographs_apart_and_lose_none(page: Any, server: 
     tiles(page, "done").nth(1).wait_for()
     saved_by_now(page, 2)
     other = page.context.new_page()
+    other.add_init_script(AT_REGISTER)
     other.goto(f"{server}/")
-    other.locator(".cards").wait_for()
-    other.wait_for_timeout(600)
+    other.wait_for_function("() => window.hasBegun")
     assert other.locator("#empty").is_visible()  # the photographs of the first are the first's
     choose(other, PAVILION)
     drawn(other)

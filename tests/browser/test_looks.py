@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, Figure, drawn, more
+from conftest import SAMPLES, Figure, drawn, more, rested
 from hand import choose
 from PIL import Image
 from shipped import another_style, shipped_styles
@@ -121,7 +121,7 @@ def test_the_strength_is_seen_while_its_slider_moves(page: Any) -> None:
     choose(page, COFFEE)
     drawn(page)
     cards_show_the_photo(page)
-    page.wait_for_timeout(1500)  # the divider sweeps
+    rested(page)
     asked = len(sent.redraws)
     slider = page.get_by_label("Strength")
     slider.evaluate("(at) => { at.value = 0.4; at.dispatchEvent(new Event('input')); }")

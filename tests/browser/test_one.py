@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
-from conftest import ROOT, SAMPLES, Opener, drawn, more
+from conftest import ROOT, SAMPLES, Opener, drawn, more, rested
 from hand import choose, drop, hover, paste
 from jsonschema import Draft202012Validator
 from PIL import Image
@@ -71,7 +71,7 @@ def test_a_photo_that_is_dropped_comes_back_drawn(page: Any, shot: Callable[...,
     assert before.shape == after.shape == (400, 600, 3)
     change = np.abs(before.astype(int) - after).mean()
     assert 2 < change < 60  # another picture, of the same thing
-    page.wait_for_timeout(1500)  # the divider sweeps
+    rested(page)
     shot(page, "done")
 
 
@@ -229,7 +229,7 @@ def test_a_photo_that_the_browser_cannot_show_is_compared_with_what_the_server_m
     page.get_by_role("slider", name="Divider").wait_for(state="attached")
     original = np.asarray(Image.open(io.BytesIO(encoded())).convert("RGB")).astype(int)
     assert np.abs(pixels(page.locator(".before")) - original).mean() < 4
-    page.wait_for_timeout(1500)  # the divider sweeps
+    rested(page)
     shot(page, "heic")
 
 
@@ -279,7 +279,7 @@ def test_faces_are_drawn_over_the_photo_where_the_sidecar_has_them(
     listed = report.locator(".face-list li").inner_text()
     assert f"certainty {face['score'] * 100:.0f}%" in listed
     assert "cared for: " in listed and "skin smoothed" in listed
-    page.wait_for_timeout(1500)  # the divider sweeps
+    rested(page)
     shot(page, f"faces-{side_px}")
     button.click()
     assert not page.locator(".faces rect").count()

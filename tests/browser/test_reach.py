@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import CHINESE, ENGLISH, SAMPLES, Opener, drawn
+from conftest import CHINESE, ENGLISH, SAMPLES, Opener, drawn, rested
 from hand import choose
 
 pytestmark = pytest.mark.browser
@@ -145,7 +145,7 @@ def test_everything_can_be_done_with_the_keyboard(page: Any) -> None:
     drawn(page)
     assert focused(page) == "coffee.jpg"
     tab_to(page, "Divider")
-    page.wait_for_timeout(1500)  # the divider sweeps to the middle first
+    rested(page)
     share = page.locator(".compare [type=range]")
     page.keyboard.press("ArrowRight")
     assert share.get_attribute("aria-valuetext") == "51% photo"

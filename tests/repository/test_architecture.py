@@ -59,28 +59,26 @@ MAY = {
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
     "sidecar": {"clips", "result", "domain", "errors", "lineart", "origin", "settings"},
     "clips": {
-        *STAGES,
-        *STAGE_MAY,
-        "budget",
-        "decoder",
-        "formats",
-        "job",
-        "messages",
-        "origin",
-        "planning",
-        "provenance",
-        "registry",
-        "report",
-        "sandbox",
-        "scale",
-        "sidecar",
-        "stages",
+        *(*STAGES, *STAGE_MAY, "budget", "decoder", "formats", "job", "messages", "origin"),
+        *("planning", "provenance", "registry", "report", "sandbox", "scale", "sidecar", "stages"),
         "timings",
-    },  # fmt: skip
+    },
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
+    "colouring": {
+        *(*STAGES, *STAGE_MAY, "budget", "decoder", "hints", "job", "lineart", "origin", "sheet"),
+        "timings",
+    },
+    "colour_report": {
+        *("colouring", "domain", "lineart", "measure", "provenance", "result", "sidecar"),
+    },
     "sheet": {"result", "decode", "encode", "domain", "settings"},
-    "decoder": {"budget", "decode", "domain", "errors", "formats", "messages", "settings"},
+    "decoder": {
+        *("budget", "decode", "domain", "errors", "formats", "messages"),
+        "sandbox",
+        "settings",
+    },
+    "sandbox": {"errors"},
     "messages": set(),
     "budget": {"domain", "errors", "settings"},
     "timings": set(),
@@ -93,9 +91,9 @@ MAY = {
     "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
     "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
     "run": {
-        *("budget", "clips", "decoder", "domain", "errors", "job", "lineart", "origin"),
-        *("planning", "provenance", "registry", "report", "result", "settings", "stages"),
-        *("timings", "weights"),
+        *("budget", "clips", "colour_report", "colouring", "decoder", "domain", "errors", "job"),
+        *("lineart", "origin", "planning", "provenance", "registry", "report", "result"),
+        *("settings", "stages", "timings", "weights"),
     },
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
