@@ -12,7 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.clips.moving import can_read_clips, moving_part
+    from pipeline.clips.moving import moving_part
+    from pipeline.clips.reader import clips_available
     from pipeline.clips.result import ClipResult, Segment
     from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion, live_photo_of
@@ -110,7 +111,7 @@ __all__ = [
     "UnsupportedVariant",
     "WeightSpec",
     "WeightsInvalid",
-    "can_read_clips",
+    "clips_available",
     "companion",
     "errors_on_one_line",
     "failure_document",
@@ -123,7 +124,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "clips.moving": ("can_read_clips", "moving_part"),
+    "clips.moving": ("moving_part",),
+    "clips.reader": ("clips_available",),
     "clips.result": ("ClipResult", "Segment"),
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion", "live_photo_of"),

@@ -46,7 +46,7 @@ from adapters.http.static_files import THUMBNAILS, StaticFile, StaticFiles, swag
 from adapters.http.uploads import Uploads, result_url
 from adapters.process import process_worker
 from adapters.worker import Worker
-from pipeline import VERSION, KireiError, Misconfigured, Options, can_read_clips
+from pipeline import VERSION, KireiError, Misconfigured, Options
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
@@ -254,10 +254,12 @@ class Api:
         return cached_json(request, {"styles": listed, "default": Options().style})
 
     def _options(self, request: Request) -> Response[Any]:
+        from pipeline import clips_available  # it brings in numpy, which a cold start does without
+
         document = {
             "options": list_options(),
             "permanent_errors": permanent_codes(),
-            "clips": can_read_clips(),
+            "clips": clips_available(),
         }
         return cached_json(request, document)
 

@@ -1,18 +1,9 @@
-"""What of a file is drawn as a clip, by its bytes and the options; whether clips can be read."""
+"""What of a file is drawn as a clip, by its bytes and the options."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from pipeline.clips.sniff import is_clip, motion_video
 from pipeline.settings import Options
-
-PYAV = "av"
-
-
-def can_read_clips() -> bool:
-    """Whether PyAV is installed, by which clips are read and written. Nothing is imported."""
-    return find_spec(PYAV) is not None
 
 
 def moving_part(data: bytes, options: Options) -> slice | None:

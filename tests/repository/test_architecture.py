@@ -50,7 +50,7 @@ MAY = {
     "photos": {"companions"},
     "outputs": {"errors", "photos"},
     "batch": {
-        *("errors", "origin", "outputs", "photos", "result", "run", "settings", "sheet"),
+        *("clips", "errors", "origin", "outputs", "photos", "result", "run", "settings", "sheet"),
         "sidecar",
     },
     "console": {"batch", "errors", "photos", "settings", "sidecar"},
