@@ -18,7 +18,7 @@ SUFFIXES = frozenset(
     " .apng .avifs .m4v .mkv .mov .mp4 .qt .webm".split()
 )
 VIDEOS = frozenset(".m4v .mkv .mov .mp4 .qt .webm".split())
-MAY_MOVE = frozenset(".apng .avif .avifs .gif .png .webp".split())
+MAY_MOVE = frozenset(".apng .avifs .gif .webp".split())
 MAY_BE_TRANSPARENT = frozenset(".avif .gif .heic .heif .png .tif .tiff .webp".split())
 STANDARD_STREAM = "-"
 SHEET, LOOKS = ".sheet", ".looks"  # before the suffix of what is drawn of a photo beside pictures

@@ -76,7 +76,9 @@ def join_segments(
             raise DecoderLost("joining the segments took too long", stage="encode") from error
         except OSError as error:
             refuse_if_guilty(child.wait())
-            raise DecoderLost("the joining process was ended from outside", stage="encode") from error
+            raise DecoderLost(
+                "the joining process was ended from outside", stage="encode"
+            ) from error
         if "code" in answer:
             raise REFUSALS[answer.pop("code")](**answer)
         part.replace(output)

@@ -112,13 +112,15 @@ def join(task: JoinTask, connection: socket.socket) -> dict[str, Any]:
 
 def _moved(container: Any, stream: Any, start_s: float) -> Iterator[Any]:
     """The packets of a segment, its first picture at ``start_s``."""
-    packets = [packet for packet in container.demux(stream) if packet.size and packet.pts is not None]
+    packets = [
+        packet for packet in container.demux(stream) if packet.size and packet.pts is not None
+    ]
     base = stream.time_base
     by = round(Fraction(start_s).limit_denominator(1_000_000) / base)
     by -= min(packet.pts for packet in packets)
     for packet in packets:
         packet.pts += by
-        packet.dts = (packet.pts if packet.dts is None else packet.dts + by)
+        packet.dts = packet.pts if packet.dts is None else packet.dts + by
         yield packet
 
 

@@ -1,11 +1,12 @@
 """Where a long clip is cut, so that several functions may draw it at once.
 
-A cut of the film costs nothing: shots are drawn by decisions of their own. Elsewhere each side draws
-some frames of the other for the steadying, so that such a border stands where it must.
+A cut of the film costs nothing: shots are drawn by decisions of their own. Elsewhere each side
+draws some frames of the other, for the steadying: such a border stands where there is no better.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from pipeline.clips.result import Segment
@@ -34,14 +35,14 @@ def segments_of(
     """
     segments: list[Segment] = []
     times = list(times_s)
+    shots = {bisect_left(times, cut_s) for cut_s in cuts_s}  # numbers of the frames that begin one
     start = 0
     while start < len(times):
         start_s = times[start]
         stop = _stop(times, start, start_s + longest_s, end_s)
         if stop < len(times):
-            earliest_s = start_s + EARLIEST * longest_s
-            cuts = {cut for cut in cuts_s if earliest_s <= cut <= start_s + longest_s}
-            stop = next((i for i in range(stop, start, -1) if times[i] in cuts), stop)
+            earliest = bisect_left(times, start_s + EARLIEST * longest_s)
+            stop = next((number for number in range(stop, earliest, -1) if number in shots), stop)
             if len(times) - stop < FEWEST:
                 stop = len(times)
         segments.append(Segment(start_s, times[stop] if stop < len(times) else end_s))
@@ -53,5 +54,4 @@ def _stop(times: Sequence[float], start: int, limit_s: float, end_s: float) -> i
     """The number of the frame before which a segment ends at the latest."""
     if end_s <= limit_s:
         return len(times)
-    fitting = sum(1 for time_s in times if time_s <= limit_s)
-    return max(start + 1, min(fitting - 1, len(times)))
+    return max(start + 1, bisect_right(times, limit_s) - 1)
