@@ -15,7 +15,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from adapters.jobs import StylisedPhoto
-from pipeline import Options, Origin, OutOfDescriptors, Settings, StoreUnavailable
+from adapters.storage.objects import Bucket
+from adapters.tasks import Order
+from pipeline import (
+    InvalidRequest,
+    Options,
+    Origin,
+    OutOfDescriptors,
+    Settings,
+    StoreUnavailable,
+    live_photo_of,
+    moving_part,
+)
 
 if TYPE_CHECKING:
     from pipeline import Pipeline
@@ -37,7 +48,7 @@ def max_bytes(settings: Settings, content_type: str, key: str = "") -> int:
 def draw_clip(
     pipeline: Pipeline,
     clip: bytes,
-    options: Options,
+    order: Order,
     origin: Origin,
     *,
     on_frame: OnFrame | None = None,
@@ -48,7 +59,7 @@ def draw_clip(
     Args:
         pipeline: Draws it.
         clip: The clip's file, or the film of a motion photo.
-        options: How to draw it.
+        order: How to draw it.
         origin: Where it came from; with an etag or a version.
         on_frame: See Pipeline.run_clip.
         time_left_s: See Pipeline.run_clip.
@@ -65,7 +76,7 @@ def draw_clip(
         result = pipeline.run_clip(
             source,
             folder / "drawn",
-            options,
+            drawing_options(order),
             origin,
             on_frame=on_frame,
             time_left_s=time_left_s,
@@ -84,6 +95,33 @@ def working_folder() -> Iterator[Path]:
         if error.errno in OutOfDescriptors.errnos:
             raise OutOfDescriptors(f"the clip's files: {error.strerror}") from error
         raise StoreUnavailable(f"the clip's files: {error.strerror}") from error
+
+
+def clip_in(data: bytes, order: Order) -> slice | None:
+    """Which part of a file is drawn as a clip; None for a photo, and for a line drawing."""
+    options = order.options
+    return moving_part(data, options) if isinstance(options, Options) else None
+
+
+def drawing_options(order: Order) -> Options:
+    """The options of an order to draw. Raises InvalidRequest: it is another."""
+    if not isinstance(order.options, Options):
+        raise InvalidRequest("a clip is drawn, not coloured")
+    return order.options
+
+
+def live_photo(bucket: Bucket, key: str, order: Order) -> str | None:
+    """The key of the photo whose moving part an object is, if it is there.
+
+    With ``motion=on`` the moving part is drawn as well.
+    """
+    options = order.options
+    if not isinstance(options, Options) or options.motion == "on":
+        return None
+    stem = key.rpartition(".")[0]
+    if live_photo_of(key, [f"{stem}.jpg"]) is None:  # not the name of a film
+        return None
+    return live_photo_of(key, bucket.keys(f"{stem}."))
 
 
 def with_digest(origin: Origin, data: bytes) -> Origin:

@@ -6,22 +6,24 @@ Here is decided what is skipped, refused or tried again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from adapters import job_log, logger
-from adapters.clips import draw_clip, max_bytes, with_digest
+from adapters.clips import clip_in, draw_clip, live_photo, max_bytes, with_digest
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.errors import InternalError, unnamed_errors_guarded
 from adapters.events import not_a_photo
 from adapters.jobs import Ignored, Job, Outcome, StylisedPhoto
 from adapters.keys import FAILED, STYLISED, failure_keys, http_result_name, result_names
+from adapters.object_orders import is_part, order_of
 from adapters.results import Results
 from adapters.settings import AdapterSettings
 from adapters.storage.objects import MARK, Bucket, ObjectState, StoredObject, owner_of
 from adapters.storage.records import read_sidecar
+from adapters.tasks import Order, plain_names
 from pipeline import (
     KireiError,
     Misconfigured,
@@ -29,13 +31,10 @@ from pipeline import (
     ObjectArchived,
     ObjectEncrypted,
     ObjectForbidden,
-    Options,
     Origin,
     PermanentError,
     StoreUnavailable,
     companion,
-    live_photo_of,
-    moving_part,
 )
 
 # Names of the pipeline that bring in numpy are imported where they are used: a cold start does
@@ -102,7 +101,7 @@ class Worker:
     def stylise(
         self,
         data: bytes,
-        options: Options,
+        order: Order,
         origin: Origin = NO_ORIGIN,
         deadline: Deadline = NO_DEADLINE,
     ) -> StylisedPhoto:
@@ -110,7 +109,7 @@ class Worker:
 
         Args:
             data: The photo's file, or the clip's.
-            options: How to draw it.
+            order: What is asked of it.
             origin: Where it came from, if anywhere.
             deadline: When the picture must be ready.
 
@@ -120,24 +119,24 @@ class Worker:
         """
         with job_log.entry() as entry:
             with unnamed_errors_guarded():
-                part = moving_part(data, options)
+                part = clip_in(data, order)
                 if part is None:
-                    picture = self._draw_photo(data, options, origin, deadline)
+                    picture = self._draw_photo(data, order, origin, deadline)
                 else:
-                    picture = self._draw_clip(data, part, options, origin, deadline)
+                    picture = self._draw_clip(data, part, order, origin, deadline)
             entry.finish_drawn(picture.sidecar)
             return picture
 
     def _draw_photo(
-        self, data: bytes, options: Options, origin: Origin, deadline: Deadline
+        self, data: bytes, order: Order, origin: Origin, deadline: Deadline
     ) -> StylisedPhoto:
         from pipeline import sidecar_document
 
         on_stage = None
         if self._on_stage and origin.key:
             on_stage = partial(self._on_stage, origin.key)
-        result = self.pipeline.run(
-            data, options, origin, on_stage=on_stage, time_left_s=deadline.remaining_s()
+        result = order.carry_out(
+            self.pipeline, data, origin, on_stage=on_stage, time_left_s=deadline.remaining_s()
         )
         return StylisedPhoto(result.image, result.extension, sidecar_document(result.sidecar))
 
@@ -146,7 +145,7 @@ class Worker:
         return deadline
 
     def _draw_clip(
-        self, data: bytes, part: slice, options: Options, origin: Origin, deadline: Deadline
+        self, data: bytes, part: slice, order: Order, origin: Origin, deadline: Deadline
     ) -> StylisedPhoto:
         on_frame = None
         if self._on_frame and origin.key:
@@ -154,7 +153,7 @@ class Worker:
         return draw_clip(
             self.pipeline,
             data[part],
-            options,
+            order,
             with_digest(origin, data),
             on_frame=on_frame,
             time_left_s=self.clip_deadline(deadline).remaining_s(),
@@ -221,14 +220,16 @@ class Worker:
                 if MARK in state.metadata:
                     return Outcome("skipped", job.bucket, job.key, "this pipeline wrote it")
                 origin = replace(origin, version_id=state.version_id, etag=state.etag)
-                by_name = {**metadata_options(state.metadata), **job.options}
-                style = by_name.get("style", style)
-                options = self.pipeline.resolved(Options.from_mapping(by_name))
-                still = self._live_photo(job) if options.motion == "off" else None
+                if is_part(job, state.metadata):
+                    return Outcome("skipped", job.bucket, job.key, "it belongs to a line drawing")
+                style = job.options.get("style", plain_names(state.metadata).get("style"))
+                bucket = self.open_bucket(job.bucket)
+                order = order_of(job, state.metadata, bucket, self.settings)
+                still = live_photo(bucket, job.key, order)
                 if still:
                     why = f"it is not a photo but the moving part of {still}; motion=on draws it"
                     return Outcome("skipped", job.bucket, job.key, why)
-                outcome = self._stylise_object(stored, options, origin, deadline)
+                outcome = self._stylise_object(stored, order, origin, deadline)
         except PermanentError as error:
             kind = companion(job.key, error.measured)
             if kind and isinstance(error, NotAnImage):
@@ -244,21 +245,19 @@ class Worker:
         return outcome
 
     def _stylise_object(
-        self, stored: StoredObject, options: Options, origin: Origin, deadline: Deadline
+        self, stored: StoredObject, order: Order, origin: Origin, deadline: Deadline
     ) -> Outcome:
-        from pipeline import fingerprint
-
         bucket, key = str(origin.bucket), str(origin.key)
-        self.pipeline.style(options.style)  # checked before it becomes part of names
-        all_names = result_names(self._rest(key), options.style, bucket, key)
+        order = order.resolved(self.pipeline)  # checked before its style becomes part of names
+        all_names = result_names(self._rest(key), order.label, bucket, key)
         names, sidecar = self.results.available_names(all_names, origin)
-        expected = fingerprint(self.pipeline.version, options, origin)
+        expected = order.fingerprint(self.pipeline.version, origin)
         if sidecar and self.results.is_whole(sidecar, expected):
             record_key = f"{names[0]}.json"
             return Outcome("already_stylised", bucket, key, None, record_key, sidecar)
-        self.pipeline.preload(options)  # while the object is downloaded
+        order.preload(self.pipeline)  # while the object is downloaded
         data = stored.read(max_bytes(self.pipeline.settings, stored.content_type, key))
-        picture = self.stylise(data, options, origin, deadline)
+        picture = self.stylise(data, order, origin, deadline)
         owner = owner_of(bucket, key)
         for name in names:
             sidecar = self.results.write(picture, name, owner)
@@ -291,16 +290,10 @@ class Worker:
             return "it lies where results are written"
         if not job.notified:
             return None
-        if not job.key.startswith(self.settings.input_prefix):
-            return f"the key does not start with {self.settings.input_prefix}"
+        prefixes = self.settings.prefixes
+        if not job.key.startswith(prefixes):
+            return f"the key does not start with {' or '.join(prefixes)}"
         return not_a_photo(job.key)
-
-    def _live_photo(self, job: Job) -> str | None:
-        """The key of the photo whose moving part an object is, if that is there."""
-        stem = job.key.rpartition(".")[0]
-        if live_photo_of(job.key, [f"{stem}.jpg"]) is None:  # no name of a film
-            return None
-        return live_photo_of(job.key, self.open_bucket(job.bucket).keys(f"{stem}."))
 
     def _refuse(self, job: Job, error: KireiError, origin: Origin, style: Any) -> Outcome:
         """Writes the record of a refused photo."""
@@ -323,18 +316,19 @@ class Worker:
         return failure_keys(self._rest(job.key), job.bucket, job.key)
 
     def _rest(self, key: str) -> str:
-        return key.removeprefix(self.settings.input_prefix)
+        prefix = next((each for each in self.settings.prefixes if key.startswith(each)), "")
+        return key.removeprefix(prefix)
 
     # --- photos without a key -------------------------------------------------------------------
 
     def stylise_stored(
-        self, data: bytes, options: Options, deadline: Deadline = NO_DEADLINE
+        self, data: bytes, order: Order, deadline: Deadline = NO_DEADLINE
     ) -> dict[str, Any]:
-        """Stylises a photo without a key, unless its picture is already stored.
+        """Carries out an order for a photo without a key, unless its picture is already stored.
 
         Args:
             data: The photo's file.
-            options: How to draw it.
+            order: What is asked of it.
             deadline: When the picture must be ready.
 
         Returns:
@@ -343,35 +337,22 @@ class Worker:
         Raises:
             KireiError: As ``stylise``.
         """
-        from pipeline import fingerprint
-
-        options = self.pipeline.resolved(options)
+        order = order.resolved(self.pipeline)
         origin = Origin(etag=hashlib.sha256(data).hexdigest())
-        expected = fingerprint(self.pipeline.version, options, origin)
-        key = f"{http_result_name(expected, options.style)}.json"
+        expected = order.fingerprint(self.pipeline.version, origin)
+        key = f"{http_result_name(expected, order.label)}.json"
         sidecar = read_sidecar(self.results.bucket, key)
         if sidecar and self.results.is_whole(sidecar, expected):
             outcome = Outcome("already_stylised", None, None, None, key, sidecar)
             with job_log.entry() as entry:
                 entry.finish(outcome)
             return self.results.with_url(sidecar, self.settings.url_lifetime_s)
-        return self.store(self.stylise(data, options, deadline=deadline))
+        return self.store(self.stylise(data, order, deadline=deadline))
 
     def store(self, picture: StylisedPhoto) -> dict[str, Any]:
         """Writes the picture of a photo without a key; returns as ``stylise_stored``."""
-        name = http_result_name(picture.fingerprint, picture.sidecar["style"])
+        name = http_result_name(picture.fingerprint, picture.label)
         sidecar = self.results.write(picture, name, owner_of(picture.fingerprint))
         if sidecar is None:
             raise StoreUnavailable(f"{name} belongs to another photo")
         return self.results.with_url(sidecar, self.settings.url_lifetime_s)
-
-
-def metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Returns the options among an object's metadata.
-
-    Args:
-        metadata: By name; dashes and underscores, and upper and lower case, are equal.
-    """
-    known = {item.name for item in fields(Options)}
-    by_name = {name.replace("-", "_").lower(): value for name, value in metadata.items()}
-    return {name: value for name, value in by_name.items() if name in known}

@@ -76,22 +76,16 @@ def join(task: JoinTask, connection: socket.socket) -> dict[str, Any]:
     output = open_output(task.target, task.format, MUXER_OPTIONS[task.format])
     inputs = [open_input(number, KINDS[task.format]) for number in task.segments]
     streams = [container.streams.video[0] for container in inputs]
-    first = streams[0]
-    for stream in streams[1:]:
-        # the tables of a codec stand at the head of the file, once for all packets
-        if stream.codec_context.extradata != first.codec_context.extradata:
-            raise TruncatedImage("the segments were not written alike", stage="encode")
-    target = output.add_stream_from_template(first)
+    _check_alike(streams)
+    target = output.add_stream_from_template(streams[0])
     sound: Sound | None = None
-    if task.source is not None:
-        kind = clip_kind(os.pread(task.source, HEAD_BYTES, 0))
-        if kind in VIDEO:
-            settings = task.settings
-            span_s = settings.sound_start_s, settings.sound_end_s
-            try:
-                sound = Sound(task.source, kind, output, span_s, remarks.append)
-            except (av.FFmpegError, ValueError) as error:
-                remarks.append(f"the sound was left out: {error}")
+    kind = None if task.source is None else clip_kind(os.pread(task.source, HEAD_BYTES, 0))
+    if task.source is not None and kind in VIDEO:
+        span_s = task.settings.sound_start_s, task.settings.sound_end_s
+        try:
+            sound = Sound(task.source, kind, output, span_s, remarks.append)
+        except (av.FFmpegError, ValueError) as error:
+            remarks.append(f"the sound was left out: {error}")
     last = None
     for container, stream, start_s in zip(inputs, streams, task.starts_s, strict=True):
         for packet in _moved(container, stream, start_s):
@@ -108,6 +102,12 @@ def join(task: JoinTask, connection: socket.socket) -> dict[str, Any]:
         sound.feed(output, None)
     output.close()
     return {"sound": sound.how if sound else "none", "remarks": remarks}
+
+
+def _check_alike(streams: list[Any]) -> None:
+    """The tables of a codec stand at the head of a file, once for all its packets."""
+    if len({stream.codec_context.extradata for stream in streams}) > 1:
+        raise TruncatedImage("the segments were not written alike", stage="encode")
 
 
 def _moved(container: Any, stream: Any, start_s: float) -> Iterator[Any]:
