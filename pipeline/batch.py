@@ -7,15 +7,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from pipeline.clip_files import Unfinished, clip_file
 from pipeline.clips.moving import moving_part
-from pipeline.errors import InvalidRequest, KireiError, ObjectNotFound, StoreUnavailable
+from pipeline.clips.result import ClipResult
+from pipeline.errors import InvalidRequest, KireiError, ObjectNotFound
+from pipeline.lineart.result import ColourResult
 from pipeline.origin import Origin
 from pipeline.outputs import Outputs, Target, check_folder, write_all
 from pipeline.photos import SHEET, STANDARD_STREAM, PhotoFile, read_sidecar
@@ -28,12 +30,6 @@ from pipeline.sidecar import (
     sidecar_document,
     to_json,
 )
-
-if TYPE_CHECKING:
-    from pipeline.clips.result import ClipResult
-
-# files with their contents, the sidecar, and what the owner should know
-Drawn = tuple[dict[Path, "bytes | Path"], dict[str, Any], tuple[str, ...]]
 
 POLL_S = 0.1  # between two looks of the main thread, which Ctrl-C interrupts
 
@@ -53,6 +49,68 @@ class Order:
     max_seconds: float
     max_clip_seconds: float
     has_sheets: bool = False
+
+    def label(self, pipeline: Pipeline) -> str:
+        """The part of a picture's name that tells what was done. Raises UnknownStyle."""
+        return pipeline.resolved(self.options).style
+
+    def fingerprint(self, pipeline: Pipeline, origin: Origin) -> str:
+        """What the sidecar of this order will have as its fingerprint."""
+        return fingerprint(pipeline.version, pipeline.resolved(self.options), origin)
+
+    def carry_out(
+        self,
+        pipeline: Pipeline,
+        data: bytes,
+        origin: Origin,
+        on_stage: Callable[[str], object] | None = None,
+    ) -> Result | ColourResult:
+        """Draws one photo. See ``Pipeline.run``."""
+        seconds = self.max_seconds
+        return pipeline.run(data, self.options, origin, on_stage=on_stage, time_left_s=seconds)
+
+    def draw_clip(
+        self,
+        pipeline: Pipeline,
+        photo: PhotoFile,
+        data: bytes,
+        drawn: Path,
+        on_frame: Callable[[int, int], object] | None = None,
+    ) -> ClipResult:
+        """Draws one clip into a file. See ``Pipeline.run_clip``."""
+        part = moving_part(data, self.options) or slice(0, len(data))
+        with clip_file(photo.path, data, part) as source:
+            return pipeline.run_clip(
+                source,
+                drawn,
+                self.options,
+                origin_of(photo, data),
+                on_frame=on_frame,
+                time_left_s=self.max_clip_seconds,
+            )
+
+
+class AnyOrder(Protocol):
+    """What a batch asks of every file: Order, or that of another task."""
+
+    @property
+    def has_sheets(self) -> bool:
+        """Whether a before/after sheet is written beside each picture."""
+
+    def label(self, pipeline: Pipeline) -> str:
+        """See ``Order.label``."""
+
+    def fingerprint(self, pipeline: Pipeline, origin: Origin) -> str:
+        """See ``Order.fingerprint``."""
+
+    def carry_out(
+        self,
+        pipeline: Pipeline,
+        data: bytes,
+        origin: Origin,
+        on_stage: Callable[[str], object] | None = None,
+    ) -> Result | ColourResult:
+        """See ``Order.carry_out``."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +163,16 @@ class Batch:
     """
 
     def __init__(
-        self, pipeline: Pipeline, order: Order, outputs: Outputs, watcher: Watcher
+        self, pipeline: Pipeline, order: AnyOrder, outputs: Outputs, watcher: Watcher
     ) -> None:
         self._pipeline = pipeline
         self._order = order
-        self._options = pipeline.resolved(order.options)
         self._outputs = outputs
         self._watcher = watcher
         self._taking = threading.Lock()  # the next photo and its name, in order
         self._telling = threading.Lock()
-        self._unfinished: set[Path] = set()  # files of clips in work
         self.writing = threading.Lock()
+        self.unfinished = Unfinished()
 
     def run(self, photos: Iterator[PhotoFile], jobs: int) -> None:
         """Draws photos until there are no more.
@@ -170,7 +227,6 @@ class Batch:
                 outcome = _kept(photo, target.drawn, target)
             else:
                 outcome = self._draw(photo, data, target)
-            data = None  # a clip's, say, while the thread waits for the next
             with self._telling:
                 self._watcher.finish(outcome)
 
@@ -190,46 +246,54 @@ class Batch:
         def is_same(sidecar: Mapping[str, Any]) -> bool:
             # by whatever path the photo was named then
             origin = Origin(key=sidecar["source"].get("key"), etag=etag)
-            expected = fingerprint(self._pipeline.version, self._options, origin)
-            return bool(sidecar["fingerprint"] == expected)
+            return bool(sidecar["fingerprint"] == self._order.fingerprint(self._pipeline, origin))
 
-        return self._outputs.claim(photo, self._options.style, is_same)
+        return self._outputs.claim(photo, self._order.label(self._pipeline), is_same)
 
     def _draw(self, photo: PhotoFile, data: bytes, target: Target) -> Outcome:
         started_s = time.monotonic()
         try:
-            part = moving_part(data, self._options)
-            if part is None:
-                files, document, told = self._draw_photo(photo, data, target)
-            else:
-                files, document, told = self._draw_clip(photo, data, part, target)
-            with self.writing:
-                write_all(files)
+            with self.unfinished.beside(target.stem) as drawn:
+                if isinstance(self._order, Order) and moving_part(data, self._order.options):
+                    result = self._draw_clip(photo, data, self._order, drawn)
+                else:
+                    result = self._draw_photo(photo, data)
+                files, document = self._files(data, target, result)
+                with self.writing:
+                    write_all(files)
         except KireiError as error:
             return self._failure(photo, error)
         except Exception as error:  # noqa: BLE001  of this program; the other photos go on
             traceback.print_exc()
             fault = f"a fault of this program, shown above: {type(error).__name__}: {error}"
             return self._failure(photo, KireiError(fault))
-        finally:
-            self._discard(target)
         elapsed_s = time.monotonic() - started_s
         order = sorted(files, key=lambda path: (SHEET in path.name, path.suffix == ".json"))
-        return Outcome(photo, tuple(order), document, elapsed_s, notes=told)
+        return Outcome(photo, tuple(order), document, elapsed_s, notes=notes(result))
 
-    def _draw_photo(self, photo: PhotoFile, data: bytes, target: Target) -> Drawn:
+    def _draw_photo(self, photo: PhotoFile, data: bytes) -> Result | ColourResult:
         def tell(stage: str) -> None:
             with self._telling:
                 self._watcher.reach(photo, stage)
 
-        result = self._pipeline.run(
-            data,
-            self._order.options,
-            origin=origin_of(photo, data),
-            on_stage=tell,
-            time_left_s=self._order.max_seconds,
-        )
-        picture, document = _described(target, result)
+        return self._order.carry_out(self._pipeline, data, origin_of(photo, data), on_stage=tell)
+
+    def _draw_clip(self, photo: PhotoFile, data: bytes, order: Order, drawn: Path) -> ClipResult:
+        def tell(done: int, total: int) -> None:
+            with self._telling:
+                self._watcher.count(photo, done, total)
+
+        return order.draw_clip(self._pipeline, photo, data, drawn, tell)
+
+    def _files(
+        self, data: bytes, target: Target, result: Result | ColourResult | ClipResult
+    ) -> tuple[dict[Path, bytes | Path], dict[str, Any]]:
+        """What is written: the picture, the sheet, and last the sidecar."""
+        picture = target.picture(result.extension)
+        document = sidecar_document(result.sidecar)
+        document["output"]["key"] = str(picture)
+        if isinstance(result, ClipResult):
+            return {picture: result.path, target.sidecar: to_json(document)}, document
         files: dict[Path, bytes | Path] = {picture: result.image}
         if self._order.has_sheets:
             from pipeline.sheet import before_after
@@ -237,42 +301,7 @@ class Batch:
             sheet = picture.with_name(f"{target.stem.name}{SHEET}.jpg")
             files[sheet] = before_after(data, result, self._pipeline.settings)
         files[target.sidecar] = to_json(document)
-        return files, document, notes(result)
-
-    def _draw_clip(self, photo: PhotoFile, data: bytes, part: slice, target: Target) -> Drawn:
-        def tell(done: int, total: int) -> None:
-            with self._telling:
-                self._watcher.count(photo, done, total)
-
-        drawn = _part_of(target)
-        with self._telling:
-            self._unfinished.add(drawn)
-        with clip_file(photo, data, part) as source:
-            result = self._pipeline.run_clip(
-                source,
-                drawn,
-                self._order.options,
-                origin_of(photo, data),
-                on_frame=tell,
-                time_left_s=self._order.max_clip_seconds,
-            )
-        picture, document = _described(target, result)
-        told = notes(result)
-        if self._order.has_sheets:
-            told = (*told, "a clip has no before/after sheet")
-        return {picture: result.path, target.sidecar: to_json(document)}, document, told
-
-    def discard(self) -> None:
-        """Deletes what is written of clips in work. For whoever then ends the process."""
-        for path in [*self._unfinished]:
-            path.unlink(missing_ok=True)
-
-    def _discard(self, target: Target) -> None:
-        drawn = _part_of(target)
-        if drawn in self._unfinished:
-            drawn.unlink(missing_ok=True)
-            with self._telling:
-                self._unfinished.discard(drawn)
+        return files, document
 
     def _failure(self, photo: PhotoFile, error: KireiError) -> Outcome:
         document = failure_document(
@@ -296,76 +325,29 @@ def read_photo(photo: PhotoFile) -> bytes:
         raise ObjectNotFound(f"cannot be read: {error.strerror}") from error
 
 
-@contextmanager
-def clip_file(photo: PhotoFile, data: bytes, part: slice) -> Iterator[Path]:
-    """The file of a clip: its own, or one for the time being of what has none of its own.
-
-    That is a clip from standard input, and the film in a motion photo.
-
-    Args:
-        photo: The file that was named.
-        data: Its content.
-        part: Which part of it is the clip.
-
-    Raises:
-        StoreUnavailable: The disk is full.
-    """
-    if photo.path and part == slice(0, len(data)):
-        yield photo.path
-        return
-    with NamedTemporaryFile(prefix="kirei-") as file:
-        try:
-            file.write(data[part])
-            file.flush()
-        except OSError as error:
-            raise StoreUnavailable(f"{file.name} cannot be written: {error.strerror}") from error
-        yield Path(file.name)
-
-
 def draw_one(
     pipeline: Pipeline, order: Order, photo: PhotoFile, data: bytes
-) -> tuple[Result | ClipResult, bytes]:
-    """Draws one photo or clip in memory: what there is of it, and the bytes of its picture.
+) -> tuple[Result | ColourResult | ClipResult, bytes]:
+    """Draws one photo or clip: its sidecar is in the first, its picture the second.
 
     Raises:
         KireiError: It cannot be drawn.
     """
-    origin = origin_of(photo, data)
-    part = moving_part(data, order.options)
-    if part is None:
-        seconds = order.max_seconds
-        result = pipeline.run(data, order.options, origin=origin, time_left_s=seconds)
+    if moving_part(data, order.options) is None:
+        result = order.carry_out(pipeline, data, origin_of(photo, data))
         return result, result.image
-    with clip_file(photo, data, part) as source, NamedTemporaryFile(prefix="kirei-") as drawn:
-        clip = pipeline.run_clip(
-            source,
-            Path(drawn.name),
-            order.options,
-            origin,
-            time_left_s=order.max_clip_seconds,
-        )
+    with NamedTemporaryFile(prefix="kirei-") as drawn:
+        clip = order.draw_clip(pipeline, photo, data, Path(drawn.name))
         return clip, clip.path.read_bytes()
 
 
-def notes(result: Result | ClipResult) -> tuple[str, ...]:
+def notes(result: Result | ColourResult | ClipResult) -> tuple[str, ...]:
     """What the owner of a picture should know about how it was drawn."""
     return tuple(
         f"for want of time, {decision.why}"
         for decision in result.sidecar.decisions
         if decision.step == "budget" and decision.ran
     )
-
-
-def _described(target: Target, result: Result | ClipResult) -> tuple[Path, dict[str, Any]]:
-    """Where the picture goes, and its sidecar that says so."""
-    picture = target.picture(result.extension)
-    output = replace(result.sidecar.output, key=str(picture))
-    return picture, sidecar_document(replace(result.sidecar, output=output))
-
-
-def _part_of(target: Target) -> Path:
-    """Where a clip is written until it is whole."""
-    return target.stem.with_name(f".{target.stem.name}.clip.part")
 
 
 def _kept(photo: PhotoFile, picture: Path, target: Target) -> Outcome:

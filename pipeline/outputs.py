@@ -23,6 +23,7 @@ FORMATS = {
     ".webm": "webm",
     ".gif": "gif",
 }
+LAYERED = {".tif": "tiff", ".tiff": "tiff", ".ora": "ora"}  # of line drawings
 EXISTING = ("number", "skip", "replace")
 MAX_NUMBER = 100_000
 
@@ -136,7 +137,7 @@ class Outputs:
 
     def _pictures(self, stem: Path) -> list[Path]:
         """The pictures of a stem that are there; they would share one sidecar."""
-        suffixes = [self._output.suffix] if self._is_file else FORMATS
+        suffixes = [self._output.suffix] if self._is_file else (*FORMATS, *LAYERED)
         return [path for path in (_with_ending(stem, each) for each in suffixes) if _exists(path)]
 
 
