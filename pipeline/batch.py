@@ -254,6 +254,7 @@ class Batch:
         started_s = time.monotonic()
         try:
             with self.unfinished.beside(target.stem) as drawn:
+                result: Result | ColourResult | ClipResult
                 if isinstance(self._order, Order) and moving_part(data, self._order.options):
                     result = self._draw_clip(photo, data, self._order, drawn)
                 else:

@@ -194,9 +194,9 @@ def _extension(options: Options | ColourOptions, photo: PhotoFile) -> str:
     if options.format != "auto":
         return EXTENSIONS.get(options.format, options.format)
     suffix = photo.relative.suffix.lower()
-    if suffix in VIDEOS:
-        return "mp4"
-    still = ["jpg", "png"] if suffix in MAY_BE_TRANSPARENT else ["jpg"]
-    moving = ["webp"] if suffix in MAY_MOVE else ["mp4"] if options.motion == "on" else []
-    names = [*still, *moving]
+    names = ["jpg", "png"] if suffix in MAY_BE_TRANSPARENT else ["jpg"]
+    if isinstance(options, Options):
+        if suffix in VIDEOS:
+            return "mp4"
+        names += ["webp"] if suffix in MAY_MOVE else ["mp4"] if options.motion == "on" else []
     return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
