@@ -131,16 +131,26 @@ def _replace_cpuid(path: Path) -> int:
     if found is None:
         raise Unavailable(f"{path.name} has no code")
     address, offset = (int(number, 16) for number in found.groups())
-    listing = _run("objdump", "-d", "--no-show-raw-insn", "-j", ".text", str(path))
     content = bytearray(path.read_bytes())
-    instructions = re.findall(r"^\s*(\w+):\s+cpuid\s*$", listing, re.MULTILINE)
+    instructions = _cpuid_instructions(path)
     for instruction in instructions:
-        at = int(instruction, 16) - address + offset
+        at = instruction - address + offset
         if content[at : at + 2] != CPUID:
             raise Unavailable(f"{path.name} is not laid out as objdump says")
         content[at : at + 2] = INVALID
     path.write_bytes(content)
     return len(instructions)
+
+
+def _cpuid_instructions(path: Path) -> list[int]:
+    """Returns their addresses. The listing has hundreds of megabytes, and is read by lines."""
+    command = ["objdump", "-d", "--no-show-raw-insn", "-j", ".text", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listing:
+        return [
+            int(line.partition(":")[0], 16)
+            for line in listing.stdout or ()
+            if line.endswith("\tcpuid\n")
+        ]
 
 
 def _run(*command: str, env: Mapping[str, str] | None = None) -> str:

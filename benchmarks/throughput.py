@@ -52,8 +52,11 @@ WAYS: Mapping[str, Sequence[tuple[int, frozenset[int] | None]]] = {
 
 
 def measure(photos: int = PHOTOS, rounds: int = ROUNDS) -> dict[str, Any]:
-    """``seconds_a_photo`` by way, medians of interleaved rounds after one of warming; ``avx2`` the
-    same with nothing beyond AVX2 for those that Lambda's cost follows from, or why it is not known.
+    """Times all ways by turns, after a round of warming.
+
+    Returns:
+        ``seconds_a_photo`` by way, medians, those that Lambda's cost follows from also with nothing
+        beyond AVX2; ``without_avx2``: why these are not there.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.jpg"
@@ -180,5 +183,5 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         f"Reckoned, not billed: 1000 x (seconds x memory / 1024 MB x ${price:.10f} a GB-second + "
         f"${PRICE_PER_CALL:.7f} a call), with this machine's seconds; Lambda gives a processor for "
         f"each {PROCESSOR_MB} MB, so under that the time of one core grows in proportion. Without "
-        "starts, transfers and S3, and of x86-64 alone. `--price-per-gb-second` takes another price.",
+        "starts, transfers and S3, on x86-64 alone. `--price-per-gb-second` takes another price.",
     ]
