@@ -12,10 +12,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.clips.result import ClipResult, Segment
     from pipeline.commands import errors_on_one_line, option_flags
     from pipeline.companions import companion
     from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
+        ClipTooLong,
         DecoderLost,
         EmptyInput,
         EngineUnavailable,
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
         InvalidRequest,
         KireiError,
         Misconfigured,
+        NoPicture,
+        NotALineDrawing,
         NotAnImage,
         ObjectArchived,
         ObjectEncrypted,
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TooCostly,
         TooManyBytes,
+        TooManyFrames,
         TooManyPixels,
         TooMuchMemory,
         TransientError,
@@ -44,10 +49,11 @@ if TYPE_CHECKING:
         UnsupportedVariant,
         WeightsInvalid,
     )
+    from pipeline.lineart.result import ColourResult, ColourSidecar
     from pipeline.origin import Origin
     from pipeline.result import Output, Result, Sidecar
     from pipeline.run import Pipeline
-    from pipeline.settings import Options, Settings
+    from pipeline.settings import ColourOptions, Options, Settings
     from pipeline.sidecar import failure_document, fingerprint, sidecar_document, to_json
 
 VERSION = "0.2.0"
@@ -56,6 +62,11 @@ MAX_SECONDS = 120.0  # default limit for one photo
 __all__ = [
     "MAX_SECONDS",
     "VERSION",
+    "ClipResult",
+    "ClipTooLong",
+    "ColourOptions",
+    "ColourResult",
+    "ColourSidecar",
     "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
@@ -64,6 +75,8 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NoPicture",
+    "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -77,12 +90,14 @@ __all__ = [
     "PermanentError",
     "Pipeline",
     "Result",
+    "Segment",
     "Settings",
     "Sidecar",
     "Source",
     "StoreUnavailable",
     "TooCostly",
     "TooManyBytes",
+    "TooManyFrames",
     "TooManyPixels",
     "TooMuchMemory",
     "TransientError",
@@ -102,13 +117,15 @@ __all__ = [
 ]
 
 _MODULES = {
+    "clips.result": ("ClipResult", "Segment"),
     "commands": ("errors_on_one_line", "option_flags"),
     "companions": ("companion",),
     "domain": ("Source", "WeightSpec"),
+    "lineart.result": ("ColourResult", "ColourSidecar"),
     "origin": ("Origin",),
     "result": ("Output", "Result", "Sidecar"),
     "run": ("Pipeline",),
-    "settings": ("Options", "Settings"),
+    "settings": ("ColourOptions", "Options", "Settings"),
     "sidecar": ("failure_document", "fingerprint", "sidecar_document", "to_json"),
 }
 

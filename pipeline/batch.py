@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import InvalidRequest, KireiError, ObjectNotFound
+from pipeline.lineart.result import ColourResult
 from pipeline.origin import Origin
 from pipeline.outputs import Outputs, Target, check_folder, write_all
 from pipeline.photos import SHEET, STANDARD_STREAM, PhotoFile, read_sidecar
@@ -42,6 +43,48 @@ class Order:
     options: Options
     max_seconds: float
     has_sheets: bool = False
+
+    def label(self, pipeline: Pipeline) -> str:
+        """The part of a picture's name that tells what was done. Raises UnknownStyle."""
+        return pipeline.resolved(self.options).style
+
+    def fingerprint(self, pipeline: Pipeline, origin: Origin) -> str:
+        """What the sidecar of this order will have as its fingerprint."""
+        return fingerprint(pipeline.version, pipeline.resolved(self.options), origin)
+
+    def carry_out(
+        self,
+        pipeline: Pipeline,
+        data: bytes,
+        origin: Origin,
+        on_stage: Callable[[str], object] | None = None,
+    ) -> Result | ColourResult:
+        """Draws one photo. See ``Pipeline.run``."""
+        seconds = self.max_seconds
+        return pipeline.run(data, self.options, origin, on_stage=on_stage, time_left_s=seconds)
+
+
+class AnyOrder(Protocol):
+    """What a batch asks of every file: Order, or that of another task."""
+
+    @property
+    def has_sheets(self) -> bool:
+        """Whether a before/after sheet is written beside each picture."""
+
+    def label(self, pipeline: Pipeline) -> str:
+        """See ``Order.label``."""
+
+    def fingerprint(self, pipeline: Pipeline, origin: Origin) -> str:
+        """See ``Order.fingerprint``."""
+
+    def carry_out(
+        self,
+        pipeline: Pipeline,
+        data: bytes,
+        origin: Origin,
+        on_stage: Callable[[str], object] | None = None,
+    ) -> Result | ColourResult:
+        """See ``Order.carry_out``."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +134,10 @@ class Batch:
     """
 
     def __init__(
-        self, pipeline: Pipeline, order: Order, outputs: Outputs, watcher: Watcher
+        self, pipeline: Pipeline, order: AnyOrder, outputs: Outputs, watcher: Watcher
     ) -> None:
         self._pipeline = pipeline
         self._order = order
-        self._options = pipeline.resolved(order.options)
         self._outputs = outputs
         self._watcher = watcher
         self._taking = threading.Lock()  # the next photo and its name, in order
@@ -174,10 +216,9 @@ class Batch:
         def is_same(sidecar: Mapping[str, Any]) -> bool:
             # by whatever path the photo was named then
             origin = Origin(key=sidecar["source"].get("key"), etag=etag)
-            expected = fingerprint(self._pipeline.version, self._options, origin)
-            return bool(sidecar["fingerprint"] == expected)
+            return bool(sidecar["fingerprint"] == self._order.fingerprint(self._pipeline, origin))
 
-        return self._outputs.claim(photo, self._options.style, is_same)
+        return self._outputs.claim(photo, self._order.label(self._pipeline), is_same)
 
     def _draw(self, photo: PhotoFile, data: bytes, target: Target) -> Outcome:
         started_s = time.monotonic()
@@ -187,12 +228,8 @@ class Batch:
                 self._watcher.reach(photo, stage)
 
         try:
-            result = self._pipeline.run(
-                data,
-                self._order.options,
-                origin=origin_of(photo, data),
-                on_stage=tell,
-                time_left_s=self._order.max_seconds,
+            result = self._order.carry_out(
+                self._pipeline, data, origin_of(photo, data), on_stage=tell
             )
             files, document = self._files(data, target, result)
             with self.writing:
@@ -208,12 +245,12 @@ class Batch:
         return Outcome(photo, tuple(order), document, elapsed_s, notes=notes(result))
 
     def _files(
-        self, data: bytes, target: Target, result: Result
+        self, data: bytes, target: Target, result: Result | ColourResult
     ) -> tuple[dict[Path, bytes], dict[str, Any]]:
         """What is written: the picture, the sheet, and last the sidecar."""
         picture = target.picture(result.extension)
-        output = replace(result.sidecar.output, key=str(picture))
-        document = sidecar_document(replace(result.sidecar, output=output))
+        document = sidecar_document(result.sidecar)
+        document["output"]["key"] = str(picture)
         files = {picture: result.image}
         if self._order.has_sheets:
             from pipeline.sheet import before_after
@@ -245,7 +282,7 @@ def read_photo(photo: PhotoFile) -> bytes:
         raise ObjectNotFound(f"cannot be read: {error.strerror}") from error
 
 
-def notes(result: Result) -> tuple[str, ...]:
+def notes(result: Result | ColourResult) -> tuple[str, ...]:
     """What the owner of a picture should know about how it was drawn."""
     return tuple(
         f"for want of time, {decision.why}"

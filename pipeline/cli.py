@@ -105,6 +105,7 @@ def batch_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(
     cls=ExtensibleGroup,
     commands_of="kirei.commands",
+    later={"colour": "pipeline.colour_cli:colour"},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(VERSION, prog_name="kirei")
@@ -161,7 +162,7 @@ def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags:
         watcher.summarise()
         sys.exit(1 if watcher.failed or not found else 0)
     watcher.summarise_stop()
-    _end_now(batch, EXIT_INTERRUPTED)
+    end_now(batch, EXIT_INTERRUPTED)
 
 
 @main.command(cls=DrawingCommand)
@@ -191,7 +192,7 @@ def watch(folder: Path, output: Path, **flags: Any) -> None:
     with watcher, suppress(KeyboardInterrupt):
         batch.run(arriving(folder, output), how.jobs_of(pipeline))
     watcher.summarise()
-    _end_now(batch, 1 if watcher.failed else 0)
+    end_now(batch, 1 if watcher.failed else 0)
 
 
 @main.command()
@@ -221,7 +222,7 @@ def looks(photo: str, output: Path | None, side_px: int) -> None:
     else:
         format, sheet = "jpeg", free_path(output / f"{Path(photo).stem}{LOOKS}.jpg")
     with errors_on_one_line(KireiError):
-        pipeline = _open_pipeline()
+        pipeline = open_pipeline()
         file = PhotoFile(photo, Path(Path(photo).name))
         try:
             data = read_photo(file)
@@ -272,7 +273,7 @@ def _open(flags: Mapping[str, str | None], how: BatchFlags) -> tuple[Pipeline, O
     try:
         chosen = {name: value for name, value in flags.items() if value is not None}
         options = Options.from_mapping(chosen)
-        pipeline = _open_pipeline()
+        pipeline = open_pipeline()
         pipeline.check(options)
     except KireiError as error:
         raise click.UsageError(f"{error.code}: {error.message}") from error
@@ -300,7 +301,7 @@ def _to_stdout(pipeline: Pipeline, order: Order, name: str) -> None:
         click.echo(f"kirei: {name}: {note}", err=True)
 
 
-def _end_now(batch: Batch, code: int) -> None:
+def end_now(batch: Batch, code: int) -> None:
     """Ends the process without waiting for photos in work, and with no file half written."""
     with batch.writing:
         sys.stdout.flush()
@@ -316,7 +317,7 @@ def styles(print_json: bool) -> None:
     --json has the terms in full, and MODEL_CARD.md beside the weights has the reasons.
     """
     with errors_on_one_line(KireiError):
-        pipeline = _open_pipeline()
+        pipeline = open_pipeline()
         listed = [(spec, pipeline.terms(spec.name)) for spec in pipeline.styles()]
     if print_json:
         documents = [
@@ -365,11 +366,12 @@ def weights() -> None:
 def verify() -> None:
     """Hash every served file against the manifest; exit code 1 when one differs."""
     with errors_on_one_line(KireiError):
-        for spec, role, file in _open_pipeline().verify():
+        for spec, role, file in open_pipeline().verify():
             click.echo(f"{file.file}  {file.bytes} bytes  {role} of {spec.name}  ok")
 
 
-def _open_pipeline() -> Pipeline:
+def open_pipeline() -> Pipeline:
+    """The pipeline with the settings of the environment. Raises UsageError."""
     from pipeline import Pipeline
 
     try:

@@ -19,10 +19,11 @@ from rich.progress import (
 from pipeline.batch import Batch, Outcome
 from pipeline.errors import KireiError
 from pipeline.photos import MAY_BE_TRANSPARENT, PhotoFile
-from pipeline.settings import Options
+from pipeline.settings import ColourOptions, Options
 from pipeline.sidecar import to_json_line
 
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+LAYERED = {"tiff": "tif", "ora": "ora"}
 ESTIMATE_S = 600.0  # photos take seconds each: the time left is reckoned over this long
 
 
@@ -130,7 +131,9 @@ class ConsoleWatcher:
         self._progress.update(self._bar, description=", ".join(names).replace("[", r"\[") + failed)
 
 
-def print_preview(batch: Batch, options: Options, photos: Sequence[PhotoFile]) -> bool:
+def print_preview(
+    batch: Batch, options: Options | ColourOptions, photos: Sequence[PhotoFile]
+) -> bool:
     """Prints for each photo where its picture would go, or why it would not be drawn.
 
     Args:
@@ -155,8 +158,10 @@ def print_preview(batch: Batch, options: Options, photos: Sequence[PhotoFile]) -
     return all_readable and bool(photos)
 
 
-def _extension(options: Options, photo: PhotoFile) -> str:
+def _extension(options: Options | ColourOptions, photo: PhotoFile) -> str:
     """What a picture's suffix will be, as far as the name of the photo tells."""
+    if isinstance(options, ColourOptions) and options.layers != "off":
+        return LAYERED[options.layers]
     if options.format != "auto":
         return EXTENSIONS[options.format]
     return "{jpg,png}" if photo.relative.suffix.lower() in MAY_BE_TRANSPARENT else "jpg"

@@ -12,16 +12,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import resource
 import signal
 import socket
-import subprocess
 import sys
 import time
 import weakref
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,39 +27,26 @@ from pipeline.budget import MB, resident_bytes
 from pipeline.domain import Photo, Source
 from pipeline.errors import (
     DecoderLost,
-    EmptyInput,
-    ExtremeAspect,
-    NotAnImage,
-    OutOfDescriptors,
     OutOfTime,
     PermanentError,
     TooCostly,
-    TooManyBytes,
-    TooManyPixels,
     TooMuchMemory,
-    TruncatedImage,
-    UnsupportedVariant,
 )
 from pipeline.messages import receive, receive_array, send
+from pipeline.sandbox import (
+    REFUSALS,
+    STARTING_S,
+    Child,
+    limit_cpu,
+    limit_files,
+    limit_memory,
+    refuse_if_guilty,
+)
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.decode import Header
 
-REFUSALS: dict[str, type[PermanentError]] = {
-    error.code: error
-    for error in (
-        EmptyInput,
-        ExtremeAspect,
-        NotAnImage,
-        TooCostly,
-        TooManyBytes,
-        TooManyPixels,
-        TooMuchMemory,
-        TruncatedImage,
-        UnsupportedVariant,
-    )
-}
 # What opening a file may take, and decoding beside what its pixels explain: tables of codecs,
 # stacks of their threads, metadata.
 ALLOWANCE_BYTES = 160_000_000
@@ -75,11 +58,8 @@ SAMPLES_HELD = 2  # copies of samples of more than 8 bits, at once
 PIXELS_EACH_CPU_S = 16_000_000
 REDUCTIONS = (1, 2, 4, 8)  # of a JPEG's sides, by its own transform
 MAX_REMARKS = 8  # on one photo
-STARTING_S = 60.0  # a child that is not ready by then will not be
-ENDING_S = 10.0  # from closing its socket to its end, on a busy machine
 MAX_AVIF_THREADS = 4
 TRIES = 2  # of a photo whose child was ended from outside
-OWN_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +103,7 @@ class Decoder:
     def warm(self) -> None:
         """Starts a child if there is none; it gets ready while others work."""
         if not self._idle:
-            self._idle.append(self._new_child())
+            self._idle.append(_Child(self._settings))
 
     def decode(self, data: bytes, max_side_px: int, timeout_s: float | None = None) -> Decoded:
         """Decodes a photo in a child process.
@@ -158,27 +138,19 @@ class Decoder:
                     limit=timeout_s,
                 ) from error
             except OSError as error:
-                _refuse_if_guilty(child.wait())
+                refuse_if_guilty(child.wait())
                 lost = error
             else:
                 self._idle.append(child)
                 return answer
         raise DecoderLost("the decoding process was ended from outside") from lost
 
-    def _new_child(self) -> _Child:
-        try:
-            return _Child(self._settings)
-        except OSError as error:
-            if error.errno in OutOfDescriptors.errnos:
-                raise OutOfDescriptors(f"the decoding process: {error.strerror}") from error
-            raise DecoderLost(f"the decoding process did not start: {error.strerror}") from error
-
     def _child(self) -> _Child:
         while True:
             try:
                 child = self._idle.pop()
             except IndexError:  # not asked before: another caller may have taken the last one
-                return self._new_child()
+                return _Child(self._settings)
             if child.is_there:
                 return child
             child.kill()
@@ -189,69 +161,25 @@ def _kill_all(children: list[_Child]) -> None:
         children.pop().kill()
 
 
-def _refuse_if_guilty(ended_by: int) -> None:
-    """Raises the refusal where a photo ended its child; returns where somebody else did."""
-    if ended_by == -signal.SIGXCPU:
-        raise TooCostly("decoding takes more processor time than pictures of its size do")
-    if -ended_by in OWN_SIGNALS:
-        name = signal.Signals(-ended_by).name
-        raise TruncatedImage(f"the file is damaged: decoding it ended with {name}")
-
-
-class _Child:
+class _Child(Child):
     """The parent's end of one decoding process."""
 
     def __init__(self, settings: Settings) -> None:
-        ours, theirs = socket.socketpair()
-        self._socket = ours
+        super().__init__("pipeline.decoder", [json.dumps(asdict(settings), default=str)])
         self._ready = False
         self._memory_mb = settings.memory_mb
-        settings_json = json.dumps(asdict(settings), default=str)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.decoder", settings_json],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # where codecs write their warnings
-                # credentials, say, are none of its business; the rest keeps its memory small
-                env={
-                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                    "MALLOC_ARENA_MAX": "2",
-                    "OPENBLAS_NUM_THREADS": "1",
-                },
-            )
 
     def decode(self, data: bytes, max_side_px: int, timeout_s: float | None) -> Decoded:
         """Raises a refusal, TimeoutError, or OSError when the process is gone."""
         if not self._ready:
-            self._socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
-            receive(self._socket)
+            self.socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
+            receive(self.socket)
             self._ready = True
-        self._socket.settimeout(timeout_s)
+        self.socket.settimeout(timeout_s)
         request = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}
-        send(self._socket, request)
-        self._socket.sendall(data)
-        return _answer(self._socket, max_side_px)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.poll() is None
-
-    def wait(self) -> int:
-        """The return code of a process that closed its end; negative for a signal."""
-        self._socket.close()
-        try:
-            return self._process.wait(ENDING_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
-
-    def kill(self) -> None:
-        """Ends the process, whatever it does."""
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
+        send(self.socket, request)
+        self.socket.sendall(data)
+        return _answer(self.socket, max_side_px)
 
     def _free_bytes(self) -> int | None:
         return self._memory_mb * MB - resident_bytes() if self._memory_mb else None
@@ -298,8 +226,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
     # a thread for each processor of a large machine would take the memory that is granted
     AvifImagePlugin.DEFAULT_MAX_THREADS = min(settings.threads, MAX_AVIF_THREADS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the parent says when it ends
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is ever written
+    limit_files(max_written_bytes=0)
     send(parent, {"ready": True})
     while True:
         request = receive(parent)
@@ -311,7 +238,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
         remarks: list[str] = []
         try:
             photo, source = decode_image(data, settings, reserve, remarks.append)
-            _limit_memory(None)
+            limit_memory(None)
             photo = fit(photo, request["max_side_px"])
         except PermanentError as error:
             answer: dict[str, Any] = error.as_dict()
@@ -326,7 +253,7 @@ def serve(settings: Settings, parent: socket.socket) -> None:
                 "reduced_by": reserve.reduced_by,
                 "remarks": remarks[:MAX_REMARKS],
             }
-        _limit_memory(None)
+        limit_memory(None)
         send(parent, answer)
         for plane in planes:
             parent.sendall(np.ascontiguousarray(plane).data)
@@ -366,28 +293,8 @@ class _Reserve:
 
     def _limit(self, more_bytes: int, pixels: int) -> None:
         granted_s = self._cpu_s * (1 + pixels / PIXELS_EACH_CPU_S)
-        _set_limit(resource.RLIMIT_CPU, math.ceil(self._began_s + granted_s))
-        _limit_memory(ALLOWANCE_BYTES + more_bytes)
-
-
-def _limit_memory(more_bytes: int | None) -> None:
-    """Limits the address space to so much more than now; None removes the limit."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:  # no Linux, and no such limit that the kernel would keep
-        return
-    limit = resource.RLIM_INFINITY
-    if more_bytes is not None:
-        limit = pages * resource.getpagesize() + more_bytes
-    _set_limit(resource.RLIMIT_AS, limit)
-
-
-def _set_limit(kind: int, soft: int) -> None:
-    """Sets a soft limit within the hard one."""
-    hard = resource.getrlimit(kind)[1]
-    if hard != resource.RLIM_INFINITY:
-        soft = hard if soft == resource.RLIM_INFINITY else min(soft, hard)
-    resource.setrlimit(kind, (soft, hard))
+        limit_cpu(math.ceil(self._began_s + granted_s))
+        limit_memory(ALLOWANCE_BYTES + more_bytes)
 
 
 if __name__ == "__main__":

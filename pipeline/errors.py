@@ -19,6 +19,10 @@
     |   +-- ExtremeAspect         extreme_aspect      longer side over shorter side too large
     |   +-- TooCostly             too_costly          decoding needs more than its size explains
     |   +-- TooMuchMemory         too_much_memory     more than the function has, by its header
+    |   +-- ClipTooLong           clip_too_long       a clip over the limit of seconds
+    |   +-- TooManyFrames         too_many_frames     a clip over the limit of frames
+    |   +-- NoPicture             no_picture          a clip without a picture: sound alone, say
+    |   +-- NotALineDrawing       not_a_line_drawing  to be coloured, but blank or no line drawing
     +-- TransientError            the environment: raised, so that the caller tries again
         +-- StoreUnavailable      store_unavailable   S3 answered 5xx, timed out or refused
         +-- WeightsInvalid        weights_invalid     a weight file absent or not as listed
@@ -38,6 +42,7 @@ import errno
 from typing import ClassVar
 
 __all__ = [
+    "ClipTooLong",
     "DecoderLost",
     "EmptyInput",
     "EngineUnavailable",
@@ -46,6 +51,8 @@ __all__ = [
     "InvalidRequest",
     "KireiError",
     "Misconfigured",
+    "NoPicture",
+    "NotALineDrawing",
     "NotAnImage",
     "ObjectArchived",
     "ObjectEncrypted",
@@ -57,6 +64,7 @@ __all__ = [
     "StoreUnavailable",
     "TooCostly",
     "TooManyBytes",
+    "TooManyFrames",
     "TooManyPixels",
     "TooMuchMemory",
     "TransientError",
@@ -226,6 +234,34 @@ class TooMuchMemory(PermanentError):
 
     code = "too_much_memory"
     default_stage = "decode"
+
+
+class ClipTooLong(PermanentError):
+    """A clip that lasts longer than the limit."""
+
+    code = "clip_too_long"
+    default_stage = "decode"
+
+
+class TooManyFrames(PermanentError):
+    """A clip of more frames than the limit."""
+
+    code = "too_many_frames"
+    default_stage = "decode"
+
+
+class NoPicture(PermanentError):
+    """A clip without a picture: sound or subtitles alone, or no frame at all."""
+
+    code = "no_picture"
+    default_stage = "decode"
+
+
+class NotALineDrawing(PermanentError):
+    """A picture to be coloured that is blank, a photograph, a coloured picture or text."""
+
+    code = "not_a_line_drawing"
+    default_stage = "intake"
 
 
 class TransientError(KireiError):

@@ -20,6 +20,7 @@ FORMATS = {
     ".png": "png",
     ".webp": "webp",
 }
+LAYERED = {".tif": "tiff", ".tiff": "tiff", ".ora": "ora"}  # of line drawings
 EXISTING = ("number", "skip", "replace")
 MAX_NUMBER = 100_000
 
@@ -133,7 +134,7 @@ class Outputs:
 
     def _pictures(self, stem: Path) -> list[Path]:
         """The pictures of a stem that are there; they would share one sidecar."""
-        suffixes = [self._output.suffix] if self._is_file else FORMATS
+        suffixes = [self._output.suffix] if self._is_file else (*FORMATS, *LAYERED)
         return [path for path in (_with_ending(stem, each) for each in suffixes) if _exists(path)]
 
 

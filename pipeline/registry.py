@@ -78,6 +78,10 @@ class ModelRegistry:
         """Enlarges drawings. Raises WeightsInvalid where there is none."""
         return self.model(self.store.require("upsampler"), "picture")
 
+    def colouriser(self) -> Model:
+        """Colours line drawings. Raises InvalidOption where the folder of weights has none."""
+        return self.model(self.store.require("colouriser", "colour"), "picture")
+
     def restoration(self, options: Options) -> RestorationModels:
         """What restores a photo as the options ask.
 

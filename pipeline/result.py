@@ -30,10 +30,10 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Output:
-    """The encoded picture.
+    """The encoded picture or clip.
 
     Attributes:
-        format: "jpeg", "png" or "webp".
+        format: "jpeg", "png" or "webp"; of a clip also "mp4", "webm" or "gif".
         content_type: MIME type.
         width_px: Its width.
         height_px: Its height.

@@ -6,21 +6,28 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 from pipeline import VERSION
 from pipeline.budget import Budget, Costs
+from pipeline.clips.result import ClipResult, Segment
+from pipeline.clips.run import ClipRequest, draw_clip
+from pipeline.colour_report import assemble_colour_sidecar
+from pipeline.colouring import ColourJob, ColourRequest, run_colour_stages
 from pipeline.decoder import Decoder
 from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
 from pipeline.job import Job, Request, Services
+from pipeline.lineart.palette import NAMED
+from pipeline.lineart.result import ColourResult
 from pipeline.origin import Origin
 from pipeline.planning import plan_drawing, plan_work
 from pipeline.provenance import specs_by_default, terms_of
 from pipeline.registry import ModelRegistry
 from pipeline.report import assemble_sidecar
 from pipeline.result import Result, Terms
-from pipeline.settings import Options, Settings
+from pipeline.settings import ColourOptions, Options, Settings
 from pipeline.stages import STAGES
 from pipeline.timings import Timings, timed
 from pipeline.weights import WeightStore
@@ -64,6 +71,10 @@ class Pipeline:
         """The styles in the folder of weights, by name."""
         specs = sorted(self._store.specs.values(), key=lambda spec: spec.name)
         return tuple(spec for spec in specs if spec.kind == "style")
+
+    def palettes(self) -> dict[str, tuple[str, ...]]:
+        """The colours, "#rrggbb", of each palette for line drawings, in the order of its shares."""
+        return {name: tuple(colours) for name, colours in NAMED.items()}
 
     def style(self, name: str) -> WeightSpec:
         """The style of that name. Raises UnknownStyle with the names there are."""
@@ -159,3 +170,86 @@ class Pipeline:
         self._costs.learn_all(job.planned.plan, timings)
         sidecar = assemble_sidecar(job, self.version, timings)
         return Result(job.encoded.image, job.encoded.extension, sidecar)
+
+    def run_clip(  # noqa: PLR0913  # what a photo is given, and two files
+        self,
+        source: Path,
+        output: Path,
+        options: Options,
+        origin: Origin = NO_ORIGIN,
+        *,
+        on_frame: Callable[[int, int], object] | None = None,
+        time_left_s: float | None = None,
+        segment: Segment | None = None,
+    ) -> ClipResult:
+        """Draws a clip, frame after frame.
+
+        Memory does not grow with its length. Where time is too little for all that is asked for,
+        fewer or smaller frames are drawn, and the sidecar says so.
+
+        Args:
+            source: The clip's file.
+            output: Where the drawn clip is written; what is there is replaced.
+            options: What the caller asks for.
+            origin: Where the file came from; it becomes part of the sidecar and its fingerprint.
+            on_frame: Called after each drawn frame with how many were drawn and how many there
+                will be, about.
+            time_left_s: Limit for the whole run; None for none.
+            segment: Draws only this part of the clip, without sound; None for all of it.
+
+        Returns:
+            Where the clip is, and its sidecar.
+
+        Raises:
+            PermanentError: The clip or the options are at fault.
+            TransientError: The weights are at fault, or there is not even time for less.
+        """
+        request = ClipRequest(
+            source=source,
+            output=output,
+            options=self.resolved(options),
+            origin=origin,
+            budget=Budget.start(self.settings.memory_mb, time_left_s),
+            segment=segment,
+        )
+        return draw_clip(request, self._services, self.version, on_frame)
+
+    def colour(  # noqa: PLR0913 - two companions of the drawing beside what run takes
+        self,
+        data: bytes,
+        options: ColourOptions,
+        origin: Origin = NO_ORIGIN,
+        *,
+        hint_layer: bytes | None = None,
+        reference: bytes | None = None,
+        on_stage: Callable[[str], object] | None = None,
+        time_left_s: float | None = None,
+    ) -> ColourResult:
+        """Colours a line drawing, in its own lines.
+
+        Args:
+            data: The drawing's file: a scan, a photograph of a sheet, or a picture of lines.
+            options: What the caller asks for.
+            origin: Where the file came from; it becomes part of the sidecar and its fingerprint.
+            hint_layer: A picture of the upright drawing's aspect, transparent but for strokes of
+                colour.
+            reference: A picture whose colours are drawn from.
+            on_stage: Called with the name of each stage as it begins.
+            time_left_s: Limit for the whole run; None for none.
+
+        Returns:
+            The encoded picture and its sidecar.
+
+        Raises:
+            PermanentError: The drawing or the options are at fault; NotALineDrawing where there is
+                nothing to colour, InvalidOption where the folder of weights has no colouriser.
+            TransientError: The weights are at fault, or there is not enough time.
+        """
+        budget = Budget.start(self.settings.memory_mb, time_left_s)
+        digest = hashlib.sha256(data).hexdigest()
+        request = ColourRequest(data, digest, options, origin, budget, hint_layer, reference)
+        job = ColourJob(request, self._services, self.registry.colouriser())
+        timings = Timings(on_stage)
+        run_colour_stages(job, timings)
+        sidecar = assemble_colour_sidecar(job, self.version, timings)
+        return ColourResult(job.encoded.image, job.encoded.extension, sidecar)

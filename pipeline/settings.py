@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from pipeline.errors import InvalidOption
+from pipeline.hints import parse_hints
 
 MAX_SIDE_PX = 8192
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -26,6 +27,11 @@ MAX_SHOWN = 80  # characters of a value, in a message
 AUTO: Final = "auto"
 SWITCH = (AUTO, "on", "off")
 ALIASES = {("format", "jpg"): "jpeg"}
+SOURCE: Final = "source"
+STILL_FORMATS = ("jpeg", "png", "webp")
+CLIP_FORMATS = ("mp4", "webm", "gif", "webp")  # webp: animated
+CLIP_OPTIONS = ("steady", "fps", "motion")  # a still photo is the same whatever they are
+PALETTES = ("blossom", "meadow", "harbour", "harvest", "midnight")  # of line drawings
 
 
 def _number(default: float, least: float, most: float, about: str) -> Any:
@@ -37,6 +43,13 @@ def _number_or_word(default: str, least: float, most: float, about: str) -> Any:
     return field(
         default=default, metadata={"range": (least, most), "words": (default,), "about": about}
     )
+
+
+def _number_and_words(
+    default: float, least: float, most: float, words: tuple[str, ...], about: str
+) -> Any:
+    """A number by default, or one of the words that may stand in its place."""
+    return field(default=default, metadata={"range": (least, most), "words": words, "about": about})
 
 
 def _choice(default: str, values: tuple[str, ...], about: str) -> Any:
@@ -215,9 +228,56 @@ class Options(_Checked):
     post_sharpen_weight: float = _number(0.3, 0, 1, "sharpening after the drawing")
     max_side_px: int = _number(1920, 64, MAX_SIDE_PX, "longest side of the result in pixels")
     format: str = _choice(
-        "auto", ("auto", "jpeg", "png", "webp"), "auto: png for a photo with alpha, else jpeg"
+        AUTO,
+        (AUTO, *STILL_FORMATS, *(name for name in CLIP_FORMATS if name not in STILL_FORMATS)),
+        "auto: png for a photo with alpha, else jpeg; of a clip mp4, of an animated picture webp",
     )
     quality: int = _number(92, 1, 100, "of JPEG and WebP; 100 makes WebP lossless")
+    steady: float = _number(1.0, 0, 1, "of a clip: how much flicker is taken out; 0 leaves it")
+    fps: float | Literal["source"] = _number_and_words(
+        12.0, 1, 60, (SOURCE,), "of a clip: drawings a second, each held; source: every frame"
+    )
+    motion: str = _choice(
+        "off", ("off", "on"), "of a motion photo: off draws its still, on its clip"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColourOptions(_Checked):
+    """What a caller may ask for one line drawing that is to be coloured.
+
+    ``hints`` is read as ``pipeline.hints.parse_hints`` says: plain numbers are pixels of the
+    upright input, numbers with a percent sign are shares.
+    """
+
+    hints: str = _text("", "dots of colour: x,y,#rrggbb[,radius];... in pixels, or in %")
+    palette: str = _choice("none", ("none", *PALETTES), "colours to draw from")
+    seed: int = _number(0, 0, 2**31 - 1, "another number, other colours")
+    proposals: int = _number(1, 1, 9, "colourings; more than 1 give a sheet of them")
+    choice: int = _number(0, 0, 9, "draw the proposal of that number alone; 0: all that are asked")
+    layers: str = _choice(
+        "off", ("off", "tiff", "ora"), "lines, flats and shades as a TIFF of pages or OpenRaster"
+    )
+    lines: str = _choice(
+        AUTO,
+        (AUTO, "keep"),
+        "auto: paper straightened, evened and taken away; keep: the picture as it is, multiplied",
+    )
+    check: str = _choice(AUTO, (AUTO, "off"), "auto: what is no line drawing is refused")
+    max_side_px: int = _number(4096, 64, MAX_SIDE_PX, "longest side of the result in pixels")
+    format: str = _choice("png", ("png", "jpeg", "webp"), "of the picture; layers have their own")
+    quality: int = _number(92, 1, 100, "of JPEG and WebP; 100 makes WebP lossless")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_hints(self.hints)
+        several = self.proposals > 1 and not self.choice
+        if several and self.layers != "off":
+            raise InvalidOption(
+                f"layers={self.layers} is of one picture: choose one of the proposals with choice",
+                measured=self.proposals,
+                limit=1,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +293,12 @@ class Settings(_Checked):
     max_input_bytes: int = _number(52_428_800, 1, 2**31, "larger files are refused")
     max_input_pixels: int = _number(50_000_000, 1, 400_000_000, "photos of more pixels are refused")
     max_aspect: float = _number(40.0, 1, 10_000, "longer side over shorter side at most")
+    max_clip_bytes: int = _number(209_715_200, 1, 2**31, "larger clips are refused")
+    max_clip_seconds: float = _number(30.0, 0.1, 3600, "longer clips are refused")
+    max_clip_frames: int = _number(7200, 1, 1_000_000, "clips of more frames are refused")
+    max_clip_pixels: int = _number(
+        9_000_000, 64, 400_000_000, "clips whose frames have more pixels are refused"
+    )
     decode_cpu_s: float = _number(2.0, 0.1, 60, "seconds of processor to decode, again each 16 MP")
     memory_mb: int = _number(0, 0, 1_048_576, "memory of the machine or function; 0: not checked")
     blur_variance_min: float = _number(100.0, 0, 1e6, "variance of the Laplacian of a sharp photo")

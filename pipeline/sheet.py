@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.decode import decode_image, fit
-from pipeline.domain import Photo
+from pipeline.domain import Photo, RgbImage
 from pipeline.encode import encode
+from pipeline.lineart.result import ColourResult
 from pipeline.result import Result
 from pipeline.settings import Settings
 
@@ -21,7 +22,7 @@ MIN_TEXT_PX = 11
 TEXT_SHARE = 0.05  # height of a caption's letters over the longer side of a picture
 
 
-def before_after(data: bytes, result: Result, settings: Settings) -> bytes:
+def before_after(data: bytes, result: Result | ColourResult, settings: Settings) -> bytes:
     """Draws photo and picture side by side.
 
     Args:
@@ -60,7 +61,20 @@ def contact_sheet(
     height, width = drawn[0][1].shape[:2]
     photo = fit(decode_image(data, settings)[0], max(width, height)).pixels
     photo = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
-    tiles = [_captioned(name, pixels) for name, pixels in [("photo", photo), *drawn]]
+    sheet = grid([("photo", photo), *drawn])
+    return encode(Photo(sheet), format, 92)[0]
+
+
+def grid(pictures: Sequence[tuple[str, RgbImage]]) -> RgbImage:
+    """Lays pictures of one size on white, about as many columns as rows.
+
+    Args:
+        pictures: Captions and uint8 (H, W, 3) RGB.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+    """
+    tiles = [_captioned(name, pixels) for name, pixels in pictures]
     square = math.ceil(math.sqrt(len(tiles)))
     columns = min((square, square + 1), key=lambda columns: -len(tiles) % columns)
     tile_height, tile_width = tiles[0].shape[:2]
@@ -77,7 +91,7 @@ def contact_sheet(
         top = GAP_PX + number // columns * (tile_height + GAP_PX)
         left = GAP_PX + number % columns * (tile_width + GAP_PX)
         sheet[top : top + tile_height, left : left + tile_width] = tile
-    return encode(Photo(sheet), format, 92)[0]
+    return sheet
 
 
 def _captioned(text: str, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

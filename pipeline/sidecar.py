@@ -1,6 +1,7 @@
 """The JSON beside a picture, the JSON in place of one, and their schema.
 
 python -m pipeline.sidecar > pipeline/sidecar.schema.json
+python -m pipeline.sidecar colour > pipeline/colour.schema.json
 """
 
 from __future__ import annotations
@@ -9,29 +10,50 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.clips.result import ClipSidecar
 from pipeline.errors import MAX_TEXT, KireiError
+from pipeline.lineart.result import ColourSidecar
 from pipeline.origin import Origin
 from pipeline.result import Sidecar
-from pipeline.settings import MAX_NUMBER, Options, shown
+from pipeline.settings import CLIP_OPTIONS, MAX_NUMBER, ColourOptions, Options, shown
 
 SCHEMA_VERSION = "1.2"
 
 
-def fingerprint(pipeline_version: str, options: Options, origin: Origin) -> str:
+def fingerprint(
+    pipeline_version: str,
+    options: Options | ColourOptions,
+    origin: Origin,
+    companions: Sequence[str] = (),
+) -> str:
     """SHA-256, in hexadecimal, of all that decides the result: equal means computed before.
 
     The version of an object is its version id, or its etag where the bucket has no versions.
+    Options of clips count where they are not at their defaults: so what was drawn before they
+    existed keeps its fingerprint.
+
+    Args:
+        pipeline_version: See ``Pipeline.version``.
+        options: What the caller asked for.
+        origin: Where the file came from.
+        companions: Digests of other files that have a part in the result.
     """
     version = origin.version_id or origin.etag
-    identity = [pipeline_version, origin.bucket, origin.key, version, asdict(options)]
+    defaults = asdict(Options())
+    chosen = {
+        name: value
+        for name, value in asdict(options).items()
+        if name not in CLIP_OPTIONS or value != defaults[name]
+    }
+    identity = [pipeline_version, origin.bucket, origin.key, version, chosen, *companions]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def sidecar_document(sidecar: Sidecar) -> dict[str, Any]:
+def sidecar_document(sidecar: Sidecar | ColourSidecar) -> dict[str, Any]:
     """The sidecar as JSON has it: numbers with four decimals."""
     document: dict[str, Any] = _rounded(asdict(sidecar))
     return document
@@ -96,16 +118,25 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev)."""
+def schema(of: type[ClipSidecar] | type[ColourSidecar] = ClipSidecar) -> dict[str, Any]:
+    """The JSON Schema of a sidecar, made from the dataclasses; needs pydantic (extra dev).
+
+    A clip's sidecar is a photo's with ``clip`` beside it.
+    """
     from pydantic import TypeAdapter
 
-    document = TypeAdapter(Sidecar).json_schema(mode="serialization")
+    document = TypeAdapter(of).json_schema(mode="serialization")
+    if of is ClipSidecar:
+        document["required"].remove("clip")
+        _describe(document)
+        document["description"] = (
+            "The JSON beside every picture and, with `clip` in it, beside every clip."
+        )
     for definition in document["$defs"].values():
         _describe(definition)
     return document | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Kirei sidecar",
+        "title": "Kirei sidecar" if of is ClipSidecar else "Kirei sidecar of a coloured drawing",
     }
 
 
@@ -121,4 +152,4 @@ def _describe(definition: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(to_json(schema()))
+    sys.stdout.buffer.write(to_json(schema(ColourSidecar if "colour" in sys.argv else ClipSidecar)))

@@ -23,7 +23,7 @@ MAX_REMEMBERED = 64  # photos
 LATER_OPTIONS = {
     "style", "strength", "detail", "faces", "alignment_threshold", "eye_enhance_ratio",
     "skin_smoothing_factor", "parsing_smooth", "post_sharpen_weight", "format", "quality",
-    "restore_faces", "crop",
+    "restore_faces", "crop", "steady", "fps", "motion",
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ PEAK_QUANTILE, PEAK_SAMPLES = 0.999, 1_000_000
 COMPRESSED_FROM = 0.94
 
 
-def to_srgb(samples: Samples, colour: Colour) -> RgbImage:
+def to_srgb(samples: Samples, colour: Colour, peak: float | None = None) -> RgbImage:
     """Converts samples of one or three channels to sRGB.
 
     Tone map: light up to KNEE of diffuse white (203 nits) is kept, what is brighter follows
@@ -39,13 +39,20 @@ def to_srgb(samples: Samples, colour: Colour) -> RgbImage:
     picture with nothing above diffuse white is thus shown as it is. All three channels are scaled
     alike, so that hues stay.
 
+    Args:
+        samples: One or three channels.
+        colour: What they mean.
+        peak: The brightest light, in units of diffuse white; None: the picture's own. The frames of
+            a clip share one, or they would flicker.
+
     Returns:
         uint8 (H, W, 3) RGB.
     """
     to_light = _reader(samples, colour)
     limits = _limits(colour)
     values = samples.values
-    peak = _peak(values, to_light) if colour.hdr or values.dtype.kind == "f" else 1.0
+    if peak is None:
+        peak = _peak(values, to_light) if colour.hdr or values.dtype.kind == "f" else 1.0
     height, width = values.shape[:2]
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, BAND_ROWS):
@@ -54,6 +61,11 @@ def to_srgb(samples: Samples, colour: Colour) -> RgbImage:
             planes = _rolled_off(planes, peak)
         pixels[top : top + BAND_ROWS] = _coded(planes, limits)
     return pixels
+
+
+def peak_of(samples: Samples, colour: Colour) -> float:
+    """The light of the brightest places of a picture, in units of diffuse white."""
+    return _peak(samples.values, _reader(samples, colour))
 
 
 def _reader(samples: Samples, colour: Colour) -> ToLight:

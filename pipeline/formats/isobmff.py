@@ -8,31 +8,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from pipeline.formats.boxes import CONTAINERS, MAX_BOXES, boxes
 from pipeline.formats.colour import Colour, Unusable, by_codes
 
 NCLX = "nclx box"
-MAX_BOXES = 20_000  # in all: a hostile file may nest as many as it has bytes
-CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
 SAMPLE_ENTRIES = {b"av01", b"hvc1", b"hev1"}
 ENTRY_BYTES = 78  # of a visual sample entry before its boxes
-
-
-def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, begin and end of the content of each box between two positions."""
-    at = start
-    for _ in range(MAX_BOXES):
-        if at + 8 > end:
-            return
-        length, name = struct.unpack_from(">I4s", data, at)
-        body = at + 8
-        if length == 1 and at + 16 <= end:
-            (length,) = struct.unpack_from(">Q", data, at + 8)
-            body = at + 16
-        stop = end if length == 0 else min(at + length, end)
-        if stop < body:
-            return
-        yield name, body, stop
-        at = stop
 
 
 def nclx(data: bytes) -> Colour | Unusable | None:

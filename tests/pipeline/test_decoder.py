@@ -45,7 +45,7 @@ def decoder() -> Any:
 def process_of(decoder: Any) -> Any:
     """The process that waits for the next photo."""
     decoder.decode(sound()["png"], 64)
-    return decoder._idle[-1]._process
+    return decoder._idle[-1].process
 
 
 def bomb(of: Any, name: Any) -> Any:
@@ -157,7 +157,7 @@ def test_a_process_ends_when_its_parent_is_killed() -> None:
         "from pipeline.decoder import Decoder\n"
         "from pipeline.settings import Settings\n"
         "decoder = Decoder(Settings()); decoder.decode(sound()['png'], 64)\n"
-        "print(decoder._idle[0]._process.pid, flush=True)\n"
+        "print(decoder._idle[0].process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -211,3 +211,9 @@ def test_each_stage_is_told_as_it_begins(pipeline: Pipeline, photo: bytes) -> No
     stages: list[str] = []
     result = pipeline.run(photo, Options(max_side_px=64), on_stage=stages.append)
     assert stages == [name for name in result.sidecar.timings_ms if name != "total"]
+
+
+def test_options_of_clips_at_their_defaults_leave_fingerprints_as_they_were() -> None:
+    origin = Origin("b", "k", "v", "e")
+    assert fingerprint("1", Options(), origin).startswith("0c0f31fcf9002333")
+    assert fingerprint("1", Options(fps=24), origin) != fingerprint("1", Options(), origin)

@@ -29,7 +29,7 @@ from pipeline import InvalidOption, Options, Settings
         ("quality", "9" * 5000),
         ("max_side_px", "8193"),
         ("enhance", "everything"),
-        ("format", "gif"),
+        ("format", "bmp"),
         ("style", 3),
         ("clahe", "yes"),
         ("colour", "red"),

@@ -33,7 +33,8 @@ MAY = {
     "faces": {*STAGE_MAY, "enlarge", "stylise"},
     "framing": {"domain", "faces"},
     "errors": set(),
-    "settings": {"errors"},
+    "settings": {"errors", "hints"},
+    "hints": {"errors"},
     "domain": set(),
     "origin": set(),
     "result": {"domain"},
@@ -49,16 +50,39 @@ MAY = {
     "photos": {"companions"},
     "outputs": {"errors", "photos"},
     "batch": {
-        *("errors", "origin", "outputs", "photos", "result", "run", "settings", "sheet"),
-        "sidecar",
+        *("errors", "lineart", "origin", "outputs", "photos", "result", "run", "settings"),
+        *("sheet", "sidecar"),
     },
     "console": {"batch", "errors", "photos", "settings", "sidecar"},
+    "colour_cli": {
+        *("batch", "cli", "commands", "console", "errors", "origin", "outputs", "photos"),
+        "settings",
+    },
     "watch": {"photos"},
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
-    "sidecar": {"result", "domain", "errors", "origin", "settings"},
-    "sheet": {"result", "decode", "encode", "domain", "settings"},
-    "decoder": {"budget", "decode", "domain", "errors", "formats", "messages", "settings"},
+    "sidecar": {"clips", "result", "domain", "errors", "lineart", "origin", "settings"},
+    "clips": {
+        *(*STAGES, *STAGE_MAY, "budget", "decoder", "formats", "job", "messages", "origin"),
+        *("planning", "provenance", "registry", "report", "sandbox", "scale", "sidecar", "stages"),
+        "timings",
+    },
+    # the stages of line drawings; colouring orders them
+    "lineart": {*STAGE_MAY, "hints"},
+    "colouring": {
+        *(*STAGES, *STAGE_MAY, "budget", "decoder", "hints", "job", "lineart", "origin", "sheet"),
+        "timings",
+    },
+    "colour_report": {
+        *("colouring", "domain", "lineart", "measure", "provenance", "result", "sidecar"),
+    },
+    "sheet": {"result", "lineart", "decode", "encode", "domain", "settings"},
+    "decoder": {
+        *("budget", "decode", "domain", "errors", "formats", "messages"),
+        "sandbox",
+        "settings",
+    },
+    "sandbox": {"errors"},
     "messages": set(),
     "budget": {"domain", "errors", "settings"},
     "timings": set(),
@@ -71,8 +95,9 @@ MAY = {
     "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
     "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
     "run": {
-        *("budget", "decoder", "domain", "errors", "job", "origin", "planning", "provenance"),
-        *("registry", "report", "result", "settings", "stages", "timings", "weights"),
+        *("budget", "clips", "colour_report", "colouring", "decoder", "domain", "errors", "job"),
+        *("lineart", "origin", "planning", "provenance", "registry", "report", "result"),
+        *("settings", "stages", "timings", "weights"),
     },
 }
 HEAVY = {"torch", "onnxruntime", "cv2", "PIL", "pydantic", "numpy"}
@@ -127,7 +152,7 @@ def test_a_module_of_the_pipeline_imports_what_it_may(module: str) -> None:
         assert not outside & {"boto3", "botocore", "aws_lambda_powertools", "adapters"}
         if module in STAGES:
             assert not outside & {"torch", "onnxruntime"}
-        if module in ("domain", "errors", "settings", "tiling"):
+        if module in ("domain", "errors", "hints", "settings", "tiling"):
             assert outside <= {"pipeline", "numpy", *sys.stdlib_module_names}
 
 
@@ -135,7 +160,9 @@ def test_every_module_of_the_pipeline_has_a_rule() -> None:
     entries = [p for p in (ROOT / "pipeline").iterdir() if p.is_file() or any(p.glob("*.py"))]
     here = {p.stem if p.suffix == ".py" else p.name for p in entries}
     without_rule = {"__init__", "__main__", "cli", "architectures"}
-    assert here - without_rule - {"py.typed", "sidecar.schema.json"} == set(MAY)
+    assert here - without_rule - {"py.typed", "sidecar.schema.json", "colour.schema.json"} == set(
+        MAY
+    )
 
 
 def test_adapters_know_the_public_names_only() -> None:

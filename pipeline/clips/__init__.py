@@ -1,0 +1,1 @@
+"""Pictures that move: read, drawn frame by frame, and written again."""

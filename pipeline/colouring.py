@@ -1,0 +1,283 @@
+"""A line drawing coloured: the stages in their order, and what each adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.budget import Budget
+from pipeline.decoder import Decoded
+from pipeline.domain import Photo, RgbImage, Source
+from pipeline.encode import encode
+from pipeline.errors import InvalidOption
+from pipeline.hints import parse_hints
+from pipeline.job import Services
+from pipeline.lineart.check import Examination, examine, refuse
+from pipeline.lineart.colouriser import WorkingLines, colour, hint_planes, working_lines
+from pipeline.lineart.intake import LineDrawing, take_lines
+from pipeline.lineart.layers import Layers, encode_layers, line_layer, shade_layer
+from pipeline.lineart.paint import Paint, enlarge, enlarge_flats, lay_lines, paint_regions
+from pipeline.lineart.palette import named_palette, no_wish, palette_code, sampled_palettes
+from pipeline.lineart.regions import Regions, find_regions
+from pipeline.lineart.wishes import (
+    Fill,
+    Wish,
+    apply_fills,
+    find_fills,
+    wishes_of_hints,
+    wishes_of_layer,
+)
+from pipeline.model import Model
+from pipeline.origin import Origin
+from pipeline.settings import ColourOptions
+from pipeline.sheet import grid
+from pipeline.timings import Timings, timed
+
+REFERENCE_PX = 512
+MAX_SHEET_TILE_PX = 1024
+TRANSPOSED = 5  # EXIF's orientations from here on swap width and height
+
+Code = NDArray[np.float32]  # (28,): see pipeline/lineart/palette.py
+
+
+@dataclass(frozen=True, eq=False)
+class ColourRequest:
+    """What colouring is given.
+
+    Attributes:
+        data: The drawing's file.
+        digest: SHA-256 of it, in hexadecimal.
+        options: What the caller asks for.
+        origin: Where the file came from.
+        budget: The time that there is.
+        hint_layer: A file of strokes; None for none.
+        reference: A file whose colours are drawn from; None for none.
+    """
+
+    data: bytes
+    digest: str
+    options: ColourOptions
+    origin: Origin
+    budget: Budget
+    hint_layer: bytes | None = None
+    reference: bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """The stage "intake": lines, what they enclose, and the caller's wishes on them."""
+
+    drawing: LineDrawing
+    examination: Examination
+    warnings: tuple[str, ...]
+    regions: Regions
+    wishes: tuple[Wish, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Coloured:
+    """The stage "colour": for each proposal its paint, and what became of the wishes."""
+
+    lines: WorkingLines
+    paints: tuple[tuple[Paint, tuple[Fill, ...]], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """The stage "lay": for each proposal its paint and the picture, both at full size."""
+
+    paints: tuple[RgbImage, ...]
+    pictures: tuple[RgbImage, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedDrawing:
+    """The stage "encode": a file."""
+
+    image: bytes
+    content_type: str
+    extension: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(eq=False)
+class ColourJob:
+    """One drawing on its way. An attribute exists once the stage that adds it has run."""
+
+    request: ColourRequest
+    services: Services
+    model: Model
+    decoded: Decoded = field(init=False)
+    companions: Companions = field(init=False)
+    taken: Taken = field(init=False)
+    coloured: Coloured = field(init=False)
+    laid: Laid = field(init=False)
+    encoded: EncodedDrawing = field(init=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Companions:
+    """What came beside the drawing.
+
+    Attributes:
+        layer: Strokes; None for none.
+        codes: The palette of each proposal.
+        palette: What they come from: "reference", a palette's name, or "none".
+    """
+
+    layer: Photo | None
+    codes: tuple[Code, ...]
+    palette: str
+
+
+def run_colour_stages(job: ColourJob, timings: Timings) -> None:
+    """Runs all stages.
+
+    Raises:
+        PermanentError, TransientError: As ``Pipeline.colour``.
+    """
+    for name, adds, run in _STAGES:
+        job.request.budget.check_time()
+        with timed(timings, name):
+            setattr(job, adds, run(job))
+
+
+def upright_size(source: Source) -> tuple[int, int]:
+    """Width and height of an input as it is seen."""
+    size = (source.width_px, source.height_px)
+    return size[::-1] if source.orientation_applied >= TRANSPOSED else size
+
+
+def _decode(job: ColourJob) -> Decoded:
+    request = job.request
+    return job.services.decoder.decode(
+        request.data, request.options.max_side_px, request.budget.left_s
+    )
+
+
+def _decode_companions(job: ColourJob) -> Companions:
+    request, options, decoder = job.request, job.request.options, job.services.decoder
+    layer = None
+    if request.hint_layer is not None:
+        left_s = request.budget.left_s
+        layer = decoder.decode(request.hint_layer, options.max_side_px, left_s).photo
+    wish, palette = no_wish(), options.palette
+    if request.reference is not None:
+        if palette != "none":
+            message = "palette and a reference picture exclude each other"
+            raise InvalidOption(message, measured=palette, limit="none")
+        reference = decoder.decode(request.reference, REFERENCE_PX, request.budget.left_s)
+        wish, palette = palette_code(reference.photo.pixels), "reference"
+    elif palette != "none":
+        wish = named_palette(palette)
+    return Companions(layer, _codes(wish, options), palette)
+
+
+def _codes(wish: Code, options: ColourOptions) -> tuple[Code, ...]:
+    """The palette of each proposal that is drawn.
+
+    The first of seed 0, and the first of a palette, is what was asked for and nothing else. The
+    others are of the seed; beside a palette they share with it.
+    """
+    count = max(options.proposals, options.choice)
+    codes = sampled_palettes(options.seed, count)
+    if wish.any():
+        codes = [np.sqrt((wish**2 + code**2) / 2) for code in codes]
+        codes[0] = wish
+    elif options.seed == 0:
+        codes[0] = wish
+    return (codes[options.choice - 1],) if options.choice else tuple(codes)
+
+
+def _take(job: ColourJob) -> Taken:
+    request, options, decoded = job.request, job.request.options, job.decoded
+    drawing = take_lines(decoded.photo, keep=options.lines == "keep")
+    regions = find_regions(drawing.ink)
+    examination = examine(drawing, regions)
+    warnings = refuse(examination, drawing.came_as, is_strict=options.check != "off")
+    hints = parse_hints(options.hints)
+    wishes = wishes_of_hints(hints, upright_size(decoded.source), decoded.photo, drawing)
+    if job.companions.layer:
+        wishes += wishes_of_layer(job.companions.layer, decoded.photo, drawing)
+    request.budget.check_time()
+    return Taken(drawing, examination, warnings, regions, wishes)
+
+
+def _open_weights(job: ColourJob) -> Model:
+    job.model.open()
+    return job.model
+
+
+def _colour(job: ColourJob) -> Coloured:
+    taken = job.taken
+    lines = working_lines(taken.drawing.ink)
+    fills = find_fills(taken.wishes, taken.drawing, taken.regions)
+    hints = hint_planes(lines, taken.wishes)
+    paints = []
+    for code in job.companions.codes:
+        job.request.budget.check_time()
+        picture = colour(job.model, lines, hints, code)
+        paint = paint_regions(picture, lines.ink, hints[..., 3] > 0, taken.regions)
+        paints.append(apply_fills(paint, fills, taken.drawing, taken.regions))
+    return Coloured(lines, tuple(paints))
+
+
+def _lay(job: ColourJob) -> Laid:
+    drawing = job.taken.drawing
+    size = _proposal_size(job)
+    lines, ink = drawing.lines, drawing.ink
+    if size != drawing.size:
+        lines = np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_AREA), np.uint8)
+        ink = 255 - lines.min(-1)
+    paints = tuple(enlarge(paint, job.taken.regions, size) for paint, _ in job.coloured.paints)
+    return Laid(paints, tuple(lay_lines(paint, lines, ink) for paint in paints))
+
+
+def _proposal_size(job: ColourJob) -> tuple[int, int]:
+    """Of the picture; of several, reduced so that their sheet is no larger than was asked."""
+    size = job.taken.drawing.size
+    count = len(job.companions.codes)
+    if count == 1:
+        return size
+    side = min(MAX_SHEET_TILE_PX, job.request.options.max_side_px // int(np.ceil(np.sqrt(count))))
+    scale = min(1.0, side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _encode(job: ColourJob) -> EncodedDrawing:
+    options, pictures = job.request.options, job.laid.pictures
+    if options.layers != "off":
+        return EncodedDrawing(*encode_layers(_layers(job), options.layers), *job.taken.drawing.size)
+    picture = pictures[0]
+    if len(pictures) > 1:
+        picture = grid([(str(number), picture) for number, picture in enumerate(pictures, 1)])
+    encoded = encode(Photo(picture), options.format, options.quality)
+    return EncodedDrawing(*encoded, picture.shape[1], picture.shape[0])
+
+
+def _layers(job: ColourJob) -> Layers:
+    drawing = job.taken.drawing
+    flats = enlarge_flats(job.coloured.paints[0][0], job.taken.regions, drawing.size)
+    return Layers(
+        lines=line_layer(drawing.lines, drawing.ink),
+        shades=shade_layer(job.laid.paints[0], flats),
+        flats=flats,
+        picture=job.laid.pictures[0],
+    )
+
+
+_STAGES: Sequence[tuple[str, str, Callable[[ColourJob], object]]] = (
+    ("decode", "decoded", _decode),
+    ("companions", "companions", _decode_companions),
+    ("intake", "taken", _take),
+    ("open_weights", "model", _open_weights),
+    ("colour", "coloured", _colour),
+    ("lay", "laid", _lay),
+    ("encode", "encoded", _encode),
+)
+COLOUR_STAGES = tuple(name for name, *_ in _STAGES)

@@ -1,0 +1,141 @@
+"""Palettes: what the colouriser is told of the colours that a picture is to have.
+
+A code is a soft histogram: of eight hues in three lightnesses, and of grey in three lightnesses.
+"""
+
+from __future__ import annotations
+
+import colorsys
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain import RgbImage
+
+HUES = 8
+LIGHTNESSES = (25.0, 55.0, 85.0)  # of CIELAB
+CODE_LENGTH = 1 + len(LIGHTNESSES) * (HUES + 1)  # whether there is a wish; the shares
+GREY_CHROMA, FULL_CHROMA = 5.0, 17.0  # of CIELAB: below a pixel is grey, above of its hue
+SIDE_PX = 64
+SWATCH_PX = 60  # of all swatches of a palette together: under SIDE_PX
+
+# colours, and how much of the picture each has in hundredths
+NAMED: dict[str, dict[str, int]] = {
+    "blossom": {
+        "#f7e3e4": 30,
+        "#f2a9b8": 22,
+        "#8fc7d6": 20,
+        "#fbeee0": 14,
+        "#6b4a55": 8,
+        "#d94f70": 6,
+    },
+    "meadow": {
+        "#cfe6f2": 28,
+        "#8cc46a": 26,
+        "#4f8f4a": 14,
+        "#f6e3c4": 14,
+        "#e8c24a": 10,
+        "#7a4f33": 8,
+    },
+    "harbour": {
+        "#bfe3ee": 26,
+        "#3f8fc4": 26,
+        "#f4e6d4": 18,
+        "#1f3f66": 14,
+        "#e0633f": 10,
+        "#ffffff": 6,
+    },
+    "harvest": {
+        "#f3dcae": 28,
+        "#d9843b": 22,
+        "#a8482d": 16,
+        "#7c8a45": 14,
+        "#f1c6a0": 12,
+        "#4a2f2a": 8,
+    },
+    "midnight": {
+        "#1d2747": 34,
+        "#3c4f8c": 22,
+        "#7a6bb0": 14,
+        "#e3c9c0": 14,
+        "#f1d77a": 8,
+        "#0f1226": 8,
+    },
+}
+
+
+def palette_code(pixels: RgbImage) -> NDArray[np.float32]:
+    """Tells which colours a picture has.
+
+    Args:
+        pixels: uint8 (H, W, 3) RGB.
+
+    Returns:
+        float32 (CODE_LENGTH,): 1, then roots of shares: those of each hue dark, middling and
+        light, one hue after the other, and of grey at the end.
+    """
+    if max(pixels.shape[:2]) > SIDE_PX:
+        pixels = cv2.resize(pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(pixels.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
+    lightness, a, b = lab.reshape(-1, 3).T
+    chroma = np.hypot(a, b)
+    coloured = np.clip((chroma - GREY_CHROMA) / (FULL_CHROMA - GREY_CHROMA), 0, 1)
+    hue = np.arctan2(b, a) / (2 * np.pi) * HUES % HUES
+    level = np.interp(lightness, LIGHTNESSES, range(len(LIGHTNESSES)))
+    shares = np.zeros((HUES + 1, len(LIGHTNESSES)))
+    for light in range(len(LIGHTNESSES)):
+        of_level = np.clip(1 - np.abs(level - light), 0, 1)
+        shares[HUES, light] = ((1 - coloured) * of_level).sum()
+        for number in range(HUES):
+            apart = np.abs((hue - number + HUES / 2) % HUES - HUES / 2)
+            shares[number, light] = (coloured * of_level * np.clip(1 - apart, 0, 1)).sum()
+    roots = np.sqrt(shares.ravel() / max(len(lightness), 1))
+    return np.concatenate([[1.0], roots]).astype(np.float32)
+
+
+def no_wish() -> NDArray[np.float32]:
+    """The code that leaves the colours to the network."""
+    return np.zeros(CODE_LENGTH, np.float32)
+
+
+def named_palette(name: str) -> NDArray[np.float32]:
+    """The code of one of NAMED. Raises KeyError for another name."""
+    return _code_of({_rgb(colour): share for colour, share in NAMED[name].items()})
+
+
+def sampled_palettes(seed: int, count: int) -> list[NDArray[np.float32]]:
+    """Codes of palettes in harmony: a hue, its neighbours, its opposite, skin, paper and shade.
+
+    Args:
+        seed: equal seeds give equal palettes; those of a smaller count are the first of a larger
+            one's.
+        count: how many.
+    """
+    return [_sampled(np.random.default_rng((seed, number))) for number in range(count)]
+
+
+def _sampled(random: np.random.Generator) -> NDArray[np.float32]:
+    base = random.random()
+    apart = random.choice([0.5, 0.42, 0.33])  # of the circle: opposite, split, triad
+    light, dark = random.uniform(0.82, 0.95), random.uniform(0.3, 0.5)
+    colours = {
+        colorsys.hsv_to_rgb(base, random.uniform(0.12, 0.35), light): 30,
+        colorsys.hsv_to_rgb(base + 0.06, random.uniform(0.45, 0.8), random.uniform(0.6, 0.85)): 22,
+        colorsys.hsv_to_rgb(base + apart, random.uniform(0.4, 0.75), random.uniform(0.6, 0.9)): 18,
+        colorsys.hsv_to_rgb(base + apart + 0.05, random.uniform(0.3, 0.6), dark): 10,
+        (0.96, 0.85, 0.76): 12,  # skin
+        (0.98, 0.97, 0.95): 8,
+    }
+    return _code_of({tuple(round(255 * c) for c in rgb): share for rgb, share in colours.items()})
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
+def _code_of(shares: dict[tuple[int, ...], int]) -> NDArray[np.float32]:
+    counts = [round(SWATCH_PX * share / sum(shares.values())) for share in shares.values()]
+    swatches = np.repeat(np.array(list(shares), np.uint8), counts, axis=0)
+    # a column, so that nothing is reduced and no colours mix
+    return palette_code(np.ascontiguousarray(swatches[:, None]))
