@@ -51,7 +51,7 @@ def saturated(environment: dict[str, str] | None) -> Any:
     run = subprocess.run(
         [sys.executable, "-c", SATURATED],
         env=environment,
-        cwd=processors.ROOT,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
