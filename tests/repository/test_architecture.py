@@ -48,10 +48,11 @@ MAY = {
     "companions": set(),
     # what the command line is made of
     "photos": {"companions"},
+    "clip_files": {"errors"},
     "outputs": {"errors", "photos"},
     "batch": {
-        *("errors", "lineart", "origin", "outputs", "photos", "result", "run", "settings"),
-        *("sheet", "sidecar"),
+        *("clip_files", "clips", "errors", "lineart", "origin", "outputs", "photos", "result"),
+        *("run", "settings", "sheet", "sidecar"),
     },
     "console": {"batch", "errors", "photos", "settings", "sidecar"},
     "colour_cli": {
