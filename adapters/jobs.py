@@ -95,3 +95,8 @@ class StylisedPhoto:
     def fingerprint(self) -> str:
         """What the picture was computed from, as a digest."""
         return str(self.sidecar["fingerprint"])
+
+    @property
+    def label(self) -> str:
+        """What was done, as names have it: the style's name, or the task's."""
+        return str(self.sidecar.get("style") or self.sidecar["task"])

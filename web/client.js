@@ -96,7 +96,7 @@ function start(path, body, signal) {
 }
 
 /** Tries again what a busy server or a gateway turns away, each time after a longer pause. */
-async function patiently(attempt, signal) {
+export async function patiently(attempt, signal) {
   for (let count = 1; ; count++) {
     try {
       return await attempt();
@@ -160,10 +160,10 @@ async function finished(url, onprogress, signal) {
   throw new Refusal("timeout");
 }
 
-const request = async (path, init) => (await call(path, init)).json();
+export const request = async (path, init) => (await call(path, init)).json();
 
 /** One request, with the token where it goes to our own server; asks for a token where one is due. */
-async function call(path, init = {}) {
+export async function call(path, init = {}) {
   const url = new URL(path, ROOT);
   for (;;) {
     const used = ours(url) ? token() : null;

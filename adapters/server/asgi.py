@@ -28,7 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_HEADERS_BYTES = 32_768  # of one request, with its path and query
 MAX_QUERY_FIELDS = 100
 STOP_S = 2.0  # for photos that are being drawn, once nobody waits for a response any more
-STYLISE = "/v1/stylise"
+DRAWN_HERE = ("/v1/stylise", "/v1/colour")  # in the worker's threads; an upload's turn comes later
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Head:
     @property
     def brings_photo(self) -> bool:
         """Whether the body is a photo."""
-        return self.scope["method"] == "POST" and self.scope["path"].startswith((STYLISE, UPLOADS))
+        brings = (*DRAWN_HERE, UPLOADS)
+        return self.scope["method"] == "POST" and self.scope["path"].startswith(brings)
 
 
 class Server:
@@ -126,7 +127,7 @@ class Server:
         return event
 
     async def _respond(self, event: dict[str, Any], head: Head) -> dict[str, Any]:
-        threads = self._worker.threads if event["rawPath"] == STYLISE else self._light_threads
+        threads = self._worker.threads if event["rawPath"] in DRAWN_HERE else self._light_threads
         if head.brings_photo:
             self.slots.take(head.client)
         try:
