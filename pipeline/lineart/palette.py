@@ -149,6 +149,14 @@ def sampled_palettes(seed: int, count: int) -> list[RgbImage]:
     return [_sampled(np.random.default_rng((seed, number))) for number in range(count)]
 
 
+def mixed(first: RgbImage, second: RgbImage) -> RgbImage:
+    """Swatches of both, as many of each: uint8 (N, 1, 3)."""
+    halves = [pixels.reshape(-1, 1, 3) for pixels in (first, second)]
+    count = SWATCHES // 2
+    picks = [half[np.linspace(0, len(half) - 1, count).astype(int)] for half in halves]
+    return np.ascontiguousarray(np.concatenate(picks))
+
+
 def _sampled(random: np.random.Generator) -> RgbImage:
     base = random.random()
     apart = random.choice([0.5, 0.42, 0.33])  # of the circle: opposite, split, triad
