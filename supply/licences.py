@@ -56,8 +56,8 @@ has consequences:
   some countries.
 * `docker build --build-arg HEIC=off --build-arg CLIPS=off` leaves both packages and their libraries
   out: `HEIC` pillow-heif, `CLIPS` av, which makes the image 105 MB smaller. HEIC and
-  videos are then refused as `not_an_image`; all other formats, AVIF included, work as before. What is
-  left under the LGPL, or under the GPL with GCC's exception, must come with its source and be
+  videos are then refused as `not_an_image`; all other formats, AVIF included, work as before. What
+  is left under the LGPL, or under the GPL with GCC's exception, must come with its source and be
   replaceable.
 * `pip install kirei-anime` brings pillow-heif and leaves av out; its extra `clips` brings it.
 
