@@ -21,7 +21,7 @@ from pipeline.lineart.intake import LineDrawing, take_lines
 from pipeline.lineart.layers import Layers, encode_layers, line_layer, shade_layer
 from pipeline.lineart.likely import likely_dots
 from pipeline.lineart.paint import Paint, enlarge, enlarge_flats, lay_lines, paint_regions
-from pipeline.lineart.palette import mixed, named_palette, sampled_palettes
+from pipeline.lineart.palette import mixed, named_palette, natural_palette, sampled_palettes
 from pipeline.lineart.regions import Regions, find_regions
 from pipeline.lineart.wishes import (
     Fill,
@@ -124,12 +124,12 @@ class Companions:
 
     Attributes:
         layer: Strokes; None for none.
-        palettes: Of each proposal the pixels of its colours, None for the network's own.
+        palettes: Of each proposal the pixels of its colours.
         palette: What they come from: "reference", a palette's name, or "none".
     """
 
     layer: Photo | None
-    palettes: tuple[RgbImage | None, ...]
+    palettes: tuple[RgbImage, ...]
     palette: str
 
 
@@ -177,18 +177,18 @@ def _decode_companions(job: ColourJob) -> Companions:
     return Companions(layer, _palettes(wish, options), palette)
 
 
-def _palettes(wish: RgbImage | None, options: ColourOptions) -> tuple[RgbImage | None, ...]:
+def _palettes(wish: RgbImage | None, options: ColourOptions) -> tuple[RgbImage, ...]:
     """The palette of each proposal that is drawn.
 
-    The first of seed 0, and the first of a palette, is what was asked for and nothing else. The
-    others are of the seed; beside a palette they share with it.
+    The first of a palette that was asked for is that one and nothing else, the first of seed 0 the
+    natural one. The others are of the seed; beside a palette they share with it.
     """
     count = max(options.proposals, options.choice)
-    palettes: list[RgbImage | None] = list(sampled_palettes(options.seed, count))
+    palettes = sampled_palettes(options.seed, count)
     if wish is not None:
-        palettes = [wish, *(mixed(wish, p) for p in palettes[1:] if p is not None)]
+        palettes = [wish, *(mixed(wish, palette) for palette in palettes[1:])]
     elif options.seed == 0:
-        palettes[0] = None
+        palettes[0] = natural_palette()
     return (palettes[options.choice - 1],) if options.choice else tuple(palettes)
 
 

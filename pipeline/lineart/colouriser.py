@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.domain import GrayImage, RgbImage
 from pipeline.lineart.dots import dot_planes
 from pipeline.lineart.likely import Scores
-from pipeline.lineart.palette import no_wish, palette_code
+from pipeline.lineart.palette import palette_code
 from pipeline.lineart.wishes import Wish
 from pipeline.model import Model
 
@@ -66,7 +66,7 @@ def working_lines(ink: GrayImage) -> WorkingLines:
 
 
 def colour(
-    model: Model, lines: WorkingLines, dots: NDArray[np.float32], palette: RgbImage | None
+    model: Model, lines: WorkingLines, dots: NDArray[np.float32], palette: RgbImage
 ) -> tuple[RgbImage, Scores]:
     """Runs the network.
 
@@ -85,7 +85,7 @@ def colour(
     below, right = -height % multiple, -width % multiple
     ink = cv2.copyMakeBorder(lines.ink, 0, below, 0, right, cv2.BORDER_REPLICATE)
     dots = cv2.copyMakeBorder(dots, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    code = no_wish() if palette is None else palette_code(palette)
+    code = palette_code(palette)
     answer = model.run(
         {
             "lines": 1 - 2 * ink[None, None],

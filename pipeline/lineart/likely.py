@@ -5,8 +5,9 @@ which is grey. So it is asked twice: first of which bin of the palette each part
 of the likeliest bins as if somebody had put them there.
 
 The likeliest of each part alone would often be one bin for all. So bins get a price each, by which
-their shares in the picture become those of the palette: the assignment of optimal transport (Cuturi,
-"Sinkhorn distances", NeurIPS 2013), where the network says what goes where.
+their shares in the picture become those of the palette: the assignment of optimal transport
+(Cuturi, "Sinkhorn distances", NeurIPS 2013), where the network says what goes where. A background
+chooses for itself, or it would leave the figure before it no colours.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from pipeline.domain import RgbImage
 from pipeline.lineart.palette import BINS, bin_colours, palette_code
 from pipeline.lineart.regions import Labels
 
-LARGE_SHARE = 0.06  # of the picture; a larger region may be of several colours
 CALM_PX = 5  # over which scores are averaged
-SHARPNESS = 6.0  # of the assignment: the higher, the smaller a preference that decides
+SHARPNESS = 12.0  # of the assignment: the higher, the smaller a preference that decides
+BACKGROUND_SHARE = 0.2  # of the picture, from which on a region is one
+LEFT_SHARE = 0.3  # of what a palette has of a background's bin, for the rest
 RARE_SHARE = 1e-4  # of a bin that the palette has not
-ROUNDS = 30  # of prices
+ROUNDS, SAMPLE_PIXELS = 30, 4096  # of prices
 TEMPERATURE = 0.38  # of the annealed mean: Zhang et al., ECCV 2016, section 2.3
 MIN_AREA_SHARE = 0.0008
 MAX_DOTS = 64
@@ -39,7 +41,7 @@ def likely_dots(
     labels: Labels,
     wished: NDArray[np.bool_],
     size: tuple[int, int],
-    palette: RgbImage | None = None,
+    palette: RgbImage,
 ) -> NDArray[np.float32]:
     """Puts a dot into each area of one likely colour.
 
@@ -55,9 +57,14 @@ def likely_dots(
         outside.
     """
     odds = _log_odds(scores)
-    colours = bin_colours(palette)
-    shares = palette_code(palette)[1:] ** 2 if palette is not None else np.exp(odds).mean((1, 2))
-    odds = _priced(SHARPNESS * _by_region(odds, labels), np.maximum(shares, RARE_SHARE))
+    colours, shares = bin_colours(palette), palette_code(palette)[1:] ** 2
+    odds = SHARPNESS * _by_region(odds, labels)
+    shares = np.maximum(shares, RARE_SHARE)
+    background = (np.bincount(labels.ravel()) >= BACKGROUND_SHARE * labels.size)[labels]
+    odds[:, background] += np.log(shares)[:, None]
+    shares[np.unique(odds[:, background].argmax(0))] *= LEFT_SHARE
+    if not background.all():
+        odds[:, ~background] += _prices(odds[:, ~background], shares)[:, None]
     dots = np.zeros((size[1], size[0], 4), np.float32)
     scale = np.array([size[0] / labels.shape[1], size[1] / labels.shape[0]])
     likely = odds.argmax(0)
@@ -79,25 +86,23 @@ def _log_odds(scores: Scores) -> Scores:
 
 
 def _by_region(odds: Scores, labels: Labels) -> Scores:
-    """The mean of a region for each of its pixels; large regions stay as they are."""
+    """The mean of a region for each of its pixels: what lines enclose is of one colour."""
     names, count = labels.ravel(), int(labels.max()) + 1
     areas = np.maximum(np.bincount(names, minlength=count), 1)
     sums = np.stack([np.bincount(names, plane.ravel(), count) for plane in odds])
-    means = (sums / areas).astype(np.float32)
-    large = areas > LARGE_SHARE * names.size
-    return np.asarray(np.where(large[labels], odds, means[:, labels]), np.float32)
+    return np.asarray((sums / areas)[:, labels], np.float32)
 
 
-def _priced(odds: Scores, shares: NDArray[np.floating]) -> Scores:
-    """Moves each bin's odds by its price, so that it gets its share of the pixels."""
-    sample = odds[:, ::2, ::2].reshape(len(odds), -1)
+def _prices(odds: Scores, shares: NDArray[np.floating]) -> NDArray[np.float32]:
+    """What moves the odds (BINS, N) of each bin so that it gets its share of the pixels."""
+    sample = odds[:, :: max(1, odds.shape[1] // SAMPLE_PIXELS)]
     prices = np.zeros(len(odds))
     goal = np.log(shares / shares.sum())
     for _ in range(ROUNDS):
         moved = sample + prices[:, None]
         moved = np.exp(moved - moved.max(0))
         prices += goal - np.log((moved / moved.sum(0)).mean(1) + RARE_SHARE**2)
-    return np.asarray(odds + prices[:, None, None], np.float32)
+    return prices.astype(np.float32)
 
 
 def _areas(

@@ -23,6 +23,16 @@ GREY_CHROMA, FULL_CHROMA = 5.0, 17.0  # of CIELAB: below a pixel is grey, above 
 SIDE_PX = 64
 SWATCHES = 60  # of a palette: fewer than SIDE_PX, so that they are not reduced and mixed
 
+# where nobody asks for others: sky, skin, paper, hair, cloth, leaves
+NATURAL = {
+    "#cfe6f2": 22,
+    "#f8dcc4": 18,
+    "#fbf7ef": 18,
+    "#8a5a3c": 12,
+    "#5f8fc9": 12,
+    "#7fb069": 10,
+    "#d9574a": 8,
+}
 # colours, and how much of the picture each has in hundredths
 NAMED: dict[str, dict[str, int]] = {
     "blossom": {
@@ -131,6 +141,11 @@ def bin_colours(pixels: RgbImage | None = None) -> RgbImage:
 def no_wish() -> NDArray[np.float32]:
     """The code that leaves the colours to the network."""
     return np.zeros(CODE_LENGTH, np.float32)
+
+
+def natural_palette() -> RgbImage:
+    """The swatches of NATURAL, uint8 (SWATCHES, 1, 3)."""
+    return _swatches({_rgb(colour): share for colour, share in NATURAL.items()})
 
 
 def named_palette(name: str) -> RgbImage:

@@ -46,8 +46,9 @@ from training.tasks.colour import bin_accuracy, colour
 
 CALIBRATION_CROPS, CALIBRATION_PX = 96, 384
 MEASURED_PX = 512  # longer side, as it is served
-# all that is told of the whole drawing: small, and its range is not that of a picture
-IN_FLOAT = ("/palette/", "/context/", "/ReduceMean")
+# all that is told of the whole drawing: small, of another range than a picture; and the head,
+# whose colours and scores have ranges of their own: 50 dB instead of 38
+IN_FLOAT = ("/palette/", "/context/", "/ReduceMean", "/head/")
 INFO = WeightInfo(
     "colouriser",
     "Colouriser of line drawings",

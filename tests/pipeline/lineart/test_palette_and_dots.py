@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from pipeline.lineart.palette import (
 )
 
 
-def painted(*colours: tuple[int, int, int]) -> np.ndarray:
+def painted(*colours: Sequence[int]) -> np.ndarray:
     return np.repeat(np.array(colours, np.uint8)[:, None], 20, 1)
 
 
@@ -70,31 +72,29 @@ def test_mixed_palettes_have_colours_of_both() -> None:
     }
 
 
-def test_a_dot_is_put_into_each_likely_area_and_not_where_somebody_wished() -> None:
+def test_each_region_gets_a_dot_but_where_somebody_wished() -> None:
     labels = np.zeros((48, 64), np.int32)
-    labels[:, 32:40], labels[:, 40:] = 1, 2
+    labels[:, 24:40], labels[:, 40:] = 1, 2
     scores = np.zeros((BINS, 48, 64), np.float32)
-    sky, grass, red = 3 * 6 + 2, 3 * 3 + 1, 1
-    scores[sky, :24, :32], scores[grass, 24:, :32] = 9, 9
-    scores[red, :, 32:] = 9
+    sky, red = 3 * 6 + 2, 1
+    scores[sky, :, :24], scores[red, :, 24:] = 9, 9
     wished = np.array([False, False, True])
-    dots = likely_dots(scores, labels, wished, (256, 192))
-    _, names = cv2.connectedComponents((dots[..., 3] > 0).astype(np.uint8))
-    assert names.max() == 3 and not dots[:, 160:].any()
-    parts = ((np.s_[:96, :128], sky), (np.s_[96:, :128], grass), (np.s_[:, 128:160], red))
-    for part, number in parts:
+    palette = painted(*bin_colours()[[sky, red]].tolist())
+    dots = likely_dots(scores, labels, wished, (256, 192), palette)
+    assert not dots[:, 160:].any()
+    for part, number in ((np.s_[:, :96], sky), (np.s_[:, 96:160], red)):
         colours = (dots[part][dots[part][..., 3] > 0][:, :3] + 1) * 127.5
-        assert len(colours) and np.abs(colours - bin_colours()[number]).max() < 3
+        assert len(colours) and np.abs(colours - bin_colours()[number]).max() < 6
 
 
 def test_a_palette_is_shared_out_as_the_scores_prefer() -> None:
-    labels = np.repeat(np.repeat(np.arange(4, dtype=np.int32).reshape(2, 2), 24, 0), 32, 1)
+    labels = np.repeat(np.repeat(np.arange(16, dtype=np.int32).reshape(4, 4), 12, 0), 16, 1)
     blue, red = (painted(c, c) for c in ((40, 60, 200), (200, 40, 40)))
     of_blue = int(bin_shares(blue).mean((0, 1)).argmax())
     scores = np.zeros((BINS, 48, 64), np.float32)
     scores[of_blue, :24] = 0.3  # hardly above the others
     palette = np.concatenate([blue, red])
-    dots = likely_dots(scores, labels, np.zeros(4, np.bool_), (256, 192), palette)
+    dots = likely_dots(scores, labels, np.zeros(16, np.bool_), (256, 192), palette)
     is_blue = dots[..., 2] > dots[..., 0]
     put = dots[..., 3] > 0
     assert is_blue[:96][put[:96]].all() and not is_blue[96:][put[96:]].any()
