@@ -48,12 +48,17 @@ MAY = {
     "companions": set(),
     # what the command line is made of
     "photos": {"companions"},
+    "clip_files": {"errors"},
     "outputs": {"errors", "photos"},
     "batch": {
-        *("errors", "origin", "outputs", "photos", "result", "run", "settings", "sheet"),
-        "sidecar",
+        *("clip_files", "clips", "errors", "lineart", "origin", "outputs", "photos", "result"),
+        *("run", "settings", "sheet", "sidecar"),
     },
     "console": {"batch", "errors", "photos", "settings", "sidecar"},
+    "colour_cli": {
+        *("batch", "cli", "commands", "console", "errors", "origin", "outputs", "photos"),
+        "settings",
+    },
     "watch": {"photos"},
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
@@ -62,6 +67,7 @@ MAY = {
         *(*STAGES, *STAGE_MAY, "budget", "decoder", "formats", "job", "messages", "origin"),
         *("planning", "provenance", "registry", "report", "sandbox", "scale", "sidecar", "stages"),
         "timings",
+        "visible",
     },
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
@@ -72,7 +78,7 @@ MAY = {
     "colour_report": {
         *("colouring", "domain", "lineart", "measure", "provenance", "result", "sidecar"),
     },
-    "sheet": {"result", "decode", "encode", "domain", "settings"},
+    "sheet": {"result", "lineart", "decode", "encode", "domain", "settings"},
     "decoder": {
         *("budget", "decode", "domain", "errors", "formats", "messages"),
         "sandbox",
