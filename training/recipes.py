@@ -63,9 +63,9 @@ PLANS = {
     ),
     "colouriser": Plan(
         (
-            Stage("steps=10500 decay_from=7000", 8000),
+            Stage("steps=10500 decay_from=7000", 6000),
             # larger, for the size at which it is served, and more about what a thing may be
-            Stage("steps=12500 decay_from=8000 crop_px=384 batch=4 bin_weight=0.3 hint_share=0.45"),
+            Stage("steps=12500 decay_from=8500 crop_px=384 batch=4 bin_weight=1 hint_share=0.35"),
         ),
         windows=900,
     ),

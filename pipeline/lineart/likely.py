@@ -2,10 +2,10 @@
 
 Asked for colours without a wish, a network answers with the mean of all that a thing may have,
 which is grey. So it is asked twice: first of which bin of the palette each part is, then with dots
-of the likeliest bins as if somebody had put them there.
+of the palette's likeliest colours as if somebody had put them there.
 
-The likeliest of each part alone would often be one bin for all. So bins get a price each, by which
-their shares in the picture become those of the palette: the assignment of optimal transport
+The likeliest of each part alone would often be one colour for all. So colours get a price each, by
+which their shares in the picture become those of the palette: the assignment of optimal transport
 (Cuturi, "Sinkhorn distances", NeurIPS 2013), where the network says what goes where. A background
 chooses for itself, or it would leave the figure before it no colours.
 """
@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import RgbImage
-from pipeline.lineart.palette import BINS, bin_colours, palette_code
+from pipeline.lineart.palette import bin_shares, main_colours
 from pipeline.lineart.regions import Labels
 
 CALM_PX = 5  # over which scores are averaged
 SHARPNESS = 12.0  # of the assignment: the higher, the smaller a preference that decides
 BACKGROUND_SHARE = 0.2  # of the picture, from which on a region is one
 LEFT_SHARE = 0.3  # of what a palette has of a background's bin, for the rest
-RARE_SHARE = 1e-4  # of a bin that the palette has not
+RARE_SHARE = 1e-4  # the least that counts
 ROUNDS, SAMPLE_PIXELS = 30, 4096  # of prices
 TEMPERATURE = 0.38  # of the annealed mean: Zhang et al., ECCV 2016, section 2.3
 MIN_AREA_SHARE = 0.0008
@@ -56,10 +56,8 @@ def likely_dots(
         float32 (size[1], size[0], 4): RGB in [-1, 1] inside of dots, 0 outside; 1 inside, 0
         outside.
     """
-    odds = _log_odds(scores)
-    colours, shares = bin_colours(palette), palette_code(palette)[1:] ** 2
-    odds = SHARPNESS * _by_region(odds, labels)
-    shares = np.maximum(shares, RARE_SHARE)
+    colours, shares = main_colours(palette)
+    odds = SHARPNESS * _odds(_by_region(_log_shares(scores), labels), colours)
     background = (np.bincount(labels.ravel()) >= BACKGROUND_SHARE * labels.size)[labels]
     odds[:, background] += np.log(shares)[:, None]
     shares[np.unique(odds[:, background].argmax(0))] *= LEFT_SHARE
@@ -77,12 +75,23 @@ def likely_dots(
     return dots
 
 
-def _log_odds(scores: Scores) -> Scores:
-    """Logarithms of the bins' probabilities, calm over a few pixels."""
+def _log_shares(scores: Scores) -> Scores:
+    """Logarithms of the bins' shares that the network expects, calm over a few pixels."""
     shifted = scores - scores.max(0)
     odds = shifted - np.log(np.exp(shifted).sum(0))
     planes = [cv2.blur(plane, (CALM_PX, CALM_PX)) for plane in odds]
     return np.asarray(planes, np.float32)
+
+
+def _odds(log_shares: Scores, colours: RgbImage) -> Scores:
+    """How well each of K colours fits: float32 (K, h, w).
+
+    The divergence of the expected shares of bins from those that the colour itself has.
+    """
+    own = bin_shares(colours[None])[0]  # (K, BINS)
+    entropy = (own * np.log(np.maximum(own, RARE_SHARE))).sum(1)
+    fit = np.tensordot(own, np.maximum(log_shares, np.log(RARE_SHARE)), 1)
+    return np.asarray(fit - entropy[:, None, None], np.float32)
 
 
 def _by_region(odds: Scores, labels: Labels) -> Scores:
@@ -94,7 +103,7 @@ def _by_region(odds: Scores, labels: Labels) -> Scores:
 
 
 def _prices(odds: Scores, shares: NDArray[np.floating]) -> NDArray[np.float32]:
-    """What moves the odds (BINS, N) of each bin so that it gets its share of the pixels."""
+    """What moves the odds (K, N) of each colour so that it gets its share of the pixels."""
     sample = odds[:, :: max(1, odds.shape[1] // SAMPLE_PIXELS)]
     prices = np.zeros(len(odds))
     goal = np.log(shares / shares.sum())
@@ -108,12 +117,12 @@ def _prices(odds: Scores, shares: NDArray[np.floating]) -> NDArray[np.float32]:
 def _areas(
     likely: NDArray[np.intp], labels: Labels, wished: NDArray[np.bool_]
 ) -> Iterator[tuple[int, int, int]]:
-    """Row and column of the middle, and the pixels, of areas of one bin in one region."""
+    """Row and column of the middle, and the pixels, of areas of one colour in one region."""
     inner = np.ones(labels.shape, np.bool_)
     inner[:-1] &= labels[:-1] == labels[1:]
     inner[:, :-1] &= labels[:, :-1] == labels[:, 1:]
     inner &= ~wished[labels]
-    for number in range(BINS):
+    for number in np.unique(likely):
         mask = ((likely == number) & inner).astype(np.uint8)
         if not mask.any():
             continue
@@ -130,6 +139,6 @@ def _areas(
 
 
 def _annealed_mean(odds: NDArray[np.float32], colours: RgbImage) -> NDArray[np.float64]:
-    """Between the mean colour of all bins and that of the likeliest."""
+    """Between the mean of all colours and the likeliest."""
     weights = np.exp((odds - odds.max()) / TEMPERATURE)
     return np.asarray(weights @ colours.astype(np.float64) / weights.sum())

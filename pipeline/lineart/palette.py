@@ -18,7 +18,7 @@ LIGHTNESSES = (25.0, 55.0, 85.0)  # of CIELAB
 CHROMAS = (32.0, 42.0, 26.0)  # of a bin's colour, by lightness
 BINS = len(LIGHTNESSES) * (HUES + 1)
 CODE_LENGTH = 1 + BINS  # whether there is a wish; the shares
-MIN_SHARE = 0.002  # of a picture, below which its pixels say nothing of a bin
+MAX_COLOURS = 12  # that are told apart in a picture
 GREY_CHROMA, FULL_CHROMA = 5.0, 17.0  # of CIELAB: below a pixel is grey, above of its hue
 SIDE_PX = 64
 SWATCHES = 60  # of a palette: fewer than SIDE_PX, so that they are not reduced and mixed
@@ -116,25 +116,37 @@ def palette_code(pixels: RgbImage) -> NDArray[np.float32]:
     return np.concatenate([[1.0], roots]).astype(np.float32)
 
 
-def bin_colours(pixels: RgbImage | None = None) -> RgbImage:
-    """A colour for each bin: uint8 (BINS, 3) RGB.
+def main_colours(pixels: RgbImage) -> tuple[RgbImage, NDArray[np.float64]]:
+    """The colours of a palette, or the main ones of a picture, and their shares.
 
     Args:
-        pixels: uint8 (H, W, 3): the mean of its pixels in the bin is taken, where it has any.
+        pixels: uint8 (H, W, 3) RGB.
+
+    Returns:
+        uint8 (K, 3), and (K,) whose sum is 1; K is at most MAX_COLOURS.
     """
+    if max(pixels.shape[:2]) > SIDE_PX:
+        pixels = cv2.resize(pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    if len(colours) > MAX_COLOURS:
+        lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB).reshape(-1, 3).astype(np.float32)
+        cv2.setRNGSeed(1)
+        stop = (cv2.TERM_CRITERIA_MAX_ITER, 20, 0)
+        _, names, centres = cv2.kmeans(lab, MAX_COLOURS, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+        whole = np.clip(centres + 0.5, 0, 255).astype(np.uint8)[None]
+        colours = cv2.cvtColor(whole, cv2.COLOR_LAB2RGB)[0]
+        counts = np.bincount(names.ravel(), minlength=MAX_COLOURS)
+    return np.asarray(colours, np.uint8), counts / counts.sum()
+
+
+def bin_colours() -> RgbImage:
+    """A colour for each bin: uint8 (BINS, 3) RGB."""
     angles = np.arange(HUES) / HUES * 2 * np.pi
     lab = np.zeros((HUES + 1, len(LIGHTNESSES), 3), np.float32)
     lab[..., 0] = LIGHTNESSES
     lab[:HUES, :, 1] = np.cos(angles)[:, None] * CHROMAS
     lab[:HUES, :, 2] = np.sin(angles)[:, None] * CHROMAS
     colours = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).reshape(BINS, 3) * np.float32(255)
-    if pixels is not None:
-        if max(pixels.shape[:2]) > SIDE_PX:
-            pixels = cv2.resize(pixels, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
-        shares = bin_shares(pixels).reshape(-1, BINS)
-        weight = shares.sum(0)[:, None]
-        means = shares.T @ pixels.reshape(-1, 3).astype(np.float32) / np.maximum(weight, 1e-6)
-        colours = np.where(weight > MIN_SHARE * len(shares), means, colours)
     return np.clip(colours + 0.5, 0, 255).astype(np.uint8)
 
 

@@ -16,6 +16,7 @@ from pipeline.lineart.palette import (
     NAMED,
     bin_colours,
     bin_shares,
+    main_colours,
     mixed,
     named_palette,
     no_wish,
@@ -57,11 +58,15 @@ def test_palettes_are_given_by_name_by_seed_or_not_at_all() -> None:
 def test_a_bin_has_the_colour_that_falls_into_it() -> None:
     shares = bin_shares(bin_colours()[:, None])[:, 0]
     assert (shares.argmax(1) == np.arange(BINS)).all() and shares.diagonal().min() > 0.5
-    pinks = painted((240, 170, 190), (236, 160, 180))
-    of_pinks = bin_colours(pinks)
-    number = int(bin_shares(pinks).mean((0, 1)).argmax())
-    assert np.abs(of_pinks[number].astype(int) - (238, 165, 185)).max() < 12
-    assert (np.delete(of_pinks, number, 0) == np.delete(bin_colours(), number, 0)).mean() > 0.8
+
+
+def test_the_main_colours_of_a_palette_are_its_own_and_of_a_picture_few() -> None:
+    colours, shares = main_colours(painted((200, 30, 30), (30, 30, 200), (30, 30, 200)))
+    assert sorted(map(tuple, colours.tolist())) == [(30, 30, 200), (200, 30, 30)]
+    assert sorted(shares) == pytest.approx([1 / 3, 2 / 3])
+    ramp = np.linspace((250, 200, 180), (20, 40, 90), 4000).reshape(40, 100, 3).astype(np.uint8)
+    colours, shares = main_colours(ramp)
+    assert len(colours) == 12 and shares.sum() == pytest.approx(1) and shares.min() > 0.02
 
 
 def test_mixed_palettes_have_colours_of_both() -> None:
