@@ -44,7 +44,7 @@ def hand_over(worker: Worker, order: Order, origin: Origin) -> Outcome:
 
     from pipeline import to_json
 
-    job = {**asdict(origin), "options": asdict(order.options)}  # type: ignore[arg-type]
+    job = {**asdict(origin), "options": asdict(order.options)}
     name = order.fingerprint(worker.pipeline.version, origin)[:MAX_NAME]
     request = {"stateMachineArn": worker.settings.long_clip_machine, "input": to_json(job).decode()}
     client = boto3.client("stepfunctions")

@@ -63,7 +63,7 @@ def _stop(times: Sequence[float], start: int, limit_s: float, end_s: float) -> i
 
 
 def clip_length_s(settings: Settings, source: Path) -> float | None:
-    """How long a video lasts, by its header; None for an animated picture. Raises PermanentError."""
+    """How long a video lasts; None for an animated picture. Raises PermanentError."""
     with ClipReader(settings, source, THUMBNAIL_PX) as reader:
         return reader.info.duration_s if reader.info.is_video else None
 
