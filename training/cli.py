@@ -33,6 +33,10 @@ TARGETS, UPSAMPLER_TARGETS, PARSER_TARGETS = (
     _folder("--targets", f"made by python -m training.data.{module}")
     for module in ("targets", "upsampler_targets", "parser_targets")
 )
+PICTURES = _folder("--pictures", "coloured pictures, searched whole; the last tenth is held out")
+DRAWINGS = click.option(
+    "--drawings", type=FOLDER, help="made by python -m training.data.targets, as well"
+)
 SHARED = (
     _folder("--output", "checkpoint, log and sample sheets"),
     _choice("--device", "auto cpu cuda", "auto", "auto: a GPU where there is one"),
@@ -70,6 +74,19 @@ TRAININGS: dict[str, tuple[str, str, str, tuple[Option, ...]]] = {
             click.option("--style", metavar="STYLE", help="whose grade the targets get"),
             click.option("--from", "start_from", type=FILE, help="a float student to fine-tune"),
         ),
+    ),
+    "colour": (
+        "colour",
+        "ColourTask",
+        "Teach a network to colour line drawings, from coloured pictures.",
+        (PICTURES, DRAWINGS),
+    ),
+    "sgru": (
+        "sgru",
+        "SgruTask",
+        "Train the published network that colours line drawings.\n\nIts 32 million weights want "
+        "a GPU.",
+        (PICTURES, DRAWINGS),
     ),
     "upsampler": (
         "upsampler",

@@ -18,6 +18,7 @@ from training.data.targets import Targets, draw_targets
 from training.engine.loop import train
 from training.engine.recipe import changed
 from training.engine.task import Task
+from training.export import colouriser as colouriser_export
 from training.export import detector as detector_export
 from training.export import parser as parser_export
 from training.export import quality as quality_export
@@ -27,18 +28,20 @@ from training.export.student import add_style
 from training.export.upsampler import add_upsampler
 from training.looks.styles import STUDENTS
 from training.recipes import PLANS, Plan
-from training.tasks import detector, parser, quality, restorer, student, upsampler
+from training.tasks import colour, detector, parser, quality, restorer, student, upsampler
 
 SEED = 11  # of a style's windows
 HELD_OUT, HELD_OUT_SEED = 48, 2  # windows, and what they are drawn with
 MODULES: dict[str, Any] = {
     **dict.fromkeys(STUDENTS, student),
+    "colouriser": colour,
     "upsampler": upsampler,
     "restorer": restorer,
     "quality": quality,
     "detector": detector,
     "parser": parser,
 }
+ILLUSTRATIONS = Path("illustrations/colour-*.jpg")  # below the folder of photographs
 TAUGHT = ("detector", "parser")  # by published networks
 
 
@@ -82,6 +85,10 @@ def draw(name: str, plan: Plan, folders: Folders) -> None:
         draw_targets(windows, folders.data, folders.teachers, targets)
         windows = Targets(name, HELD_OUT, HELD_OUT_SEED, validation=True)
         draw_targets(windows, folders.data, folders.teachers, validation)
+    elif name == "colouriser":
+        # the cel renderer's, so that the colouriser is free of others' terms
+        windows = Targets("cel", plan.windows, SEED)
+        draw_targets(windows, folders.data, folders.teachers, targets)
     elif name == "upsampler":
         upsampler_targets.draw(folders.data, upsampler_targets.COUNT, targets)
         upsampler_targets.draw(folders.data, upsampler_targets.HELD_OUT, validation, True)
@@ -93,6 +100,8 @@ def task_of(name: str, recipe: Any, plan: Plan, folders: Folders) -> Task:
     """The training of a network with a recipe."""
     targets, validation = folders.targets(name)
     match name:
+        case "colouriser":
+            return colour.ColourTask(recipe, folders.data / ILLUSTRATIONS, targets)
         case "upsampler":
             return upsampler.UpsamplerTask(recipe, targets, validation)
         case "restorer":
@@ -111,6 +120,8 @@ def export(name: str, checkpoint: Path, folders: Folders) -> list[Path]:
     """Writes the served files of a network; returns their paths."""
     targets, validation = folders.targets(name)
     match name:
+        case "colouriser":
+            return colouriser_export.export(checkpoint, folders.data / ILLUSTRATIONS, folders.dirs)
         case "upsampler":
             return add_upsampler(checkpoint, targets, validation, folders.dirs)
         case "restorer":

@@ -23,8 +23,8 @@ class Plan:
 
     Attributes:
         stages: in order.
-        windows: of a style, how many targets are drawn; those of a smaller plan are the first of
-            a larger one's.
+        windows: of a style or of the colouriser, how many targets are drawn; those of a smaller
+            plan are the first of a larger one's.
         start: of a style, a float student of training/checkpoints that is fine-tuned.
     """
 
@@ -35,6 +35,7 @@ class Plan:
 
 FINE = "learning_rate=0.0008"  # of a look that begins with what another has learned
 HEADS = "learning_rate=0.0007 noise_share=0.1"
+COLOURS = "steps=8500 decay_from=6000 adversarial_from=6000"
 # the detector's last stages, with norms that keep what they have counted
 SETTLED = (
     "decay_from=10500 batch=4 crop_px=384 apart=700 norms_until=8000 learning_rate=0.001 "
@@ -60,6 +61,14 @@ PLANS = {
     "face_restorer": Plan(
         (Stage(f"{HEADS} steps=3600 decay_from=2200 adversarial_from=1400 batch=4"),),
         start="cute.safetensors",
+    ),
+    "colouriser": Plan(
+        (
+            Stage(COLOURS, 6000),
+            # larger, for the size at which it is served, and judged by a discriminator
+            Stage(f"{COLOURS} crop_px=384 batch=4"),
+        ),
+        windows=900,
     ),
     "upsampler": Plan((Stage("steps=2000"),)),
     "restorer": Plan((Stage("steps=14000 decay_from=5000"),)),

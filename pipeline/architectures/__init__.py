@@ -39,7 +39,7 @@ NETWORKS = {
     ("detector", "faces"): _Network("detector", "Detector", "DetectorShape"),
     ("retinaface", "faces"): _Network("retinaface", "RetinaFace"),
     ("parser", "regions"): _Network("parser", "Parser", "ParserShape"),
-    ("colouriser", "colours"): _Network("colouriser", "Colouriser", "ColouriserShape"),
+    ("colouriser", "picture"): _Network("colouriser", "Colouriser", "ColouriserShape"),
     ("bisenet", "regions"): _Network("bisenet", "BiSeNet"),
 }
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pipeline.architectures.shape import Shape
 
-INPUTS = 5  # lines; red, green and blue of the dots; where a dot is
+INPUTS = 8  # lines; the dots' colours and mask; the colours of what they fill
 UNSHUFFLE = 4
 
 
@@ -52,11 +52,10 @@ class _Residual(nn.Module):
 class Colouriser(nn.Module):
     """Lines, dots and a palette to a coloured picture.
 
-    ``lines``: float32 (N, 1, H, W), 1 for paper and -1 for full ink. ``hints``: (N, 4, H, W), RGB
-    in [-1, 1] inside of dots and 0 outside, then 1 inside and 0 outside. ``palette``:
-    (N, P, 1, 1), all zeros without a wish. The picture is (N, 3, H, W) RGB in [-1, 1], lines
-    included; it may leave that range a little, the caller clips. H and W are multiples of
-    ``shape.multiple_of_px``.
+    ``lines``: float32 (N, 1, H, W), 1 for paper and -1 for full ink. ``hints``: (N, 7, H, W) as
+    ``pipeline.lineart.dots`` makes them. ``palette``: (N, P, 1, 1), all zeros without a wish. The
+    picture is (N, 3, H, W) RGB in [-1, 1], lines included; it may leave that range a little, the
+    caller clips. H and W are multiples of ``shape.multiple_of_px``.
     """
 
     def __init__(self, shape: ColouriserShape) -> None:

@@ -81,7 +81,7 @@ class Animation:
         self._orientation = 1 if kind == "gif" else orientation
         width, height = image.size[::-1] if self._orientation >= 5 else image.size
         duration_s = sum(self._durations_s)
-        spread = max(self._durations_s) - min(self._durations_s)
+        steps = self._durations_s[:-1] or self._durations_s  # the last may be cut off anywhere
         self.info = ClipInfo(
             container=kind,
             video_codec=kind,
@@ -93,7 +93,7 @@ class Animation:
             duration_s=duration_s,
             has_sound=False,
             is_hdr=self._colour.hdr is not None,
-            is_variable=spread > VARIABLE * duration_s / len(self._durations_s),
+            is_variable=max(steps) - min(steps) > VARIABLE * sum(steps) / len(steps),
             rotation_deg={3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}.get(self._orientation, 0),
             loops=loops,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+from fractions import Fraction
 from typing import Any, NoReturn
 
 import av
@@ -112,6 +113,14 @@ def open_input(descriptor: int, kind: str) -> InputContainer:
         buffer_size=BUFFER_BYTES,
         io_open=refuse_opening,
     )
+
+
+def beginning_s(container: InputContainer) -> Fraction:
+    """The moment from which a clip's times count: where its first track begins.
+
+    Before zero there is only what a decoder of sound needs to get going, and nobody hears.
+    """
+    return max(Fraction(0), Fraction(container.start_time or 0, av.time_base))
 
 
 def open_output(descriptor: int, format: str, options: dict[str, str]) -> OutputContainer:

@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from av import VideoFrame
@@ -135,7 +135,7 @@ def _colour(frame: VideoFrame, warn: Warn) -> Colour:
 
 def _orientation(frame: VideoFrame, warn: Warn) -> int:
     """EXIF's value for the display matrix (ISO/IEC 14496-12, 8.3.2) of a frame; 1 without one."""
-    entries: Iterable[Any] = frame.side_data.values()
+    entries: Iterable[Any] = cast(Any, frame.side_data)  # which iterates over its entries
     data = next((bytes(entry) for entry in entries if entry.type is MATRIX), None)
     if data is None:
         return 1

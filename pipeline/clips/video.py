@@ -12,7 +12,12 @@ from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from pipeline.clips.container import AUDIO_DECODERS, VIDEO_DECODERS, open_input
+from pipeline.clips.container import (
+    AUDIO_DECODERS,
+    VIDEO_DECODERS,
+    beginning_s,
+    open_input,
+)
 from pipeline.clips.domain import ClipInfo
 from pipeline.clips.limits import refuse_count, refuse_length, refuse_size
 from pipeline.clips.pace import Shown
@@ -22,7 +27,6 @@ from pipeline.formats.colour import Warn
 from pipeline.settings import Settings
 
 ENCRYPTED_TAGS = {"encv", "enca", "drmi", "drms"}
-MICROSECOND = Fraction(1, 1_000_000)
 PEAK_FRAMES = 8  # key frames of an HDR video whose light is measured
 MAX_DAMAGED_PACKETS = 300  # before the first frame
 MAX_TICKS = 2**63
@@ -67,7 +71,7 @@ class Video:
         stream = self._stream(container)
         self._check_header(container, stream)
         base = _time_base(stream)
-        self._start = container.start_time or 0
+        self._start_s = beginning_s(container)
         self._timeline = self._scan(container, stream)
         first = self._first(container, stream)
         refuse_size(first.width, first.height, settings)
@@ -105,7 +109,7 @@ class Video:
         stream = self._stream(container)
         base = _time_base(stream)
         if start_s > 0:
-            moment = int((start_s + float(self._start * MICROSECOND)) / base)
+            moment = int((start_s + float(self._start_s)) / base)
             container.seek(moment, stream=stream)
         numbers = {time: number for number, time in enumerate(self._timeline.times)}
         previous: tuple[float, int] | None = None
@@ -116,12 +120,12 @@ class Video:
                 sizes.add((frame.width, frame.height))
             if frame.pts is None:
                 continue
-            time_s = float(frame.pts * base - self._start * MICROSECOND)
+            time_s = float(frame.pts * base - self._start_s)
             number = numbers.get(frame.pts, previous[1] + 1 if previous else 0)
             if previous is not None and time_s <= previous[0]:
                 continue  # a player shows no frame twice and goes back to none
             previous = time_s, number
-            refuse_length(time_s, self._settings)
+            refuse_length(time_s, self._settings)  # a clock that jumps in mid-stream
             end_s = time_s + self._duration_s(number, frame, base)
             yield Shown(time_s, end_s, number, self._shown.converter(frame, max_side_px))
 
@@ -165,7 +169,7 @@ class Video:
         if stream.duration and stream.time_base:
             refuse_length(float(stream.duration * stream.time_base), self._settings)
         elif container.duration:
-            refuse_length(float(container.duration * MICROSECOND), self._settings)
+            refuse_length(container.duration / av.time_base, self._settings)
         refuse_count(stream.frames, self._settings)
 
     def _scan(self, container: InputContainer, stream: VideoStream) -> Timeline:
@@ -191,6 +195,9 @@ class Video:
         if end <= ordered[-1]:  # without durations the last lasts as long as those before it
             step = (ordered[-1] - ordered[0]) / (len(ordered) - 1) if len(ordered) > 1 else 0
             end = ordered[-1] + max(1, round(step or 0.1 / base))
+        stated = ordered[0] + (stream.duration or 0)
+        if ordered[-1] < stated < end:  # packets state how long they last in the order of decoding
+            end = stated
         refuse_length(float((end - ordered[0]) * base), self._settings)
         return Timeline(tuple(ordered), end)
 

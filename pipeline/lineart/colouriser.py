@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain import GrayImage, RgbImage
+from pipeline.lineart.dots import dot_planes
 from pipeline.lineart.wishes import Wish
 from pipeline.model import Model
 
@@ -85,7 +86,7 @@ def colour(
     output = model.run(
         {
             "lines": 1 - 2 * ink[None, None],
-            "hints": np.ascontiguousarray(hints.transpose(2, 0, 1))[None],
+            "hints": dot_planes(ink, hints)[None],
             "palette": palette.reshape(1, -1, 1, 1),
         }
     )

@@ -24,6 +24,7 @@ from training import rebuild  # noqa: E402
 from training.data import parser_targets, upsampler_targets  # noqa: E402
 from training.data import quality as quality_data  # noqa: E402
 from training.data import restorer as restorer_data  # noqa: E402
+from training.export import colouriser as colouriser_export  # noqa: E402
 from training.export import detector as detector_export  # noqa: E402
 from training.export import parser as parser_export  # noqa: E402
 from training.export import quality as quality_export  # noqa: E402
@@ -37,6 +38,7 @@ from training.recipes import PLANS, Plan, Stage  # noqa: E402
 TINY = {
     "hayao": "batch=1 crop_px=64 adversarial_from=2",
     "portrait": "batch=1 crop_px=64",
+    "colouriser": "batch=1 crop_px=64 adversarial_from=2",
     "upsampler": "batch=2 crop_px=32",
     "restorer": "doubled=1 same_size=1 crop_px=32",
     "quality": "batch=2",
@@ -49,6 +51,7 @@ def write_photographs(folder: Path) -> None:
     """Eleven files of a kind, of which one is held out."""
     pictures = {
         "photos/scene": data.coffee()[:144, :176],
+        "illustrations/colour": data.coffee()[100:260, 200:344],
         "portraits/portrait": data.astronaut()[:144, 150:310],
         "faces/face": data.astronaut()[50:150, 160:270],
         "faces256/face2": cv2.resize(data.astronaut()[10:220, 120:330], (256, 256)),
@@ -106,6 +109,9 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """As little of everything as will do; and untrained networks may be measured."""
     for module, name, value in (
         (rebuild, "HELD_OUT", 2),
+        (colouriser_export, "CALIBRATION_CROPS", 2),
+        (colouriser_export, "CALIBRATION_PX", 64),
+        (colouriser_export, "MEASURED_PX", 96),
         (upsampler_targets, "COUNT", 3),
         (upsampler_targets, "HELD_OUT", 3),
         (upsampler_targets, "SIDE_PX", 96),

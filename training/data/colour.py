@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.domain import RgbImage
+from pipeline.lineart.dots import dot_planes
 from pipeline.lineart.palette import no_wish, palette_code
 from training.data.linework import Hand, Ink, draw_lines, sample_hand
 from training.data.photographs import SUFFIXES, Random, read_rgb, resize, sample_crop, split
@@ -28,13 +29,14 @@ from training.engine.errors import NoPictures
 MIN_SIDE_PX = 128
 INK = 0.3  # a dot is not put where there is more
 ATTEMPTS = 8  # at a place for a dot
+MAX_CHOSEN, CHOSEN_SHARE, CHOSEN_PX = 12, 0.5, 96
 MANY_DOTS = 3  # from which they say enough for other colours
 HELD_OUT_DOTS = 8
 HELD_OUT_HAND = Hand()
 
 
 class Batch(NamedTuple):
-    """float32: lines (N, 1, H, W), hints (N, 4, H, W), palettes (N, P, 1, 1), targets (N, 3, H, W).
+    """float32: lines (N, 1, H, W), hints (N, 7, H, W), palettes (N, P, 1, 1), targets (N, 3, H, W).
 
     As ``pipeline.architectures.colouriser`` describes them.
     """
@@ -63,7 +65,7 @@ class Wishes:
 
 
 class Sample(NamedTuple):
-    """A crop with its lines, dots (RGB and mask, float32 (H, W, 4)) and palette."""
+    """A crop with its lines, planes of dots (7, H, W) and palette."""
 
     ink: Ink
     hints: NDArray[np.float32]
@@ -169,19 +171,54 @@ class ColouredPictures:
 
 
 def sample_hints(target: RgbImage, ink: Ink, count: int, random: Random) -> NDArray[np.float32]:
-    """Dots of the target's colours, away from its lines: float32 (H, W, 4)."""
-    height, width = ink.shape
-    hints = np.zeros((height, width, 4), np.float32)
-    for _ in range(count):
-        for _attempt in range(ATTEMPTS):
-            y, x = int(random.integers(height)), int(random.integers(width))
-            if ink[y, x] < INK:
-                break
+    """Dots of the target's colours, away from its lines, as planes float32 (7, H, W)."""
+    dots = np.zeros((*ink.shape, 4), np.float32)
+    for y, x in _places(target, ink, count, random):
         around = target[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].reshape(-1, 3)
         colour = np.median(around, axis=0) / 127.5 - 1
         radius = int(random.integers(2, 7))
-        cv2.circle(hints, (x, y), radius, (*(float(c) for c in colour), 1.0), -1)
-    return hints
+        cv2.circle(dots, (x, y), radius, (*(float(c) for c in colour), 1.0), -1)
+    return dot_planes(ink, dots)
+
+
+def _places(target: RgbImage, ink: Ink, count: int, random: Random) -> list[tuple[int, int]]:
+    """Rows and columns of dots: a few as a user puts them, one in each colour; others anywhere."""
+    if 1 < count <= MAX_CHOSEN and random.random() < CHOSEN_SHARE:
+        return chosen_places(target, ink, count)
+    places = []
+    for _ in range(count):
+        for _attempt in range(ATTEMPTS):
+            y, x = int(random.integers(ink.shape[0])), int(random.integers(ink.shape[1]))
+            if ink[y, x] < INK:
+                break
+        places.append((y, x))
+    return places
+
+
+def chosen_places(target: RgbImage, ink: Ink, count: int) -> list[tuple[int, int]]:
+    """The middles of the widest areas of the picture's main colours, as (row, column).
+
+    Args:
+        target: uint8 (H, W, 3).
+        ink: (H, W) in 0..1; areas end at lines.
+        count: of the colours, at least 1.
+    """
+    scale = min(1.0, CHOSEN_PX / max(ink.shape))
+    small = resize(target, scale)
+    height, width = small.shape[:2]
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).reshape(-1, 3).astype(np.float32)
+    cv2.setRNGSeed(1)
+    stop = (cv2.TERM_CRITERIA_MAX_ITER, 8, 0)
+    _, labels, _ = cv2.kmeans(lab, count, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+    empty = cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA) < INK
+    places = []
+    for number in range(count):
+        area = ((labels.reshape(height, width) == number) & empty).astype(np.uint8)
+        if area.any():
+            depth = cv2.distanceTransform(np.pad(area, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+            y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+            places.append((int((y + 0.5) / scale), int((x + 0.5) / scale)))
+    return places
 
 
 def exchange(picture: RgbImage, random: Random) -> RgbImage:
@@ -196,7 +233,7 @@ def exchange(picture: RgbImage, random: Random) -> RgbImage:
 def stack(samples: Sequence[Sample]) -> Batch:
     """Samples of one size as tensors."""
     lines = torch.from_numpy(np.stack([1 - 2 * sample.ink for sample in samples]))[:, None]
-    hints = torch.from_numpy(np.stack([sample.hints for sample in samples])).permute(0, 3, 1, 2)
+    hints = torch.from_numpy(np.stack([sample.hints for sample in samples]))
     palette = torch.from_numpy(np.stack([sample.palette for sample in samples]))[..., None, None]
     target = to_tensor([sample.target for sample in samples])
     return Batch(lines, hints.contiguous(memory_format=torch.channels_last), palette, target)

@@ -27,6 +27,7 @@ from training.export.integer import PICTURES
 
 SERVED_OUTPUTS = 16
 SIDES = {2: "height", 3: "width"}  # axes of a picture
+OF_ANY_SIZE = (*PICTURES, "lines", "hints")  # the inputs that have them
 INT8 = "int8 per channel, 7-bit weights, 8-bit activations (QDQ)"
 INTEGERS = "int8 per channel, 7-bit weights, 8-bit activations (integers from pixels to pixels)"
 QUANTISED_OPERATORS = ("Conv", "Add", "Relu", "DepthToSpace", "SpaceToDepth")
@@ -49,13 +50,13 @@ def export_onnx(
         inputs: examples by name, in order.
         output: the output's name.
         path: where the graph is written.
-        dynamic_hw: whether the inputs that are pictures take any height and width.
+        dynamic_hw: whether the inputs OF_ANY_SIZE take any height and width.
         output_axes: the axes of the output that then differ.
 
     Returns:
         ``path``.
     """
-    dynamic = {name: dict(SIDES) for name in inputs if name in PICTURES}
+    dynamic = {name: dict(SIDES) for name in inputs if name in OF_ANY_SIZE}
     dynamic[output] = dict(output_axes)
     with warnings.catch_warnings():
         # of constants that stay unfolded, and the like: whether the graph is right, parity tells

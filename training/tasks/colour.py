@@ -157,7 +157,7 @@ def colour_losses(prediction: Tensor, batch: Batch, recipe: Recipe) -> dict[str,
     """The losses against the artist's colours."""
     target, error = batch.target, prediction - batch.target
     chroma = error - error.mean(1, keepdim=True)
-    dots = batch.hints[:, 3:]
+    dots = batch.hints[:, 3:4]
     return {
         "l1": error.abs().mean(),
         "chroma": recipe.chroma_weight * chroma.abs().mean(),

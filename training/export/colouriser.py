@@ -1,0 +1,126 @@
+"""From a colouriser's checkpoint to the served files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from pipeline.architectures.colouriser import Colouriser, ColouriserShape
+from pipeline.lineart.dots import PLANES
+from training.data.colour import (
+    HELD_OUT_DOTS,
+    ColouredPictures,
+    Folder,
+    Sample,
+    Wishes,
+    stack,
+)
+from training.export.manifest import (
+    OutputDirs,
+    WeightInfo,
+    check_parity,
+    float_file,
+    install,
+    load_average,
+    new_spec,
+    parity,
+    provenance,
+    rounded,
+)
+from training.export.onnx import (
+    INT8,
+    Inputs,
+    draw_with_graph,
+    export_onnx,
+    graph_bytes,
+    quantise,
+)
+from training.metrics.colour import colour_metrics
+from training.tasks.colour import colour
+
+CALIBRATION_CROPS, CALIBRATION_PX = 96, 384
+MEASURED_PX = 512  # longer side, as it is served
+# all that is told of the whole drawing: small, and its range is not that of a picture
+IN_FLOAT = ("/palette/", "/context/", "/ReduceMean")
+INFO = WeightInfo(
+    "colouriser",
+    "Colouriser of line drawings",
+    "Apache-2.0: trained on CC0 illustrations and drawings of this repository's own renderer; "
+    "see MODEL_CARD.md",
+)
+
+
+def graph_inputs(samples: Sequence[Sample]) -> Iterator[Inputs]:
+    """What the graph takes for each drawing."""
+    for sample in samples:
+        batch = stack([sample])
+        yield {
+            "lines": np.ascontiguousarray(batch.lines.numpy()),
+            "hints": np.ascontiguousarray(batch.hints.numpy()),
+            "palette": batch.palette.numpy(),
+        }
+
+
+def graph_of(net: Colouriser, folder: Path, calibration: Sequence[Sample]) -> Path:
+    """The int8 graph in ``folder``."""
+    example = {
+        "lines": torch.ones(1, 1, 64, 96),
+        "hints": torch.zeros(1, PLANES, 64, 96),
+        "palette": torch.zeros(1, net.shape.palette_length, 1, 1),
+    }
+    graph = export_onnx(net, example, "picture", folder / "colouriser.onnx", True)
+    in_float = [n.name for n in onnx.load(graph).graph.node if n.name.startswith(IN_FLOAT)]
+    return quantise(graph, graph_inputs(calibration), in_float, ("Resize",))
+
+
+def export(checkpoint: Path, pictures: Path, dirs: OutputDirs) -> list[Path]:
+    """Adds the averaged network of a checkpoint to the weights; returns what it wrote.
+
+    Args:
+        checkpoint: of a colouriser's training.
+        pictures: what it learned from, a folder or a pattern; the last tenth is measured on.
+        dirs: where the files go.
+
+    Raises:
+        ExportRejected: int8 strays too far from float; nothing is written.
+        NoPictures: there are no pictures of a useful size.
+    """
+    average, saved = load_average(checkpoint, "colouriser")
+    shape = ColouriserShape.from_dict(saved["shape"])
+    net = rounded(Colouriser(shape), average)
+    known = ColouredPictures([Folder(pictures)])
+    held_out = ColouredPictures([Folder(pictures)], validation=True)
+    random = np.random.default_rng(3)
+    wishes = Wishes(hint_share=0.5, max_hints=24, palette_share=0.5, exchange_share=0.5)
+    calibration = [known.sample(CALIBRATION_PX, wishes, random) for _ in range(CALIBRATION_CROPS)]
+    with tempfile.TemporaryDirectory() as temporary:
+        graph = graph_bytes(graph_of(net, Path(temporary), calibration))
+    metrics: dict[str, float] = {}
+    drawn, expected = [], []
+    for dots in (0, HELD_OUT_DOTS):
+        samples = held_out.held_out(MEASURED_PX, shape.multiple_of_px, dots)
+        predictions = draw_with_graph(graph, graph_inputs(samples))
+        measured = colour_metrics(predictions, [sample.target for sample in samples])
+        metrics |= {f"{name}_{dots}_dots": value for name, value in measured.items()}
+        drawn += predictions
+        expected += [colour(net, sample) for sample in samples]
+    metrics |= parity(expected, drawn)
+    check_parity(checkpoint, metrics)
+    spec = new_spec(
+        INFO,
+        "colouriser",
+        "colouriser",
+        INT8,
+        multiple_of_px=shape.multiple_of_px,
+        working_px=MEASURED_PX,
+        shape=shape.as_dict(),
+        recipe=provenance(saved, pictures=len(known)),
+        figures=metrics,
+    )
+    files = {"picture": (f"{INFO.name}.int8.onnx", graph), "float": float_file(INFO.name, net)}
+    return install(dirs, spec, files)
