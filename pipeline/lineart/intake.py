@@ -22,6 +22,7 @@ DARK_PAPER = 125  # L* * 2.55: darker paper may bear lighter lines
 DIGITAL_WHITE, NOISY_WHITE = 3, 8  # levels under the paper's that are paper still, at least
 MAX_WHITE = 56  # levels that noise may take away from faint lines
 NOISE_WIDTHS = 3.5
+NEARLY_WHITE = 0.85
 PENCIL_BLUE = 14  # levels by which light blue pencil is bluer than red
 PENCIL_LIGHT = 150  # level of blue from which on it is pencil, and not blue ink
 MIN_PENCIL, MIN_INK = 0.06, 0.15  # shares of the drawn pixels: pencil, and dark ink over it
@@ -165,7 +166,10 @@ def _inverted(pixels: RgbImage, paper: tuple[int, int, int]) -> RgbImage:
     apart = cv2.subtract(pixels, np.full_like(pixels, np.array(paper, np.uint8))).max(-1)
     drawn = _sampled(apart)
     drawn = drawn[drawn > 24]
-    full = float(np.percentile(drawn, 80)) if drawn.size else 255.0
+    full = float(np.percentile(drawn, 98)) if drawn.size else 255.0
+    white = 255.0 - min(paper)
+    if full > NEARLY_WHITE * white:  # lines that are white already keep their softness
+        full = white
     ink = cv2.convertScaleAbs(cv2.subtract(apart, DIGITAL_WHITE), alpha=255 / max(full, 1))
     return np.asarray(cv2.merge([255 - ink] * 3), np.uint8)
 
@@ -185,10 +189,25 @@ def _from_paper(pixels: RgbImage) -> LineDrawing:
     lines = cv2.divide(pixels, light, scale=255)
     lines = _without_grain(lines)
     lines, pencil = without_blue_pencil(lines)
+    lines, neutral = _without_fringes(lines)
     came_as: CameAs = "photograph" if sheet else "scan"
     red, green, blue = paper
-    drawing = _drawing(lines, came_as, (red, green, blue), (straightened, evened, *pencil))
+    drawing = _drawing(lines, came_as, (red, green, blue), (straightened, evened, *pencil, neutral))
     return replace(drawing, sheet=sheet)
+
+
+def _without_fringes(lines: RgbImage) -> tuple[RgbImage, Decision]:
+    """Makes grey what was drawn in grey: cameras and JPEG leave coloured fringes beside ink."""
+    sample = _sampled(lines)
+    ink = ink_of(sample)
+    dark = sample[ink > max(INK_LEVEL, int(np.percentile(ink, 98)) // 2)]
+    chroma = float(np.median(np.ptp(dark.astype(np.int16), axis=-1))) if len(dark) else 0.0
+    if chroma > NEUTRAL_INK_LEVELS:
+        why = "the ink has a colour of its own"
+        return lines, Decision("grey_ink", False, why, chroma, NEUTRAL_INK_LEVELS)
+    grey = cv2.cvtColor(lines, cv2.COLOR_RGB2GRAY)
+    decision = Decision("grey_ink", True, "the ink is grey", chroma, NEUTRAL_INK_LEVELS)
+    return np.asarray(cv2.merge([grey] * 3), np.uint8), decision
 
 
 def _without_grain(lines: RgbImage) -> RgbImage:
