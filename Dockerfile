@@ -5,7 +5,8 @@
 #
 #   docker build -t kirei .                              # for Lambda, with BuildKit: --provenance=false
 #   docker build -t kirei --build-arg ENGINE=torch .     # with the second engine
-#   docker build -t kirei --build-arg HEIC=off .         # without the GPL's x265: docs/licences.md
+#   docker build -t kirei --build-arg HEIC=off --build-arg CLIPS=off .   # without what is under the
+#                                                        # GPL, x264 and x265: docs/licences.md
 #
 # Only what serving needs gets in: no compiler, no pip, no cache, no torch unless asked for.
 # At run time nothing outside /tmp is written, so the root may be read-only.
@@ -43,8 +44,12 @@ COPY web /var/task/web
 COPY training/checkpoints /var/task/training/checkpoints
 COPY layers/weights /opt/weights
 ARG HEIC=on
+ARG CLIPS=on
 RUN if [ "$ENGINE" != torch ]; then rm -r /var/task/training; fi \
     && if [ "$HEIC" = off ]; then rm -r /opt/venv/lib/python3.11/site-packages/*pillow_heif*; fi \
+    && if [ "$CLIPS" = off ]; then rm -r /opt/venv/lib/python3.11/site-packages/av \
+        /opt/venv/lib/python3.11/site-packages/av.libs \
+        /opt/venv/lib/python3.11/site-packages/av-*.dist-info; fi \
     && chmod -R a+rX,go-w /opt/venv /opt/weights /var/task \
     && /opt/venv/bin/python -m compileall -q /var/task
 

@@ -53,7 +53,7 @@ INSTALL_LOCKED = $(PIP) install -q --no-deps --require-hashes -r $@.part
 # beside it, and that comes by its pin.
 $(VENV)/.development: requirements/development.txt $(VENV)/.serving
 	$(call locked,skip = /^($(TORCH_PACKAGES)|$(BENCH_PACKAGES)|$(BROWSER_PACKAGES))==/)
-	($(INSTALL_LOCKED) && $(PIP) check -q) || $(PIP) install -q -e ".[aws,dev,train]"
+	($(INSTALL_LOCKED) && $(PIP) check -q) || $(PIP) install -q -e ".[aws,clips,dev,train]"
 	$(call only,$(TORCH_PACKAGES))
 	$(INSTALL_LOCKED) --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) \
 		|| ($(PIP) install -q --no-deps --retries 1 --timeout 20 --extra-index-url $(TORCH_INDEX) "$(TORCH)" \
@@ -129,9 +129,10 @@ demo: $(VENV)/.development
 thumbnails: $(VENV)/.development
 	$(BIN)/python -m benchmarks.thumbnails
 
-## make examples         make the example photographs of the page's invitation, from samples/
+## make examples         make the example photographs and drawings of the pages' invitations
 examples: $(VENV)/.development
 	$(BIN)/python -m benchmarks.examples
+	$(BIN)/python -m benchmarks.drawings
 
 ## make corpus-formats   write docs/formats.md: files of nine other programs, drawn and compared (Debian)
 corpus-formats: $(VENV)/.development
@@ -230,10 +231,10 @@ WITH_TORCH := --override requirements/torch.part --constraint requirements/const
 ## make lock             lock all packages with their hashes, within the ranges of pyproject.toml: for
 ##                       the image, for the command line, and for all extras
 lock: $(SUPPLY)/uv
-	$(LOCK) --extra aws -o requirements/image.txt
-	$(LOCK) -c requirements/image.txt -o requirements/serve.txt
+	$(LOCK) --extra aws --extra clips -o requirements/image.txt
+	$(LOCK) --extra clips -c requirements/image.txt -o requirements/serve.txt
 	echo "torch==2.13.0+cpu" > requirements/torch.part
-	$(LOCK) --extra aws --extra torch $(WITH_TORCH) -o requirements/image-torch.txt && \
+	$(LOCK) --extra aws --extra clips --extra torch $(WITH_TORCH) -o requirements/image-torch.txt && \
 	$(LOCK) --all-extras $(WITH_TORCH) -c requirements/image-torch.txt -o requirements/development.txt; \
 		status=$$?; rm requirements/torch.part; exit $$status
 

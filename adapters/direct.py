@@ -7,10 +7,21 @@ from typing import Any
 
 from adapters import job_log
 from adapters.deadline import Deadline
-from adapters.events import direct_call
+from adapters.events import direct_call, photo_from_base64
 from adapters.jobs import InlinePhoto
 from adapters.process import process_worker
-from pipeline import Options, PermanentError
+from adapters.tasks import (
+    BASE64,
+    COLOUR,
+    COMPANIONS,
+    STYLISE,
+    TASK,
+    Companions,
+    Order,
+    options_of,
+    task_named,
+)
+from pipeline import PermanentError
 
 # Lambda's limit is 6 MB each way; what surrounds the picture is far below 64 kB.
 MAX_BASE64_BYTES = 6 * 1024 * 1024 - 64 * 1024
@@ -43,8 +54,7 @@ def handle(event: Any, deadline: Deadline) -> dict[str, Any]:
 
 
 def _stylise(photo: InlinePhoto, deadline: Deadline) -> dict[str, Any]:
-    options = Options.from_mapping(photo.options)
-    picture = process_worker().stylise(photo.data, options, deadline=deadline)
+    picture = process_worker().stylise(photo.data, _order(photo), deadline=deadline)
     if fits_response(picture.image):
         return {
             "image_base64": base64.b64encode(picture.image).decode(),
@@ -53,6 +63,18 @@ def _stylise(photo: InlinePhoto, deadline: Deadline) -> dict[str, Any]:
         }
     sidecar = process_worker().store(picture)
     return {"content_type": picture.content_type, "sidecar": sidecar}
+
+
+def _order(photo: InlinePhoto) -> Order:
+    """What is asked of a photo that came within the event. Raises InvalidRequest, InvalidOption."""
+    by_name = dict(photo.options)
+    task = task_named(by_name.pop(TASK, STYLISE))
+    files = {
+        name: photo_from_base64(by_name.pop(name + BASE64))
+        for name in COMPANIONS
+        if task == COLOUR and by_name.get(name + BASE64) is not None
+    }
+    return Order(options_of(task, by_name), Companions(**files))
 
 
 def fits_response(image: bytes) -> bool:

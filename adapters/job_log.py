@@ -162,13 +162,26 @@ def _summary(sidecar: Mapping[str, Any]) -> dict[str, Any]:
         "etag": source["etag"],
         "photo": {name: source[name] for name in ("format", "width_px", "height_px", "bytes")},
         "picture": {name: output[name] for name in ("format", "width_px", "height_px", "bytes")},
-        "style": sidecar["style"],
-        "strength": sidecar["strength"],
+        **_of_task(sidecar),
         "engine": sidecar["engine"],
         "steps": [decision["step"] for decision in sidecar["decisions"] if decision["ran"]],
-        "faces": len(sidecar["faces"]),
         "warnings": list(sidecar["warnings"]),
         "timings_ms": {name: round(value, 1) for name, value in sidecar["timings_ms"].items()},
+    }
+
+
+def _of_task(sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line says about the picture of one task and not of another."""
+    if "style" not in sidecar:
+        return {
+            "task": sidecar["task"],
+            "palette": sidecar["palette"],
+            "hints": len(sidecar["hints"]),
+        }
+    return {
+        "style": sidecar["style"],
+        "strength": sidecar["strength"],
+        "faces": len(sidecar["faces"]),
     }
 
 

@@ -1,6 +1,7 @@
 """Keys in the buckets: where photos, pictures and records lie.
 
 Under the output bucket: ``stylised/REST.STYLE.EXT`` with its ``.json`` for ``uploads/REST.ext``,
+``stylised/REST.colour.EXT`` for ``lineart/REST.ext``,
 ``stylised/http/FINGERPRINT.STYLE.EXT`` for photos without a key, and ``failed/REST.ext.json`` for
 refused photos.
 """
@@ -11,14 +12,15 @@ import hashlib
 
 from adapters.storage.objects import owner_of
 
-UPLOADS = "uploads/"  # the input prefix, where the environment sets no other
+# the prefixes of photos and of line drawings, where the environment sets no others
+UPLOADS, LINEART = "uploads/", "lineart/"
 STYLISED, FAILED = "stylised/", "failed/"
 OVER_HTTP = "http/"  # below each of the three: photos that came over the HTTP API
 MAX_KEY_BYTES = 1024  # S3's limit; a photo's key may use all of it, and a result's is longer
 MAX_SUFFIX_BYTES = len(".json")
 
 
-def result_names(rest: str, style: str, bucket: str, key: str) -> list[str]:
+def result_names(rest: str, label: str, bucket: str, key: str) -> list[str]:
     """Returns names for a photo's results, without extension, in order of preference.
 
     ``a/b.jpg`` prefers ``a/b.STYLE``; if ``a/b.png`` has that, ``a/b.jpg.STYLE``; and if that too
@@ -26,14 +28,14 @@ def result_names(rest: str, style: str, bucket: str, key: str) -> list[str]:
 
     Args:
         rest: The photo's key without the input prefix.
-        style: The style's name.
+        label: The style's name, or the task's.
         bucket: The photo's bucket.
         key: The photo's whole key.
     """
     folder, slash, file = rest.rpartition("/")
     stem = file.rpartition(".")[0] or file
     unique = f"{file}.{owner_of(bucket, key)[:12]}"
-    return [_shorten(f"{STYLISED}{folder}{slash}{name}.{style}") for name in (stem, file, unique)]
+    return [_shorten(f"{STYLISED}{folder}{slash}{name}.{label}") for name in (stem, file, unique)]
 
 
 def failure_keys(rest: str, bucket: str, key: str) -> list[str]:
@@ -47,9 +49,9 @@ def failure_keys(rest: str, bucket: str, key: str) -> list[str]:
     return [f"{_shorten(candidate)}.json" for candidate in (name, unique)]
 
 
-def http_result_name(fingerprint: str, style: str) -> str:
+def http_result_name(fingerprint: str, label: str) -> str:
     """Returns the name, without extension, for the results of a photo that has no key."""
-    return f"{STYLISED}{OVER_HTTP}{fingerprint}.{style}"
+    return f"{STYLISED}{OVER_HTTP}{fingerprint}.{label}"
 
 
 def _shorten(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from adapters.keys import UPLOADS
+from adapters.keys import LINEART, UPLOADS
 from pipeline import Misconfigured
 
 
@@ -20,12 +20,19 @@ class AdapterSettings:
         input_prefix: INPUT_PREFIX, of the keys of photos.
         url_lifetime_s: URL_LIFETIME_S, of links to pictures.
         max_receives: MAX_RECEIVES, after which a queue gives a message up.
+        lineart_prefix: LINEART_PREFIX, of the keys of line drawings.
     """
 
     output_bucket: str | None
     input_prefix: str
     url_lifetime_s: int
     max_receives: int = 5
+    lineart_prefix: str = LINEART
+
+    @property
+    def prefixes(self) -> tuple[str, str]:
+        """Those of the keys of photos and of line drawings."""
+        return self.input_prefix, self.lineart_prefix
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -35,6 +42,7 @@ class AdapterSettings:
             input_prefix=environment.get("INPUT_PREFIX", UPLOADS),
             url_lifetime_s=_positive_number(environment, "URL_LIFETIME_S", 3600, 604_800),
             max_receives=_positive_number(environment, "MAX_RECEIVES", cls.max_receives, 1000),
+            lineart_prefix=environment.get("LINEART_PREFIX") or LINEART,
         )
 
 

@@ -6,21 +6,24 @@ Here is decided what is skipped, refused or tried again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from adapters import job_log, logger
+from adapters.clips import clip_in, draw_clip, live_photo, max_bytes, with_digest
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.errors import InternalError, unnamed_errors_guarded
 from adapters.events import not_a_photo
 from adapters.jobs import Ignored, Job, Outcome, StylisedPhoto
 from adapters.keys import FAILED, STYLISED, failure_keys, http_result_name, result_names
+from adapters.object_orders import is_part, order_of
 from adapters.results import Results
 from adapters.settings import AdapterSettings
 from adapters.storage.objects import MARK, Bucket, ObjectState, StoredObject, owner_of
 from adapters.storage.records import read_sidecar
+from adapters.tasks import Order, plain_names
 from pipeline import (
     KireiError,
     Misconfigured,
@@ -28,7 +31,6 @@ from pipeline import (
     ObjectArchived,
     ObjectEncrypted,
     ObjectForbidden,
-    Options,
     Origin,
     PermanentError,
     StoreUnavailable,
@@ -66,6 +68,8 @@ class Worker:
         settings: Where things lie.
         on_stage: Called with a photo's key and the name of each stage of its run as it begins;
             None where nobody listens.
+        on_frame: Called with a clip's key, how many of its frames are drawn, and how many there
+            will be; None where nobody listens.
     """
 
     def __init__(
@@ -74,11 +78,13 @@ class Worker:
         open_bucket: Callable[[str], Bucket],
         settings: AdapterSettings,
         on_stage: Callable[[str, str], object] | None = None,
+        on_frame: Callable[[str, int, int], object] | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.open_bucket = open_bucket
         self._on_stage = on_stage
+        self._on_frame = on_frame
 
     @property
     def output_bucket(self) -> str:
@@ -95,15 +101,15 @@ class Worker:
     def stylise(
         self,
         data: bytes,
-        options: Options,
+        order: Order,
         origin: Origin = NO_ORIGIN,
         deadline: Deadline = NO_DEADLINE,
     ) -> StylisedPhoto:
         """Runs the pipeline once, and logs the run as a job.
 
         Args:
-            data: The photo's file.
-            options: How to draw it.
+            data: The photo's file, or the clip's.
+            order: What is asked of it.
             origin: Where it came from, if anywhere.
             deadline: When the picture must be ready.
 
@@ -111,23 +117,47 @@ class Worker:
             PermanentError: The photo or the options are at fault.
             TransientError: Something else is; the same call may succeed later.
         """
+        with job_log.entry() as entry:
+            with unnamed_errors_guarded():
+                part = clip_in(data, order)
+                if part is None:
+                    picture = self._draw_photo(data, order, origin, deadline)
+                else:
+                    picture = self._draw_clip(data, part, order, origin, deadline)
+            entry.finish_drawn(picture.sidecar)
+            return picture
+
+    def _draw_photo(
+        self, data: bytes, order: Order, origin: Origin, deadline: Deadline
+    ) -> StylisedPhoto:
         from pipeline import sidecar_document
 
         on_stage = None
         if self._on_stage and origin.key:
             on_stage = partial(self._on_stage, origin.key)
-        with job_log.entry() as entry:
-            with unnamed_errors_guarded():
-                result = self.pipeline.run(
-                    data,
-                    options,
-                    origin,
-                    on_stage=on_stage,
-                    time_left_s=deadline.remaining_s(),
-                )
-            sidecar = sidecar_document(result.sidecar)
-            entry.finish_drawn(sidecar)
-            return StylisedPhoto(result.image, result.extension, sidecar)
+        result = order.carry_out(
+            self.pipeline, data, origin, on_stage=on_stage, time_left_s=deadline.remaining_s()
+        )
+        return StylisedPhoto(result.image, result.extension, sidecar_document(result.sidecar))
+
+    def clip_deadline(self, deadline: Deadline) -> Deadline:
+        """Returns the deadline of a clip, by that of a photo that came the same way."""
+        return deadline
+
+    def _draw_clip(
+        self, data: bytes, part: slice, order: Order, origin: Origin, deadline: Deadline
+    ) -> StylisedPhoto:
+        on_frame = None
+        if self._on_frame and origin.key:
+            on_frame = partial(self._on_frame, origin.key)
+        return draw_clip(
+            self.pipeline,
+            data[part],
+            order,
+            with_digest(origin, data),
+            on_frame=on_frame,
+            time_left_s=self.clip_deadline(deadline).remaining_s(),
+        )
 
     # --- photos in a bucket ---------------------------------------------------------------------
 
@@ -190,10 +220,16 @@ class Worker:
                 if MARK in state.metadata:
                     return Outcome("skipped", job.bucket, job.key, "this pipeline wrote it")
                 origin = replace(origin, version_id=state.version_id, etag=state.etag)
-                by_name = {**metadata_options(state.metadata), **job.options}
-                style = by_name.get("style", style)
-                options = self.pipeline.resolved(Options.from_mapping(by_name))
-                outcome = self._stylise_object(stored, options, origin, deadline)
+                if is_part(job, state.metadata):
+                    return Outcome("skipped", job.bucket, job.key, "it belongs to a line drawing")
+                style = job.options.get("style", plain_names(state.metadata).get("style"))
+                bucket = self.open_bucket(job.bucket)
+                order = order_of(job, state.metadata, bucket, self.settings)
+                still = live_photo(bucket, job.key, order)
+                if still:
+                    why = f"it is not a photo but the moving part of {still}; motion=on draws it"
+                    return Outcome("skipped", job.bucket, job.key, why)
+                outcome = self._stylise_object(stored, order, origin, deadline)
         except PermanentError as error:
             kind = companion(job.key, error.measured)
             if kind and isinstance(error, NotAnImage):
@@ -209,21 +245,19 @@ class Worker:
         return outcome
 
     def _stylise_object(
-        self, stored: StoredObject, options: Options, origin: Origin, deadline: Deadline
+        self, stored: StoredObject, order: Order, origin: Origin, deadline: Deadline
     ) -> Outcome:
-        from pipeline import fingerprint
-
         bucket, key = str(origin.bucket), str(origin.key)
-        self.pipeline.style(options.style)  # checked before it becomes part of names
-        all_names = result_names(self._rest(key), options.style, bucket, key)
+        order = order.resolved(self.pipeline)  # checked before its style becomes part of names
+        all_names = result_names(self._rest(key), order.label, bucket, key)
         names, sidecar = self.results.available_names(all_names, origin)
-        expected = fingerprint(self.pipeline.version, options, origin)
+        expected = order.fingerprint(self.pipeline.version, origin)
         if sidecar and self.results.is_whole(sidecar, expected):
             record_key = f"{names[0]}.json"
             return Outcome("already_stylised", bucket, key, None, record_key, sidecar)
-        self.pipeline.preload(options)  # while the object is downloaded
-        data = stored.read(self.pipeline.settings.max_input_bytes)
-        picture = self.stylise(data, options, origin, deadline)
+        order.preload(self.pipeline)  # while the object is downloaded
+        data = stored.read(max_bytes(self.pipeline.settings, stored.content_type, key))
+        picture = self.stylise(data, order, origin, deadline)
         owner = owner_of(bucket, key)
         for name in names:
             sidecar = self.results.write(picture, name, owner)
@@ -256,8 +290,9 @@ class Worker:
             return "it lies where results are written"
         if not job.notified:
             return None
-        if not job.key.startswith(self.settings.input_prefix):
-            return f"the key does not start with {self.settings.input_prefix}"
+        prefixes = self.settings.prefixes
+        if not job.key.startswith(prefixes):
+            return f"the key does not start with {' or '.join(prefixes)}"
         return not_a_photo(job.key)
 
     def _refuse(self, job: Job, error: KireiError, origin: Origin, style: Any) -> Outcome:
@@ -281,18 +316,19 @@ class Worker:
         return failure_keys(self._rest(job.key), job.bucket, job.key)
 
     def _rest(self, key: str) -> str:
-        return key.removeprefix(self.settings.input_prefix)
+        prefix = next((each for each in self.settings.prefixes if key.startswith(each)), "")
+        return key.removeprefix(prefix)
 
     # --- photos without a key -------------------------------------------------------------------
 
     def stylise_stored(
-        self, data: bytes, options: Options, deadline: Deadline = NO_DEADLINE
+        self, data: bytes, order: Order, deadline: Deadline = NO_DEADLINE
     ) -> dict[str, Any]:
-        """Stylises a photo without a key, unless its picture is already stored.
+        """Carries out an order for a photo without a key, unless its picture is already stored.
 
         Args:
             data: The photo's file.
-            options: How to draw it.
+            order: What is asked of it.
             deadline: When the picture must be ready.
 
         Returns:
@@ -301,35 +337,22 @@ class Worker:
         Raises:
             KireiError: As ``stylise``.
         """
-        from pipeline import fingerprint
-
-        options = self.pipeline.resolved(options)
+        order = order.resolved(self.pipeline)
         origin = Origin(etag=hashlib.sha256(data).hexdigest())
-        expected = fingerprint(self.pipeline.version, options, origin)
-        key = f"{http_result_name(expected, options.style)}.json"
+        expected = order.fingerprint(self.pipeline.version, origin)
+        key = f"{http_result_name(expected, order.label)}.json"
         sidecar = read_sidecar(self.results.bucket, key)
         if sidecar and self.results.is_whole(sidecar, expected):
             outcome = Outcome("already_stylised", None, None, None, key, sidecar)
             with job_log.entry() as entry:
                 entry.finish(outcome)
             return self.results.with_url(sidecar, self.settings.url_lifetime_s)
-        return self.store(self.stylise(data, options, deadline=deadline))
+        return self.store(self.stylise(data, order, deadline=deadline))
 
     def store(self, picture: StylisedPhoto) -> dict[str, Any]:
         """Writes the picture of a photo without a key; returns as ``stylise_stored``."""
-        name = http_result_name(picture.fingerprint, picture.sidecar["style"])
+        name = http_result_name(picture.fingerprint, picture.label)
         sidecar = self.results.write(picture, name, owner_of(picture.fingerprint))
         if sidecar is None:
             raise StoreUnavailable(f"{name} belongs to another photo")
         return self.results.with_url(sidecar, self.settings.url_lifetime_s)
-
-
-def metadata_options(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Returns the options among an object's metadata.
-
-    Args:
-        metadata: By name; dashes and underscores, and upper and lower case, are equal.
-    """
-    known = {item.name for item in fields(Options)}
-    by_name = {name.replace("-", "_").lower(): value for name, value in metadata.items()}
-    return {name: value for name, value in by_name.items() if name in known}

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import Field, fields
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from pipeline.errors import KireiError
-from pipeline.settings import Options, Settings
+from pipeline.settings import ColourOptions, Options, Settings
 
 Completing = Callable[[click.Context, click.Parameter, str], list[str]]
 EXIT_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
@@ -33,11 +34,25 @@ SECTIONS = {
     "Picture": ("max_side_px", "format", "quality"),
     "Clips": ("steady", "fps", "motion"),
 }
+COLOUR_SECTIONS = {
+    "Colours": ("palette", "reference", "hints", "hint_layer", "seed", "proposals", "choice"),
+    "Drawing": ("lines", "check"),
+    "Picture": ("layers", "max_side_px", "format", "quality"),
+}
 
 
 def option_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds a flag for every field of Options to a command, with range and default in its help."""
-    for item in reversed(fields(Options)):
+    return _with_flags(command, fields(Options))
+
+
+def colour_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds a flag for every field of ColourOptions but ``hints``, which are given one by one."""
+    return _with_flags(command, [item for item in fields(ColourOptions) if item.name != "hints"])
+
+
+def _with_flags(command: Callable[..., Any], items: Sequence[Field[Any]]) -> Callable[..., Any]:
+    for item in reversed(items):
         bounds, values = item.metadata.get("range"), item.metadata.get("values")
         words = item.metadata.get("words", ())
         ranges = (f"{bounds[0]}..{bounds[1]}",) if bounds else values or ("NAME",)
@@ -89,29 +104,52 @@ def errors_on_one_line(*kinds: type[Exception]) -> Iterator[None]:
 class DrawingCommand(click.Command):
     """A command with the flags of Options, which its help shows in sections."""
 
+    sections = SECTIONS
+
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the command's own options first, then SECTIONS."""
+        """Writes the command's own options first, then the sections."""
         records = {
             parameter.name: record
             for parameter in self.get_params(context)
             if (record := parameter.get_help_record(context))
         }
-        sectioned = {name for names in SECTIONS.values() for name in names}
+        sectioned = {name for names in self.sections.values() for name in names}
         own = [record for name, record in records.items() if name not in sectioned]
         for title, rows in {
             "Options": own,
-            **{title: [records[name] for name in names] for title, names in SECTIONS.items()},
+            **{title: [records[name] for name in names] for title, names in self.sections.items()},
         }.items():
             with formatter.section(title):
                 formatter.write_dl(rows)
 
 
-class ExtensibleGroup(click.Group):
-    """A click group with the commands of an entry-point group beside its own."""
+class ColourCommand(DrawingCommand):
+    """A command with the flags of ColourOptions, in sections of their own."""
 
-    def __init__(self, *arguments: Any, commands_of: str, **named: Any) -> None:
+    sections = COLOUR_SECTIONS
+
+
+class ExtensibleGroup(click.Group):
+    """A click group with the commands of an entry-point group beside its own.
+
+    Args:
+        *arguments: Of click.Group.
+        commands_of: The entry-point group.
+        later: Commands of this package that are loaded when they are asked for: "module:name" by
+            name.
+        **named: Of click.Group.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        commands_of: str,
+        later: Mapping[str, str] = MappingProxyType({}),
+        **named: Any,
+    ) -> None:
         super().__init__(*arguments, **named)
         self._commands_of = commands_of
+        self._later = {name: EntryPoint(name, where, commands_of) for name, where in later.items()}
 
     def invoke(self, context: click.Context) -> Any:
         """Runs the command; Ctrl-C ends it with the exit code that shells expect."""
@@ -122,7 +160,8 @@ class ExtensibleGroup(click.Group):
             context.exit(EXIT_INTERRUPTED)
 
     def _found(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=self._commands_of)}
+        added = {entry.name: entry for entry in entry_points(group=self._commands_of)}
+        return added | self._later
 
     def list_commands(self, context: click.Context) -> list[str]:
         """The group's own commands and those of the entry points, sorted."""

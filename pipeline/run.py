@@ -19,6 +19,7 @@ from pipeline.decoder import Decoder
 from pipeline.domain import WeightFile, WeightSpec
 from pipeline.errors import KireiError
 from pipeline.job import Job, Request, Services
+from pipeline.lineart.palette import NAMED
 from pipeline.lineart.result import ColourResult
 from pipeline.origin import Origin
 from pipeline.planning import plan_drawing, plan_work
@@ -70,6 +71,10 @@ class Pipeline:
         """The styles in the folder of weights, by name."""
         specs = sorted(self._store.specs.values(), key=lambda spec: spec.name)
         return tuple(spec for spec in specs if spec.kind == "style")
+
+    def palettes(self) -> dict[str, tuple[str, ...]]:
+        """The colours, "#rrggbb", of each palette for line drawings, in the order of its shares."""
+        return {name: tuple(colours) for name, colours in NAMED.items()}
 
     def style(self, name: str) -> WeightSpec:
         """The style of that name. Raises UnknownStyle with the names there are."""

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.decode import decode_image, fit
 from pipeline.domain import Photo, RgbImage
 from pipeline.encode import encode
+from pipeline.lineart.result import ColourResult
 from pipeline.result import Result
 from pipeline.settings import Settings
 
@@ -21,7 +22,7 @@ MIN_TEXT_PX = 11
 TEXT_SHARE = 0.05  # height of a caption's letters over the longer side of a picture
 
 
-def before_after(data: bytes, result: Result, settings: Settings) -> bytes:
+def before_after(data: bytes, result: Result | ColourResult, settings: Settings) -> bytes:
     """Draws photo and picture side by side.
 
     Args:

@@ -42,19 +42,24 @@ BUNDLED = """
 
 Of the wheels for Linux on x86_64. Those under the LGPL or GPL are listed with their terms.
 
-**x265 is under the GPL.** The wheels of pillow-heif, which reads HEIC, contain libx265
-(GPL-2.0-or-later), libheif and libde265 (both LGPL-3.0-or-later). Kirei never calls x265, which is
-an encoder, but libheif is linked with it. This has consequences:
+**x264 and x265 are under the GPL.** The wheels of av, which reads and writes clips, contain FFmpeg
+with libx264, which writes MP4, and libx265 (both GPL-2.0-or-later): FFmpeg as a whole is under the
+GPL there. The wheels of pillow-heif, which reads HEIC, contain libx265, libheif and libde265 (both
+LGPL-3.0-or-later). Kirei never calls x265, which is an encoder, but both are linked with it. This
+has consequences:
 
 * If you run the function in your account, for anybody, you distribute nothing and owe nothing.
 * If you distribute the image (in a public registry, to a customer's account, on a device), you
-  distribute x265. The image as a whole is then under the terms of the GPL: with the source of
-  everything under GPL and LGPL, and without further restrictions. Whether weights for
-  non-commercial use may be in it is a question for your lawyer. HEVC is also patented in some
-  countries.
-* `docker build --build-arg HEIC=off` leaves pillow-heif and its three libraries out. HEIC is then
-  refused as `not_an_image`; all other formats, AVIF included, work as before. What is left under
-  the LGPL, or under the GPL with GCC's exception, must come with its source and be replaceable.
+  distribute x264 and x265. The image as a whole is then under the terms of the GPL: with the source
+  of everything under GPL and LGPL, and without further restrictions. Whether weights for
+  non-commercial use may be in it is a question for your lawyer. H.264 and HEVC are also patented in
+  some countries.
+* `docker build --build-arg HEIC=off --build-arg CLIPS=off` leaves both packages and their libraries
+  out: `HEIC` pillow-heif, `CLIPS` av, which makes the image 105 MB smaller. HEIC and
+  videos are then refused as `not_an_image`; all other formats, AVIF included, work as before. What
+  is left under the LGPL, or under the GPL with GCC's exception, must come with its source and be
+  replaceable.
+* `pip install kirei-anime` brings pillow-heif and leaves av out; its extra `clips` brings it.
 
 | package | libraries |
 |---|---|

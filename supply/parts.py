@@ -32,15 +32,25 @@ NOT_NAMED = {"torch": "BSD-3-Clause"}
 # Libraries inside wheels with terms that matter to whoever distributes the image. The rest is under
 # MIT, BSD, zlib and the like, and is listed in the wheels' own licence files.
 COPYLEFT = {
+    "libasound": "LGPL-2.1-or-later",
     "libavcodec": "LGPL-2.1-or-later",
+    "libavdevice": "LGPL-2.1-or-later",
+    "libavfilter": "LGPL-2.1-or-later",
     "libavformat": "LGPL-2.1-or-later",
     "libavutil": "LGPL-2.1-or-later",
     "libde265": "LGPL-3.0-or-later",
+    "libgmp": "LGPL-3.0-or-later OR GPL-2.0-or-later",
+    "libgnutls": "LGPL-2.1-or-later",
     "libgfortran": "GPL-3.0-or-later WITH GCC-exception-3.1",
     "libheif": "LGPL-3.0-or-later",
+    "libhogweed": "LGPL-3.0-or-later OR GPL-2.0-or-later",
+    "libmp3lame": "LGPL-2.0-or-later",
+    "libnettle": "LGPL-3.0-or-later OR GPL-2.0-or-later",
     "libquadmath": "LGPL-2.1-or-later",
     "libswresample": "LGPL-2.1-or-later",
     "libswscale": "LGPL-2.1-or-later",
+    "libunistring": "LGPL-3.0-or-later OR GPL-2.0-or-later",
+    "libx264": "GPL-2.0-or-later",
     "libx265": "GPL-2.0-or-later",
 }
 

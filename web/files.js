@@ -5,14 +5,14 @@ import { asPng, both } from "./sheet.js";
 import { zip } from "./zip.js";
 
 const DETAILS = "details"; // the folder of the JSON files in a ZIP
-const EXTENSIONS = { jpeg: "jpg" };
+const EXTENSIONS = { jpeg: "jpg", tiff: "tif" };
 
-/** NAME.STYLE.EXT and NAME.STYLE.json, as the command line and the bucket name them. */
+/** NAME.STYLE.EXT and NAME.STYLE.json, as the command line and the bucket name them; a task's name for a drawing. */
 export function names(job) {
   const { sidecar } = job.result;
   const stem = job.name.replace(/\.[^.]*$/, "").replace(/[/\\:]/g, "_") || "photo";
   const extension = EXTENSIONS[sidecar.output.format] ?? sidecar.output.format;
-  const base = `${stem}.${sidecar.style}`;
+  const base = `${stem}.${sidecar.style ?? sidecar.task}`;
   return {
     picture: `${base}.${extension}`,
     json: `${base}.json`,

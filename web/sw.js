@@ -4,7 +4,8 @@
 const SHELL = "kirei-shell";
 const SHARED = "kirei-shared";
 const ROOT = new URL("../", self.location);
-const FILES = [
+// of the page of photographs, which are kept from the first visit on
+const FIRST = [
   "./",
   "app/boot.js",
   "app/page.css",
@@ -15,7 +16,18 @@ const FILES = [
   "app/manifest.webmanifest",
   "app/icon.svg",
   "app/icon-192.png",
-].map((path) => new URL(path, ROOT).href);
+];
+// of the page of drawings: kept once it was opened
+const LATER = [
+  "colour",
+  "app/colour.css",
+  "app/colour.bundle.js",
+  "app/colour.en.json",
+  "app/colour.zh.json",
+];
+const [SOON, FILES] = [FIRST, [...FIRST, ...LATER]].map((paths) =>
+  paths.map((path) => new URL(path, ROOT).href),
+);
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -23,7 +35,7 @@ self.addEventListener("install", (event) => {
       const cache = await caches.open(SHELL);
       // one by one: in the cloud each is a run of the function, and the page has photos to draw;
       // and what the page has just loaded does not travel a second time
-      for (const file of FILES) await cache.add(new Request(file, { cache: "force-cache" }));
+      for (const file of SOON) await cache.add(new Request(file, { cache: "force-cache" }));
       await self.skipWaiting();
     })(),
   );

@@ -7,12 +7,15 @@ let language = document.documentElement.dataset.language;
 export const current = () => language;
 export const other = () => LANGUAGES.find((name) => name !== language);
 
-/** Loads a language and makes it the page's. Rejects where it cannot be had. */
+/**
+ * Loads a language and makes it the page's, with the words that a page has beside those of all
+ * (data-words). Rejects where it cannot be had.
+ */
 export async function use(name) {
   if (!loaded[name]) {
-    const answer = await fetch(new URL(`${name}.json`, import.meta.url));
-    if (!answer.ok) throw new Error(`${name}.json: ${answer.status}`);
-    loaded[name] = await answer.json();
+    const own = document.documentElement.dataset.words;
+    const files = [`${name}.json`, own && `${own}.${name}.json`].filter(Boolean);
+    loaded[name] = Object.assign({}, ...(await Promise.all(files.map(read))));
   }
   language = name;
   const root = document.documentElement;
@@ -20,6 +23,12 @@ export async function use(name) {
   root.dataset.language = name;
   document.title = t("page.title");
   apply(document);
+}
+
+async function read(file) {
+  const answer = await fetch(new URL(file, import.meta.url));
+  if (!answer.ok) throw new Error(`${file}: ${answer.status}`);
+  return answer.json();
 }
 
 /** Remembers the choice for the next visit, where the browser remembers anything. */

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters import job_log
+from adapters.clips import max_bytes
 from adapters.deadline import Deadline
 from adapters.direct import fits_response
 from adapters.errors import (
@@ -44,8 +45,9 @@ from adapters.http.responses import (
 from adapters.http.static_files import THUMBNAILS, StaticFile, StaticFiles, swagger_file
 from adapters.http.uploads import Uploads, result_url
 from adapters.process import process_worker
+from adapters.tasks import COLOUR, STYLISE
 from adapters.worker import Worker
-from pipeline import VERSION, KireiError, Misconfigured, Options
+from pipeline import VERSION, ColourOptions, KireiError, Misconfigured, Options
 
 FINGERPRINT = "x-kirei-fingerprint"
 POLL_AFTER_S = "1"
@@ -90,14 +92,17 @@ class Api:
         self._resolver.exception_handler(KireiError)(self._on_named_error)
         self._resolver.exception_handler(Exception)(self._on_unnamed_error)
         self._resolver.not_found(self._on_no_route)
-        self.add_route("POST", "/v1/stylise", self._stylise)
+        self.add_route("POST", "/v1/stylise", partial(self._order, task=STYLISE))
+        self.add_route("POST", "/v1/colour", partial(self._order, task=COLOUR))
         self.add_route("POST", "/v1/uploads", self._create_upload)
         self.add_route("GET", "/v1/results/<upload_id>", self._result)
         self.add_route("GET", "/v1/styles", self._styles)
+        self.add_route("GET", "/v1/palettes", self._palettes)
         self.add_route("GET", "/v1/options", self._options)
         self.add_route("GET", "/v1/styles/<name>/thumbnail.jpg", self._thumbnail, access=public)
         self.add_route("GET", "/v1/health", self._health, access=public)
-        self.add_route("GET", "/", self._page, access=public)
+        self.add_route("GET", "/", partial(self._page, name="index.html"), access=public)
+        self.add_route("GET", "/colour", partial(self._page, name="colour.html"), access=public)
         self.add_route("GET", "/app/.+", self._page_file, access=public)
         self.add_route("GET", "/docs", self._docs, access=public)
         self.add_route("GET", "/docs/<name>", self._docs, access=public)
@@ -190,25 +195,26 @@ class Api:
 
     # --- photos ---------------------------------------------------------------------------------
 
-    def _stylise(self, request: Request) -> Response[Any]:
+    def _order(self, request: Request, task: str) -> Response[Any]:
         """The picture; or, for a caller that accepts JSON, its sidecar with a link."""
         with job_log.entry():  # whatever is wrong with it, its sender may send photos
-            return self._stylise_job(request)
+            return self._job(request, task)
 
-    def _stylise_job(self, request: Request) -> Response[Any]:
+    def _job(self, request: Request, task: str) -> Response[Any]:
         worker = self._get_worker()
-        photo = request.stylise_request(worker.pipeline.settings.max_input_bytes)
+        limit = max_bytes(worker.pipeline.settings, request.content_type)
+        photo = request.order(limit, task)
         if photo.data is None:
             uploads = self.uploads(request)
-            result_id = uploads.stylise(str(photo.upload_id), photo.options_by_name)
+            result_id = uploads.again(str(photo.upload_id), task, photo.options_by_name)
             url = result_url(result_id)
             document = {"id": result_id, "status": "waiting", "result_url": url}
             return json_response(202, document, Location=url)
-        options = photo.options
+        order = photo.order
         if request.wants_json:
-            sidecar = worker.stylise_stored(photo.data, options, request.deadline)
+            sidecar = worker.stylise_stored(photo.data, order, request.deadline)
             return json_response(200, sidecar, **{FINGERPRINT: sidecar["fingerprint"]})
-        picture = worker.stylise(photo.data, options, deadline=request.deadline)
+        picture = worker.stylise(photo.data, order, deadline=request.deadline)
         headers = {FINGERPRINT: picture.fingerprint}
         if self._fits(picture.image):
             return Response(200, picture.content_type, picture.image, headers)
@@ -216,8 +222,7 @@ class Api:
         return json_response(303, sidecar, **headers, Location=sidecar["output"]["url"])
 
     def _create_upload(self, request: Request) -> Response[Any]:
-        fields = request.over_query(request.document())
-        return json_response(201, self.uploads(request).create(fields))
+        return json_response(201, self.uploads(request).create(request.document(), request.query))
 
     def _result(self, request: Request, upload_id: str) -> Response[Any]:
         result = self.uploads(request).result(check_upload_id(upload_id))
@@ -252,7 +257,22 @@ class Api:
         return cached_json(request, {"styles": listed, "default": Options().style})
 
     def _options(self, request: Request) -> Response[Any]:
-        document = {"options": list_options(), "permanent_errors": permanent_codes()}
+        from pipeline import clips_available  # it brings in numpy, which a cold start does without
+
+        document = {
+            "options": list_options(Options),
+            "permanent_errors": permanent_codes(),
+            "clips": clips_available(),
+        }
+        return cached_json(request, document)
+
+    def _palettes(self, request: Request) -> Response[Any]:
+        palettes = self._get_worker().pipeline.palettes()
+        document = {
+            "palettes": [{"name": name, "colours": list(palettes[name])} for name in palettes],
+            "options": list_options(ColourOptions),
+            "permanent_errors": permanent_codes(),
+        }
         return cached_json(request, document)
 
     def _thumbnail(self, request: Request, name: str) -> Response[Any]:
@@ -263,8 +283,8 @@ class Api:
 
     # --- pages ----------------------------------------------------------------------------------
 
-    def _page(self, request: Request) -> Response[Any]:
-        return self._web_file(request, "index.html")
+    def _page(self, request: Request, name: str) -> Response[Any]:
+        return self._web_file(request, name)
 
     def _page_file(self, request: Request) -> Response[Any]:
         return self._web_file(request, request.path.removeprefix("/app/"))

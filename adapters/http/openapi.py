@@ -11,16 +11,37 @@ from __future__ import annotations
 import json
 import sys
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 import pipeline
 from adapters.errors import STATUSES
-from adapters.http.options import Schema, kind_names, option_schemas
-from adapters.http.request import FORM, JSON, UPLOAD_ID
+from adapters.http.options import Schema, kind_names
+from adapters.http.request import FORM, JSON
+from adapters.http.schemas import (
+    accepted,
+    error,
+    errors,
+    header,
+    object_of,
+    option_references,
+    parameters,
+    parts_of,
+    reference,
+    response,
+    schemas_of,
+    sidecar,
+    sidecar_parts,
+    text,
+    upload_id,
+)
 from adapters.http.uploads import CONTENT_TYPE
+from adapters.tasks import BASE64, COLOUR, COMPANIONS, OPTIONS, PART, STYLISE, TASK
 
 PICTURES = ("image/jpeg", "image/png", "image/webp")
+CLIPS = ("image/gif", "video/mp4", "video/webm")
+LAYERED = ("image/tiff", "image/openraster")
+SIDECARS = {"Sidecar": "sidecar.schema.json", "ColourSidecar": "colour.schema.json"}
+SIDECAR_OF = {STYLISE: "Sidecar", COLOUR: "ColourSidecar"}
+SUMMARIES = {STYLISE: "Draw a photo or a clip", COLOUR: "Colour a line drawing"}
 DESCRIPTION = """Photographs into anime pictures. Send small photos to `/v1/stylise`: the picture \
 is the response. Send large photos, and those that may take longer than 25 s, with the form that \
 `/v1/uploads` returns, and ask `/v1/results/{id}` for the result: API Gateway ends a call after \
@@ -46,18 +67,32 @@ def document() -> Schema:
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": {
-            "/v1/stylise": {"post": _stylise()},
+            "/v1/stylise": {"post": _order(STYLISE)},
+            "/v1/colour": {"post": _order(COLOUR)},
             "/v1/uploads": {"post": _uploads()},
             "/v1/results/{id}": {"get": _results()},
             "/v1/styles": {"get": _listing("styles", "The styles there are", _styles())},
             "/v1/styles/{name}/thumbnail.jpg": {"get": _thumbnail()},
+            "/v1/palettes": {
+                "get": _listing(
+                    "palettes", "The palettes of line drawings, their options", _palettes()
+                )
+            },
             "/v1/options": {"get": _listing("options", "The options there are", _options())},
             "/v1/health": {"get": _health()},
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Error": _error(), "Sidecar": _sidecar(), **_sidecar_parts()},
-            "parameters": _parameters(),
+            "schemas": {
+                "Error": error(),
+                **{name: sidecar(file) for name, file in SIDECARS.items()},
+                **{
+                    name: part
+                    for file in SIDECARS.values()
+                    for name, part in sidecar_parts(file).items()
+                },
+            },
+            "parameters": parameters(),
         },
     }
 
@@ -65,43 +100,48 @@ def document() -> Schema:
 # --- operations ---------------------------------------------------------------------------------
 
 
-def _stylise() -> Schema:
+def _order(task: str) -> Schema:
     binary: Schema = {"schema": {}}
-    photo = {"image": {"type": "string", "format": "binary"}}
-    form = _object({**photo, **_options_as_text()}, ["image"])
-    encoded = _text(contentEncoding="base64")
-    inline = _object({"image_base64": encoded, **option_schemas()}, ["image_base64"])
-    uploaded = _object({"upload_id": _id(), **option_schemas()}, ["upload_id"])
+    options = schemas_of(task)
+    companions = COMPANIONS if task == COLOUR else ()
+    file = {"type": "string", "format": "binary"}
+    as_text = {name: {"type": "string"} for name in options}
+    form = object_of({"image": file, **dict.fromkeys(companions, file), **as_text}, ["image"])
+    encoded = text(contentEncoding="base64")
+    files = {name + BASE64: encoded for name in companions}
+    inline = object_of({"image_base64": encoded, **files, **options}, ["image_base64"])
+    parts = {name: upload_id() for name in companions}
+    uploaded = object_of({"upload_id": upload_id(), **parts, **options}, ["upload_id"])
     fingerprint = {
         "description": "SHA-256 of everything that decides the picture: equal means the same one",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     }
+    sidecar = reference(SIDECAR_OF[task])
+    kinds = (*PICTURES, *(LAYERED if task == COLOUR else CLIPS))
     picture = {
         "description": "The picture; with Accept: application/json, its sidecar with output.url",
         "headers": {"x-kirei-fingerprint": fingerprint},
-        "content": {
-            **dict.fromkeys(PICTURES, binary),
-            JSON: {"schema": _ref("Sidecar")},
-        },
+        "content": {**dict.fromkeys(kinds, binary), JSON: {"schema": sidecar}},
     }
     elsewhere = {
         "description": "The picture is too large for the response and lies at Location",
-        "headers": {"Location": _header(), "x-kirei-fingerprint": fingerprint},
-        "content": {JSON: {"schema": _ref("Sidecar")}},
+        "headers": {"Location": header(), "x-kirei-fingerprint": fingerprint},
+        "content": {JSON: {"schema": sidecar}},
     }
     waiting = {
-        "description": "An upload is being stylised; its result will be at Location",
-        "headers": {"Location": _header()},
-        "content": {JSON: {"schema": _accepted()}},
+        "description": "An upload is being worked on; its result will be at Location",
+        "headers": {"Location": header()},
+        "content": {JSON: {"schema": accepted()}},
     }
     return {
-        "operationId": "stylise",
-        "summary": "Draw a photo",
-        "parameters": _option_references(),
+        "operationId": task,
+        "summary": SUMMARIES[task],
+        "parameters": option_references(task),
         "requestBody": {
             "required": True,
             "content": {
                 "image/*": binary,
+                **({} if task == COLOUR else {"video/*": binary}),
                 "application/octet-stream": binary,
                 FORM: {"schema": form},
                 JSON: {"schema": {"oneOf": [inline, uploaded]}},
@@ -111,20 +151,27 @@ def _stylise() -> Schema:
             "200": picture,
             "202": waiting,
             "303": elsewhere,
-            **_errors(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+            **errors(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
         },
     }
 
 
 def _uploads() -> Schema:
     fields = {
-        "content_type": _text(pattern=f"^({CONTENT_TYPE.pattern})$"),
+        "content_type": text(pattern=f"^({CONTENT_TYPE.pattern})$"),
         "bytes": {"type": "integer", "minimum": 1, "description": "size of the photo"},
-        **option_schemas(),
     }
+    of_tasks = [
+        object_of(
+            {**fields, TASK: {"const": task}, **parts_of(task), **schemas_of(task)},
+            ["content_type", "bytes", *([TASK] if task != STYLISE else [])],
+        )
+        for task in OPTIONS
+    ]
+    part = object_of({**fields, TASK: {"const": PART}}, ["content_type", "bytes", TASK])
     form = {
-        "upload_id": _id(),
-        "url": _text(description="POST a form here: these fields, then the photo as `file`"),
+        "upload_id": upload_id(),
+        "url": text(description="POST a form here: these fields, then the photo as `file`"),
         "fields": {"type": "object", "additionalProperties": {"type": "string"}},
         "max_bytes": {"type": "integer"},
         "expires_s": {"type": "integer", "description": "seconds until the form expires"},
@@ -133,43 +180,47 @@ def _uploads() -> Schema:
     return {
         "operationId": "offerUpload",
         "summary": "A form to send a photo with, which is then drawn automatically",
-        "parameters": _option_references(),
+        "parameters": option_references(STYLISE),
         "requestBody": {
             "required": True,
-            "content": {JSON: {"schema": _object(fields, ["content_type", "bytes"])}},
+            "content": {JSON: {"schema": {"oneOf": [*of_tasks, part]}}},
         },
         "responses": {
-            "201": _response("The link", _object(form, list(form))),
-            **_errors(400, 401, 408, 413, 429, 500, 503),
+            "201": response("The link", object_of(form, list(form))),
+            **errors(400, 401, 408, 413, 429, 500, 503),
         },
     }
 
 
 def _results() -> Schema:
-    id_ = {"name": "id", "in": "path", "required": True, "schema": _id()}
+    id_ = {"name": "id", "in": "path", "required": True, "schema": upload_id()}
     done = {
-        "id": _id(),
+        "id": upload_id(),
         "status": {"const": "done"},
         "image_url": {"type": "string"},
         "sidecar_url": {"type": "string"},
-        "sidecar": _ref("Sidecar"),
+        "sidecar": {"oneOf": [reference(name) for name in SIDECARS]},
     }
     working = {
-        "id": _id(),
+        "id": upload_id(),
         "status": {"enum": ["waiting", "working"]},
         "stage": {"type": ["string", "null"], "description": "null where it is unknown"},
+        "frames": {
+            **object_of({"done": {"type": "integer"}, "total": {"type": "integer"}}),
+            "description": "of a clip that is drawn, where it is known: frames drawn, and in all",
+        },
     }
     return {
         "operationId": "result",
         "summary": "What became of an upload",
         "parameters": [id_],
         "responses": {
-            "200": _response("Done; the links expire", _object(done, list(done))),
+            "200": response("Done; the links expire", object_of(done, list(done))),
             "202": {
-                **_response("Not yet", _object(working, list(working))),
-                "headers": {"Retry-After": _header()},
+                **response("Not yet", object_of(working, ["id", "status", "stage"])),
+                "headers": {"Retry-After": header()},
             },
-            **_errors(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+            **errors(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
         },
     }
 
@@ -179,9 +230,9 @@ def _listing(name: str, summary: str, content: Schema) -> Schema:
         "operationId": name,
         "summary": summary,
         "responses": {
-            "200": {**_response(summary, content), "headers": {"ETag": _header()}},
+            "200": {**response(summary, content), "headers": {"ETag": header()}},
             "304": {"description": "Not modified since If-None-Match"},
-            **_errors(401, 413, 500, 503),
+            **errors(401, 413, 500, 503),
         },
     }
 
@@ -196,7 +247,7 @@ def _thumbnail() -> Schema:
         "responses": {
             "200": {"description": "A small picture", "content": {"image/jpeg": {"schema": {}}}},
             "304": {"description": "Not modified since If-None-Match"},
-            **_errors(404, 413, 500),
+            **errors(404, 413, 500),
         },
     }
 
@@ -208,8 +259,8 @@ def _health() -> Schema:
         "summary": "Whether the API is up",
         "security": [],
         "responses": {
-            "200": _response("It is up", _object(health, list(health))),
-            **_errors(413, 500),
+            "200": response("It is up", object_of(health, list(health))),
+            **errors(413, 500),
         },
     }
 
@@ -225,16 +276,30 @@ def _styles() -> Schema:
         "licence": {"type": "string", "description": "the licence of the style itself"},
         "terms": {
             "type": "array",
-            "items": _ref("Terms"),
+            "items": reference("Terms"),
             "description": "terms of a picture with all other options at their defaults",
         },
         "thumbnail": {"type": ["string", "null"]},
     }
-    listed = {"type": "array", "items": _object(style, list(style))}
-    return _object({"styles": listed, "default": {"type": "string"}}, ["styles", "default"])
+    listed = {"type": "array", "items": object_of(style, list(style))}
+    return object_of({"styles": listed, "default": {"type": "string"}}, ["styles", "default"])
 
 
 def _options() -> Schema:
+    clips = {"type": "boolean", "description": "whether clips can be read here"}
+    return _with_permanent_errors({"options": _listed_options(), "clips": clips})
+
+
+def _palettes() -> Schema:
+    palette = {
+        "name": {"type": "string"},
+        "colours": {"type": "array", "items": text(pattern="^#[0-9a-f]{6}$")},
+    }
+    listed = {"type": "array", "items": object_of(palette, list(palette))}
+    return _with_permanent_errors({"palettes": listed, "options": _listed_options()})
+
+
+def _listed_options() -> Schema:
     option = {
         "name": {"type": "string"},
         "kind": {"enum": kind_names()},
@@ -249,102 +314,17 @@ def _options() -> Schema:
         "about": {"type": "string"},
     }
     named = ["name", "kind", "default", "about"]
-    fields = {
-        "options": {"type": "array", "items": _object(option, named)},
-        "permanent_errors": {
-            "type": "array",
-            "items": {"enum": list(STATUSES)},
-            "description": "codes of errors that the same photo with the same options always meets",
-        },
+    return {"type": "array", "items": object_of(option, named)}
+
+
+def _with_permanent_errors(fields: Schema) -> Schema:
+    codes = {
+        "type": "array",
+        "items": {"enum": list(STATUSES)},
+        "description": "codes of errors that the same photo with the same options always meets",
     }
-    return _object(fields, list(fields))
-
-
-def _options_as_text() -> Schema:
-    return {name: {"type": "string"} for name in option_schemas()}
-
-
-def _option_references() -> list[Schema]:
-    return [{"$ref": f"#/components/parameters/{name}"} for name in option_schemas()]
-
-
-def _parameters() -> Schema:
-    return {
-        name: {"name": name, "in": "query", "schema": schema}
-        for name, schema in option_schemas().items()
-    }
-
-
-def _accepted() -> Schema:
-    accepted = {
-        "id": _id(),
-        "status": {"const": "waiting"},
-        "result_url": {"type": "string"},
-    }
-    return _object(accepted, list(accepted))
-
-
-def _error() -> Schema:
-    fields = {
-        "code": {"enum": list(STATUSES)},
-        "message": {"type": "string"},
-        "stage": {"type": "string"},
-        "measured": {"type": ["string", "number", "null"]},
-        "limit": {"type": ["string", "number", "null"]},
-        "request_id": {"type": "string"},
-    }
-    return _object({"error": _object(fields, list(fields))}, ["error"])
-
-
-def _errors(*statuses: int) -> Schema:
-    responses = {}
-    for status in (*statuses, 405):
-        codes = ", ".join(f"`{code}`" for code, known in STATUSES.items() if known == status)
-        responses[str(status)] = _response(codes, _ref("Error"))
-    return dict(sorted(responses.items()))
-
-
-def _sidecar() -> Schema:
-    """The sidecar's own schema, its parts moved to where OpenAPI keeps them."""
-    text = (files("pipeline") / "sidecar.schema.json").read_text()
-    text = text.replace("#/$defs/", "#/components/schemas/")
-    schema: Schema = json.loads(text)
-    return {name: value for name, value in schema.items() if name not in ("$defs", "$schema")}
-
-
-def _sidecar_parts() -> Schema:
-    text = (files("pipeline") / "sidecar.schema.json").read_text()
-    parts: Schema = json.loads(text.replace("#/$defs/", "#/components/schemas/"))["$defs"]
-    return parts
-
-
-def _object(properties: Schema, required: list[str] | None = None) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required or [],
-        "additionalProperties": False,
-    }
-
-
-def _response(description: str, schema: Schema) -> Schema:
-    return {"description": description, "content": {JSON: {"schema": schema}}}
-
-
-def _text(**more: Any) -> Schema:
-    return {"type": "string", **more}
-
-
-def _header() -> Schema:
-    return {"schema": {"type": "string"}}
-
-
-def _id() -> Schema:
-    return {"type": "string", "pattern": f"^{UPLOAD_ID.pattern}$"}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+    fields = {**fields, "permanent_errors": codes}
+    return object_of(fields, list(fields))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, fields
 from typing import Any, NamedTuple
 
-from pipeline import Options
+from pipeline import ColourOptions, Options
 
 Schema = dict[str, Any]
 
@@ -25,11 +25,11 @@ KINDS = {
 CHOICE = "choice"  # the name of a kind that has only certain values
 
 
-def list_options() -> list[dict[str, Any]]:
+def list_options(kind_of_options: type[Options | ColourOptions]) -> list[dict[str, Any]]:
     """Returns the options in order: name, kind, default, range or values, and one line about it."""
     listed = []
-    for item in fields(Options):
-        kind = CHOICE if "values" in item.metadata else _kind(item).name
+    for item in fields(kind_of_options):
+        kind = CHOICE if "values" in item.metadata else _kind(kind_of_options, item).name
         listed.append(
             {"name": item.name, "kind": kind, "default": item.default} | dict(item.metadata)
         )
@@ -41,13 +41,15 @@ def kind_names() -> list[str]:
     return [*(kind.name for kind in KINDS.values()), CHOICE]
 
 
-def option_schemas() -> dict[str, Schema]:
+def option_schemas(
+    kind_of_options: type[Options | ColourOptions] = Options,
+) -> dict[str, Schema]:
     """Returns the JSON Schema of each option, by name."""
-    return {item.name: _schema(item) for item in fields(Options)}
+    return {item.name: _schema(kind_of_options, item) for item in fields(kind_of_options)}
 
 
-def _schema(item: Field[Any]) -> Schema:
-    schema: Schema = {"type": _kind(item).schema_type}
+def _schema(kind_of_options: type[Options | ColourOptions], item: Field[Any]) -> Schema:
+    schema: Schema = {"type": _kind(kind_of_options, item).schema_type}
     if "range" in item.metadata:
         schema["minimum"], schema["maximum"] = item.metadata["range"]
     if "values" in item.metadata:
@@ -58,5 +60,5 @@ def _schema(item: Field[Any]) -> Schema:
     return {**schema, "default": item.default, "description": item.metadata["about"]}
 
 
-def _kind(item: Field[Any]) -> Kind:
-    return KINDS[Options.kinds()[item.name]]
+def _kind(kind_of_options: type[Options | ColourOptions], item: Field[Any]) -> Kind:
+    return KINDS[kind_of_options.kinds()[item.name]]

@@ -11,7 +11,16 @@ from typing import Any
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.events import decode_base64, photo_from_base64
 from adapters.http.multipart import MAX_FIELD_BYTES, form_parts
-from pipeline import InvalidRequest, Options, TooManyBytes
+from adapters.tasks import (
+    BASE64,
+    COLOUR,
+    COMPANIONS,
+    NO_COMPANIONS,
+    Companions,
+    Order,
+    options_of,
+)
+from pipeline import InvalidRequest, TooManyBytes
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -22,17 +31,19 @@ UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class StyliseRequest:
-    """A photo, or the id of the upload that brought it, and the options that were named for it."""
+class OrderRequest:
+    """A photo, or the id of the upload that brought it, and what is asked of it."""
 
+    task: str
     data: bytes | None
     upload_id: str | None
     options_by_name: Mapping[str, Any]
+    companions: Companions = NO_COMPANIONS
 
     @property
-    def options(self) -> Options:
-        """The options, with defaults. Raises InvalidOption."""
-        return Options.from_mapping(self.options_by_name)
+    def order(self) -> Order:
+        """The order, its options with defaults. Raises InvalidOption."""
+        return Order(options_of(self.task, self.options_by_name), self.companions)
 
 
 class Request:
@@ -110,59 +121,67 @@ class Request:
             raise InvalidRequest("the body is JSON, but not an object")
         return document
 
-    def stylise_request(self, max_bytes: int) -> StyliseRequest:
-        """Returns the photo and its options.
+    def order(self, max_bytes: int, task: str) -> OrderRequest:
+        """Returns the photo and what is asked of it.
 
         Options in a form or in a JSON object win over those of the query.
 
         Args:
-            max_bytes: Limit of the photo's size.
+            max_bytes: Limit of the photo's size, and of all files together.
+            task: What is asked at this address.
 
         Raises:
             InvalidRequest: The body has none of the documented forms.
             InvalidOption: An option in the query is invalid.
-            TooManyBytes: The photo is too large.
+            TooManyBytes: The photo, or a file beside it, is too large.
         """
         if self.content_type == JSON:
-            return self._from_json(max_bytes)
+            return self._from_json(max_bytes, task)
         if self.content_type.startswith("multipart/"):
-            return self._from_form(max_bytes)
-        return StyliseRequest(self.body(max_bytes), None, self.query)
+            return self._from_form(max_bytes, task)
+        return OrderRequest(task, self.body(max_bytes), None, self.query)
 
-    def over_query(self, options_by_name: Mapping[str, Any]) -> dict[str, Any]:
+    def over_query(self, options_by_name: Mapping[str, Any], task: str) -> dict[str, Any]:
         """Returns the query's options with these in their place.
 
         Raises:
             InvalidOption: An option in the query is invalid, even if it is replaced.
         """
-        Options.from_mapping(self.query)
+        options_of(task, self.query)
         return {**self.query, **options_by_name}
 
-    def _from_json(self, max_bytes: int) -> StyliseRequest:
+    def _from_json(self, max_bytes: int, task: str) -> OrderRequest:
         document = self.document(max_bytes * 4 // 3 + MAX_FIELDS_BYTES)
         names = {"image_base64", "upload_id"} & document.keys()
         if len(names) != 1:
             raise InvalidRequest("the JSON object needs either image_base64 or upload_id")
         (name,) = names
         value = document.pop(name)
-        options_by_name = self.over_query(document)
         if name == "upload_id":
-            return StyliseRequest(None, check_upload_id(value), options_by_name)
+            options_by_name = self.over_query(document, task)
+            return OrderRequest(task, None, check_upload_id(value), options_by_name)
+        files = {
+            each: photo_from_base64(document.pop(each + BASE64))
+            for each in _companions_of(task)
+            if document.get(each + BASE64) is not None
+        }
+        options_by_name = self.over_query(document, task)
         data = photo_from_base64(value)
         _check_size(len(data), max_bytes)
-        return StyliseRequest(data, None, options_by_name)
+        return OrderRequest(task, data, None, options_by_name, Companions(**files))
 
-    def _from_form(self, max_bytes: int) -> StyliseRequest:
+    def _from_form(self, max_bytes: int, task: str) -> OrderRequest:
         if self.content_type != FORM:
             raise InvalidRequest(f"a form must be {FORM}, not {self.content_type}")
-        photo: bytes | None = None
+        files: dict[str, bytes] = {}
         fields: dict[str, str] = {}
         header = self.headers["content-type"]
         for part in form_parts(header, self.body(max_bytes + MAX_FIELDS_BYTES)):
-            if part.name in fields or (part.name in PHOTO_FIELDS and photo is not None):
+            name = PHOTO_FIELDS[0] if part.name in PHOTO_FIELDS else part.name
+            if name in fields or name in files:
                 raise InvalidRequest(f"the form has the field {part.name!r} twice")
-            if part.name in PHOTO_FIELDS:
-                photo = part.data
+            if name in (PHOTO_FIELDS[0], *_companions_of(task)):
+                files[name] = part.data
             elif part.filename and len(part.data) > MAX_FIELD_BYTES:
                 raise InvalidRequest(
                     f"the form has a file in the field {part.name!r}, which is not an option;"
@@ -170,10 +189,17 @@ class Request:
                 )
             else:
                 fields[part.name] = part.text
+        photo = files.pop(PHOTO_FIELDS[0], None)
         if photo is None:
             raise InvalidRequest(f"the form has no field {PHOTO_FIELDS[0]!r} with the photo")
         _check_size(len(photo), max_bytes)
-        return StyliseRequest(photo, None, self.over_query(fields))
+        options_by_name = self.over_query(fields, task)
+        return OrderRequest(task, photo, None, options_by_name, Companions(**files))
+
+
+def _companions_of(task: str) -> tuple[str, ...]:
+    """The names of the files that may come beside a photo."""
+    return COMPANIONS if task == COLOUR else ()
 
 
 def parse_whole_number(text: str) -> int | str:

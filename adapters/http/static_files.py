@@ -27,7 +27,8 @@ CONTENT_TYPES = {
 }
 COMPRESSIBLE = {".css", ".html", ".js", ".json", ".svg", ".webmanifest"}
 THUMBNAILS = "thumbnails"
-BUNDLE = "bundle.js"  # all modules of the page as one file, built when it is requested
+# all modules of a page as one file, built when it is requested, and the module that it begins with
+BUNDLES = {"bundle.js": "main", "colour.bundle.js": "colour"}
 
 SWAGGER_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Kirei: HTTP API</title>
@@ -70,8 +71,8 @@ class StaticFiles:
 
     def read(self, name: str) -> StaticFile:
         """Returns a file by its path below the folder, with slashes. Raises UnknownRoute."""
-        if name == BUNDLE:
-            content = bundle("main", self._module).encode()
+        if name in BUNDLES:
+            content = bundle(BUNDLES[name], self._module).encode()
             return StaticFile(content, CONTENT_TYPES[".js"], True)
         if name not in self._paths:
             raise UnknownRoute(f"there is no file {name}")

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from adapters.clips import VIDEO, max_bytes
 from adapters.errors import Forbidden, TooManyRequests
 from adapters.http.api import Api
 from adapters.http.request import JSON, MAX_FIELDS_BYTES
@@ -28,7 +29,7 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_HEADERS_BYTES = 32_768  # of one request, with its path and query
 MAX_QUERY_FIELDS = 100
 STOP_S = 2.0  # for photos that are being drawn, once nobody waits for a response any more
-STYLISE = "/v1/stylise"
+DRAWN_HERE = ("/v1/stylise", "/v1/colour")  # in the worker's threads; an upload's turn comes later
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Head:
     @property
     def brings_photo(self) -> bool:
         """Whether the body is a photo."""
-        return self.scope["method"] == "POST" and self.scope["path"].startswith((STYLISE, UPLOADS))
+        brings = (*DRAWN_HERE, UPLOADS)
+        return self.scope["method"] == "POST" and self.scope["path"].startswith(brings)
 
 
 class Server:
@@ -126,7 +128,7 @@ class Server:
         return event
 
     async def _respond(self, event: dict[str, Any], head: Head) -> dict[str, Any]:
-        threads = self._worker.threads if event["rawPath"] == STYLISE else self._light_threads
+        threads = self._worker.threads if event["rawPath"] in DRAWN_HERE else self._light_threads
         if head.brings_photo:
             self.slots.take(head.client)
         try:
@@ -152,9 +154,10 @@ class Server:
         """Limit of the body; the photo's own limit is checked later."""
         if not head.brings_photo:
             return MAX_FIELDS_BYTES
-        max_bytes = self._worker.pipeline.settings.max_input_bytes
-        is_json = head.headers.get("content-type", "").startswith(JSON)
-        return (max_bytes * 4 // 3 if is_json else max_bytes) + MAX_FIELDS_BYTES
+        content_type = head.headers.get("content-type", "").lower()
+        is_upload = head.scope["path"].startswith(UPLOADS)
+        limit = max_bytes(self._worker.pipeline.settings, VIDEO if is_upload else content_type)
+        return (limit * 4 // 3 if content_type.startswith(JSON) else limit) + MAX_FIELDS_BYTES
 
 
 def _hostname(host: str) -> str | None:

@@ -21,25 +21,25 @@ FILE: dict[str, Shape] = {
     "height_px": int,
     "bytes": int,
 }
-SIDECAR: Shape = {
+# of every task
+COMMON: dict[str, Shape] = {
     "pipeline_version": str,
     "fingerprint": str,
     "source": {**FILE, "key": TEXT_OR_NONE, "version_id": TEXT_OR_NONE, "etag": TEXT_OR_NONE},
     "output": {**FILE, "key": str},
-    "style": str,
-    "strength": NUMBER,
     "engine": str,
     "decisions": [{"step": str, "ran": bool}],
-    "faces": list,
     "timings_ms": dict,
     "warnings": list,
 }
+SIDECAR: Shape = {**COMMON, "style": str, "strength": NUMBER, "faces": list}
+COLOUR_SIDECAR: Shape = {**COMMON, "task": str, "palette": str, "hints": list}
 FAILURE: Shape = {"error": {"code": str, "message": str}}
 
 
 def read_sidecar(bucket: Bucket, key: str) -> dict[str, Any] | None:
     """Returns a stored sidecar; None if it is absent or incomplete. Raises StoreUnavailable."""
-    return _read(bucket, key, SIDECAR)
+    return _read(bucket, key, SIDECAR, COLOUR_SIDECAR)
 
 
 def read_failure(bucket: Bucket, key: str) -> dict[str, Any] | None:
@@ -51,9 +51,9 @@ def read_failure(bucket: Bucket, key: str) -> dict[str, Any] | None:
     return _read(bucket, key, FAILURE)
 
 
-def _read(bucket: Bucket, key: str, shape: Shape) -> dict[str, Any] | None:
+def _read(bucket: Bucket, key: str, *shapes: Shape) -> dict[str, Any] | None:
     document = bucket.get_json(key)
-    return document if _has_shape(document, shape) else None
+    return document if any(_has_shape(document, shape) for shape in shapes) else None
 
 
 def _has_shape(value: Any, shape: Shape) -> bool:

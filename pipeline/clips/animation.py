@@ -17,6 +17,7 @@ from PIL.ImageFile import ImageFile
 from pipeline.clips.domain import ClipInfo
 from pipeline.clips.limits import refuse_count, refuse_length, refuse_size
 from pipeline.clips.pace import Shown
+from pipeline.clips.sniff import MAX_DEPTH
 from pipeline.decode import EXTENTS, PILLOW, fit
 from pipeline.domain import Photo
 from pipeline.errors import NoPicture, PermanentError, TruncatedImage
@@ -221,10 +222,12 @@ def _avif_ms(data: bytes) -> Iterator[float]:
     yield from _track_ms(data, 0, len(data), [1])
 
 
-def _track_ms(data: bytes, start: int, end: int, clock: list[int]) -> Iterator[float]:
+def _track_ms(
+    data: bytes, start: int, end: int, clock: list[int], depth: int = 0
+) -> Iterator[float]:
     for name, begin, stop in boxes(data, start, end):
-        if name in CONTAINERS:
-            durations = _track_ms(data, begin, stop, clock)
+        if name in CONTAINERS and depth < MAX_DEPTH:
+            durations = _track_ms(data, begin, stop, clock, depth + 1)
             first = next(durations, None)
             if first is not None:
                 yield first

@@ -40,11 +40,15 @@ OPTIONS = {
     "max_streams": "64",
     "enable_drefs": "0",  # of a MOV: its media are in the file itself
 }
+# Modules that numpy and Pillow load when a function of theirs is called first.
+LAZY = ("numpy.ma", "PIL.ImageCms", "PIL.ImagePalette", "PIL.ImageSequence")
 BUFFER_BYTES = 1 << 17
 
 
 def load_all() -> None:
-    """Imports what PyAV else imports when it is needed, and could not once nothing more opens."""
+    """Imports what else is imported when it is needed, and could not be once nothing more opens."""
+    for name in LAZY:
+        importlib.import_module(name)
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if not module.name.endswith(("__main__", "datasets")):
             importlib.import_module(module.name)

@@ -146,7 +146,7 @@ def serve(settings: Settings, descriptor: int, parent: socket.socket) -> None:
     from pipeline.clips.container import load_all
 
     load_all()
-    _load_pillow(settings)
+    _load_codecs(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the parent says when it ends
     limit_files(max_written_bytes=0)
     open_nothing_more()
@@ -179,9 +179,9 @@ def serve(settings: Settings, descriptor: int, parent: socket.socket) -> None:
             send(parent, TruncatedImage(message).as_dict())
 
 
-def _load_pillow(settings: Settings) -> None:
-    """Loads what Pillow else loads when it is needed."""
-    from PIL import AvifImagePlugin, ImageCms, ImageSequence  # noqa: F401
+def _load_codecs(settings: Settings) -> None:
+    """Loads what opens clips, and keeps the threads of AVIF's codec few."""
+    from PIL import AvifImagePlugin
 
     from pipeline.clips import animation, video  # noqa: F401
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
-from PIL import Image, ImagePalette  # noqa: F401  # which quantize would import too late
+from PIL import Image
 
 from pipeline.clips.container import open_output
 from pipeline.clips.domain import WriterSettings

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -227,15 +225,13 @@ def opened_source(source: Path | bytes) -> IO[bytes]:
         file.flush()
         return file
     try:
-        opened = source.open("rb")
-    except FileNotFoundError as error:
-        raise ObjectNotFound(f"there is no file {source.name}") from error
-    except (IsADirectoryError, PermissionError) as error:
+        if not source.is_file():  # a pipe, say, whose opening may wait for ever
+            if source.exists():
+                raise NotAnImage(f"{source.name} is no file with an end")
+            raise ObjectNotFound(f"there is no file {source.name}")
+        return source.open("rb")
+    except PermissionError as error:
         raise NotAnImage(f"{source.name} cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-        opened.close()
-        raise NotAnImage(f"{source.name} is no file with an end")
-    return opened
 
 
 def clips_available() -> bool:

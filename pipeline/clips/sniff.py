@@ -25,6 +25,7 @@ TOP_BOXES = {
     *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"udta", b"meta"),
     *(b"moof", b"mfra", b"sidx", b"styp", b"pdin", b"mvex", b"emsg"),
 }
+MAX_DEPTH = 8  # of boxes in boxes: moov, trak, mdia, minf, stbl
 MAX_BLOCKS = 100_000  # of a GIF, WebP or PNG that are walked
 MAX_XMP_BYTES = 1 << 20  # from a JPEG's beginning: where XMP stands
 ITEM = re.compile(rb"<Container:Item\b([^>]*)>|<rdf:li\b[^>]*>\s*<Container:Item\b([^>]*)>")
@@ -168,11 +169,11 @@ def _of_brands(data: Bytes) -> str | None:
     return None if brands & PICTURE_BRANDS else "mov"
 
 
-def _sample_counts(data: Bytes, start: int, end: int) -> Iterator[int]:
+def _sample_counts(data: Bytes, start: int, end: int, depth: int = 0) -> Iterator[int]:
     """How many samples each track has."""
     for name, begin, stop in boxes(data, start, end):
-        if name in CONTAINERS:
-            yield from _sample_counts(data, begin, stop)
+        if name in CONTAINERS and depth < MAX_DEPTH:
+            yield from _sample_counts(data, begin, stop, depth + 1)
         elif name in (b"stsz", b"stz2") and stop - begin >= 12:
             yield struct.unpack_from(">I", data, begin + 8)[0]
 

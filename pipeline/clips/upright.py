@@ -61,8 +61,10 @@ class Upright:
     """
 
     def __init__(self, first: VideoFrame, pixel_aspect: Fraction | None, warn: Warn) -> None:
-        self.orientation = _orientation(first, warn)
-        aspect = float(pixel_aspect or 1)
+        orientation = _orientation(first, warn)
+        self.orientation = orientation or 1
+        # FFmpeg takes the aspect of pixels from the display matrix, too
+        aspect = float(pixel_aspect or 1) if orientation else 1.0
         if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
             aspect = 1.0
         self._stored = max(1, round(first.width * aspect)), first.height
@@ -133,8 +135,11 @@ def _colour(frame: VideoFrame, warn: Warn) -> Colour:
     return ASSUMED
 
 
-def _orientation(frame: VideoFrame, warn: Warn) -> int:
-    """EXIF's value for the display matrix (ISO/IEC 14496-12, 8.3.2) of a frame; 1 without one."""
+def _orientation(frame: VideoFrame, warn: Warn) -> int | None:
+    """EXIF's value for the display matrix (ISO/IEC 14496-12, 8.3.2) of a frame; 1 without one.
+
+    None for a matrix that is no turn.
+    """
     entries: Iterable[Any] = cast(Any, frame.side_data)  # which iterates over its entries
     data = next((bytes(entry) for entry in entries if entry.type is MATRIX), None)
     if data is None:
@@ -148,5 +153,4 @@ def _orientation(frame: VideoFrame, warn: Warn) -> int:
     orientation = ORIENTATIONS.get((sign(a), sign(b), sign(c), sign(d))) if scale else None
     if orientation is None:
         warn("the clip's display matrix was ignored: it is no quarter turn, but slanted or empty")
-        return 1
     return orientation

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.http.bundle import BundleError, bundle
-from adapters.http.static_files import BUNDLE, StaticFiles
+from adapters.http.static_files import BUNDLES, StaticFiles
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 
@@ -58,9 +58,16 @@ def test_what_is_not_understood_is_an_error(text: str, message: str) -> None:
         bundle("main", {"main": text}.__getitem__)
 
 
-def test_every_module_of_the_page_is_in_the_bundle() -> None:
-    page = StaticFiles().read(BUNDLE)
-    assert page.content_type.startswith("text/javascript") and page.compressible
-    held = set(re.findall(r"^// ([\w-]+)\.js$", page.content.decode(), re.MULTILINE))
+def test_every_module_is_in_the_bundle_of_a_page() -> None:
+    held = set()
+    for name in BUNDLES:
+        page = StaticFiles().read(name)
+        assert page.content_type.startswith("text/javascript") and page.compressible
+        held |= set(re.findall(r"^// ([\w-]+)\.js$", page.content.decode(), re.MULTILINE))
     apart = {"boot", "sw"}  # a script before all else, and the service worker
     assert held == {path.stem for path in WEB.glob("*.js")} - apart
+
+
+def test_the_first_page_loads_nothing_of_the_page_of_drawings() -> None:
+    text = StaticFiles().read("bundle.js").content.decode()
+    assert not re.search(r"^// colour", text, re.MULTILINE)

@@ -48,12 +48,17 @@ MAY = {
     "companions": set(),
     # what the command line is made of
     "photos": {"companions"},
+    "clip_files": {"errors"},
     "outputs": {"errors", "photos"},
     "batch": {
-        *("errors", "origin", "outputs", "photos", "result", "run", "settings", "sheet"),
-        "sidecar",
+        *("clip_files", "clips", "errors", "lineart", "origin", "outputs", "photos", "result"),
+        *("run", "settings", "sheet", "sidecar"),
     },
     "console": {"batch", "errors", "photos", "settings", "sidecar"},
+    "colour_cli": {
+        *("batch", "cli", "commands", "console", "errors", "origin", "outputs", "photos"),
+        "settings",
+    },
     "watch": {"photos"},
     "weights": {"domain", "errors"},
     "engines": {"domain", "errors", "settings", "weights", "architectures"},
@@ -72,7 +77,7 @@ MAY = {
     "colour_report": {
         *("colouring", "domain", "lineart", "measure", "provenance", "result", "sidecar"),
     },
-    "sheet": {"result", "decode", "encode", "domain", "settings"},
+    "sheet": {"result", "lineart", "decode", "encode", "domain", "settings"},
     "decoder": {
         *("budget", "decode", "domain", "errors", "formats", "messages"),
         "sandbox",

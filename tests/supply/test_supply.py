@@ -61,7 +61,7 @@ def needed(names: set[str]) -> set[str]:
 
 def test_the_image_holds_what_is_required_and_what_that_needs_with_hashes() -> None:
     """`make lock` mends it."""
-    lines = [*PROJECT["dependencies"], *EXTRAS["aws"]]
+    lines = [*PROJECT["dependencies"], *EXTRAS["aws"], *EXTRAS["clips"]]
     locked = {package.name: package for package in packages(IMAGE)}
     assert not outside(lines, {name: part.version for name, part in locked.items()})
     assert set(locked) == needed(set(requirements(lines)))
@@ -78,14 +78,15 @@ def test_the_second_engine_is_locked_on_top_of_it() -> None:
 def test_what_the_command_line_needs_is_locked_and_installed_by_hash() -> None:
     locked = {package.name: package for package in packages(SERVE)}
     versions = {name: part.version for name, part in locked.items()}
-    assert not outside(PROJECT["dependencies"], versions)
-    assert set(locked) == needed(set(requirements(PROJECT["dependencies"])))
+    lines = [*PROJECT["dependencies"], *EXTRAS["clips"]]
+    assert not outside(lines, versions)
+    assert set(locked) == needed(set(requirements(lines)))
     assert "--require-hashes -r requirements/serve.txt" in (ROOT / "Makefile").read_text()
 
 
 def test_a_distribution_leaves_room_and_no_line_installs_somebody_elses_kirei() -> None:
     assert PROJECT["name"] == "kirei-anime" and PROJECT["scripts"] == {"kirei": "pipeline.cli:main"}
-    for line in [*PROJECT["dependencies"], *EXTRAS["aws"]]:
+    for line in [*PROJECT["dependencies"], *EXTRAS["aws"], *EXTRAS["clips"]]:
         operators = {part.operator for part in Requirement(line).specifier}
         assert operators == {">=", "<"}, line
     listed = subprocess.run(
@@ -144,7 +145,7 @@ def test_the_list_of_licences_is_current() -> None:
     text = (ROOT / "docs" / "licences.md").read_text()
     for package in [*packages(IMAGE), *packages(IMAGE_TORCH)]:
         assert f"| {package.name} | {package.version} | " in text
-    for name in requirements([*PROJECT["dependencies"], *EXTRAS["aws"]]):
+    for name in requirements([*PROJECT["dependencies"], *EXTRAS["aws"], *EXTRAS["clips"]]):
         assert f"| {licence(name)} |\n" in text[text.index(f"| {name} | ") :]
     for entry in weights():
         assert f"| `{entry['name']}` | {entry['licence']} |" in text
