@@ -140,7 +140,7 @@ def _from_even(pixels: RgbImage, paper: tuple[int, int, int], share: float) -> L
     if lightness < DARK_PAPER:
         sample = _sampled(pixels).astype(np.int16)
         apart = sample.mean(-1) - np.mean(paper)
-        if np.count_nonzero(apart > 24) > np.count_nonzero(apart < -24):
+        if np.count_nonzero(apart > 24) >= np.count_nonzero(apart < -24):
             why = "light lines on a dark ground were inverted"
             inverted = Decision("invert", True, why, lightness / 2.55, DARK_PAPER / 2.55)
             return _drawing(_inverted(pixels, paper), "inverted", paper, (even, inverted))
