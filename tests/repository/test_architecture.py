@@ -67,6 +67,7 @@ MAY = {
         *(*STAGES, *STAGE_MAY, "budget", "decoder", "formats", "job", "messages", "origin"),
         *("planning", "provenance", "registry", "report", "sandbox", "scale", "sidecar", "stages"),
         "timings",
+        "visible",
     },
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},
