@@ -79,8 +79,30 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far an upload without a result is.
+
+    Attributes:
+        status: ``waiting`` or ``working``.
+        stage: Of a photo that is drawn.
+        frames: Of a clip that is drawn: how many frames are, and how many there will be.
+    """
+
+    status: str
+    stage: str | None = None
+    frames: tuple[int, int] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns it as the HTTP API tells it."""
+        told: dict[str, Any] = {"status": self.status, "stage": self.stage}
+        if self.frames:
+            told["frames"] = dict(zip(("done", "total"), self.frames, strict=True))
+        return told
+
+
+@dataclass(frozen=True)
 class StylisedPhoto:
-    """An encoded picture and its sidecar as JSON holds it; ``extension`` is without the dot."""
+    """A drawn picture or clip, and its sidecar as JSON; ``extension`` is without the dot."""
 
     image: bytes
     extension: str

@@ -20,7 +20,7 @@ from adapters.server.local_worker import LocalWorker
 from adapters.server.slots import is_loopback
 from adapters.server.terminal_log import write_for_people
 from adapters.storage.folder import FolderBucket
-from pipeline import MAX_SECONDS, KireiError, Options, Pipeline, Settings
+from pipeline import MAX_CLIP_MINUTES, MAX_SECONDS, KireiError, Options, Pipeline, Settings
 
 LOCAL_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 FEW_DESCRIPTORS, MAX_DESCRIPTORS = 256, 65_536
@@ -56,15 +56,21 @@ HOUR_S = 3600
     help="time limit for one photo; a photo that would take longer is drawn smaller, or refused",
 )
 @click.option(
+    "--max-clip-minutes",
+    default=MAX_CLIP_MINUTES,
+    show_default=True,
+    type=click.FloatRange(0.1, 1440),
+    help="time limit for one clip; a clip that would take longer is drawn smaller and with fewer"
+    " drawings a second, or refused",
+)
+@click.option(
     "--keep-hours",
     default=24.0,
     show_default=True,
     type=click.FloatRange(0, 87_600),
     help="delete uploaded photos and their pictures after this time; 0 keeps them",
 )
-def serve(
-    host: str, port: int, folder: Path, token: str | None, max_seconds: float, keep_hours: float
-) -> None:
+def serve(host: str, port: int, folder: Path, token: str | None, **limits: float) -> None:
     """Serve the page and the HTTP API on this machine, until Ctrl-C.
 
     With --host 0.0.0.0 it prints the address for a phone in the same network, with its token, and
@@ -86,7 +92,7 @@ def serve(
         click.echo(f"kirei: only {descriptors} open files are allowed (see ulimit -n)", err=True)
     with _listen(host, port) as listener:
         try:
-            worker = _open_worker(folder, max_seconds, keep_hours * HOUR_S or None)
+            worker = _open_worker(folder, **limits)
             if not worker.folder.claim_folder():
                 click.echo(
                     f"kirei: another kirei serve uses {folder}; they share the waiting photos",
@@ -138,7 +144,9 @@ def _checked_token(token: str | None, is_local: bool) -> str | None:
     return token
 
 
-def _open_worker(folder: Path, max_seconds: float, keep_s: float | None) -> LocalWorker:
+def _open_worker(
+    folder: Path, max_seconds: float, max_clip_minutes: float, keep_hours: float
+) -> LocalWorker:
     """Raises KireiError if the settings, the weights or the folder are wrong."""
     settings = Settings.from_environment(os.environ)
     pipeline = Pipeline(settings)
@@ -147,7 +155,14 @@ def _open_worker(folder: Path, max_seconds: float, keep_s: float | None) -> Loca
     runs = max(2, (os.cpu_count() or 1) // settings.threads)
     threads = ThreadPoolExecutor(runs, thread_name_prefix="run")
     bucket = FolderBucket(folder)
-    return LocalWorker(pipeline, bucket, threads, max_seconds=max_seconds, keep_s=keep_s)
+    return LocalWorker(
+        pipeline,
+        bucket,
+        threads,
+        max_seconds=max_seconds,
+        max_clip_seconds=max_clip_minutes * 60,
+        keep_s=keep_hours * HOUR_S or None,
+    )
 
 
 def _raise_descriptor_limit() -> int | None:

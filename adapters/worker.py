@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from adapters import job_log, logger
+from adapters.clips import clip_in, draw_clip, live_photo, max_bytes, with_digest
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.errors import InternalError, unnamed_errors_guarded
 from adapters.events import not_a_photo
@@ -67,6 +68,8 @@ class Worker:
         settings: Where things lie.
         on_stage: Called with a photo's key and the name of each stage of its run as it begins;
             None where nobody listens.
+        on_frame: Called with a clip's key, how many of its frames are drawn, and how many there
+            will be; None where nobody listens.
     """
 
     def __init__(
@@ -75,11 +78,13 @@ class Worker:
         open_bucket: Callable[[str], Bucket],
         settings: AdapterSettings,
         on_stage: Callable[[str, str], object] | None = None,
+        on_frame: Callable[[str, int, int], object] | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.settings = settings
         self.open_bucket = open_bucket
         self._on_stage = on_stage
+        self._on_frame = on_frame
 
     @property
     def output_bucket(self) -> str:
@@ -103,7 +108,7 @@ class Worker:
         """Runs the pipeline once, and logs the run as a job.
 
         Args:
-            data: The photo's file.
+            data: The photo's file, or the clip's.
             order: What is asked of it.
             origin: Where it came from, if anywhere.
             deadline: When the picture must be ready.
@@ -112,23 +117,47 @@ class Worker:
             PermanentError: The photo or the options are at fault.
             TransientError: Something else is; the same call may succeed later.
         """
+        with job_log.entry() as entry:
+            with unnamed_errors_guarded():
+                part = clip_in(data, order)
+                if part is None:
+                    picture = self._draw_photo(data, order, origin, deadline)
+                else:
+                    picture = self._draw_clip(data, part, order, origin, deadline)
+            entry.finish_drawn(picture.sidecar)
+            return picture
+
+    def _draw_photo(
+        self, data: bytes, order: Order, origin: Origin, deadline: Deadline
+    ) -> StylisedPhoto:
         from pipeline import sidecar_document
 
         on_stage = None
         if self._on_stage and origin.key:
             on_stage = partial(self._on_stage, origin.key)
-        with job_log.entry() as entry:
-            with unnamed_errors_guarded():
-                result = order.carry_out(
-                    self.pipeline,
-                    data,
-                    origin,
-                    on_stage=on_stage,
-                    time_left_s=deadline.remaining_s(),
-                )
-            sidecar = sidecar_document(result.sidecar)
-            entry.finish_drawn(sidecar)
-            return StylisedPhoto(result.image, result.extension, sidecar)
+        result = order.carry_out(
+            self.pipeline, data, origin, on_stage=on_stage, time_left_s=deadline.remaining_s()
+        )
+        return StylisedPhoto(result.image, result.extension, sidecar_document(result.sidecar))
+
+    def clip_deadline(self, deadline: Deadline) -> Deadline:
+        """Returns the deadline of a clip, by that of a photo that came the same way."""
+        return deadline
+
+    def _draw_clip(
+        self, data: bytes, part: slice, order: Order, origin: Origin, deadline: Deadline
+    ) -> StylisedPhoto:
+        on_frame = None
+        if self._on_frame and origin.key:
+            on_frame = partial(self._on_frame, origin.key)
+        return draw_clip(
+            self.pipeline,
+            data[part],
+            order,
+            with_digest(origin, data),
+            on_frame=on_frame,
+            time_left_s=self.clip_deadline(deadline).remaining_s(),
+        )
 
     # --- photos in a bucket ---------------------------------------------------------------------
 
@@ -196,6 +225,10 @@ class Worker:
                 style = job.options.get("style", plain_names(state.metadata).get("style"))
                 bucket = self.open_bucket(job.bucket)
                 order = order_of(job, state.metadata, bucket, self.settings)
+                still = live_photo(bucket, job.key, order)
+                if still:
+                    why = f"it is not a photo but the moving part of {still}; motion=on draws it"
+                    return Outcome("skipped", job.bucket, job.key, why)
                 outcome = self._stylise_object(stored, order, origin, deadline)
         except PermanentError as error:
             kind = companion(job.key, error.measured)
@@ -223,7 +256,7 @@ class Worker:
             record_key = f"{names[0]}.json"
             return Outcome("already_stylised", bucket, key, None, record_key, sidecar)
         order.preload(self.pipeline)  # while the object is downloaded
-        data = stored.read(self.pipeline.settings.max_input_bytes)
+        data = stored.read(max_bytes(self.pipeline.settings, stored.content_type, key))
         picture = self.stylise(data, order, origin, deadline)
         owner = owner_of(bucket, key)
         for name in names:

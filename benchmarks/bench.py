@@ -20,7 +20,19 @@ from typing import Any
 import onnxruntime
 import torch
 
-from benchmarks import bars, check, int8, limit, peers, plots, sizes, stages, start, throughput
+from benchmarks import (
+    bars,
+    check,
+    int8,
+    limit,
+    peers,
+    plots,
+    processors,
+    sizes,
+    stages,
+    start,
+    throughput,
+)
 from benchmarks.machine import ROOT, THREADS, processor
 
 PARTS: Mapping[str, tuple[str, ModuleType]] = {
@@ -28,12 +40,14 @@ PARTS: Mapping[str, tuple[str, ModuleType]] = {
     "sizes": ("Beside AnimeGANv2 at three sizes", sizes),
     "stages": ("The whole way, stage by stage", stages),
     "limit": ("Beside what the machine can do", limit),
+    "processors": ("Beside ONNX Runtime's own convolutions, on three processors", processors),
     "int8": ("What int8 costs", int8),
     "start": ("From the start of the process to the first answer", start),
     "throughput": ("Photos a minute, and what they cost", throughput),
 }
 RESULTS = ROOT / "benchmarks" / "results.json"
 REPORT = ROOT / "benchmarks" / "results.md"
+LAYERS = ROOT / "benchmarks" / "layers.md"
 
 
 def measured(chosen: list[str], earlier: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +116,8 @@ def main() -> None:
     text = report(found)
     print(text)
     REPORT.write_text(text)
+    if "processors" in found:
+        LAYERS.write_text("\n".join(processors.layer_lines(found["processors"])) + "\n")
     plots.draw(found, ROOT / "docs")
 
 

@@ -53,6 +53,13 @@ def _style_inputs(layer: WeightStore, spec: WeightSpec, random: np.random.Genera
     return [(f"{spec.name}, {STYLE_PX}x{STYLE_PX}", "picture", inputs)]
 
 
+def _face_restorer_inputs(
+    layer: WeightStore, spec: WeightSpec, random: np.random.Generator
+) -> list[Asked]:
+    ((_, role, inputs),) = _style_inputs(layer, spec, random)
+    return [(f"face restorer, {STYLE_PX}x{STYLE_PX}", role, inputs)]
+
+
 def _upsampler_inputs(_: WeightStore, __: WeightSpec, random: np.random.Generator) -> list[Asked]:
     inputs = {
         "picture": _noise(random, ENLARGED_PX, ENLARGED_PX),
@@ -96,6 +103,7 @@ def _quality_inputs(_: WeightStore, spec: WeightSpec, random: np.random.Generato
 
 INPUTS: dict[str, Callable[[WeightStore, WeightSpec, np.random.Generator], list[Asked]]] = {
     "style": _style_inputs,
+    "face_restorer": _face_restorer_inputs,
     "upsampler": _upsampler_inputs,
     "restorer": _restorer_inputs,
     "detector": _detector_inputs,

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import cv2
 
 from benchmarks.machine import ROOT, THREADS
 from benchmarks.photographs import with_one_face
+from benchmarks.processors import AVX2, Unavailable, mask_runtime
 
 SIZE_PX = (1920, 1080)
 PHOTOS = 8  # of one round, by all processes together
@@ -24,6 +26,7 @@ LAMBDA_MB = (1024, 1769, 3538)
 PROCESSOR_MB = 1769  # Lambda gives a whole processor for each
 PRICE_PER_GB_SECOND = 0.0000166667  # dollars, on x86-64
 PRICE_PER_CALL = 0.0000002  # dollars
+ONE_CORE, TWO_CORES = "one process on one core", "one process of two threads"
 
 # answers a line with a number of photos by drawing as many, and a line when it is done
 WORKER = """
@@ -42,19 +45,32 @@ for line in sys.stdin:
 
 # name -> threads of each process, and the processors each is held to (none: all)
 WAYS: Mapping[str, Sequence[tuple[int, frozenset[int] | None]]] = {
-    "one process of two threads": [(THREADS, None)],
+    TWO_CORES: [(THREADS, None)],
     "two processes of one thread": [(1, None), (1, None)],
-    "one process on one core": [(1, frozenset({min(os.sched_getaffinity(0))}))],
+    ONE_CORE: [(1, frozenset({min(os.sched_getaffinity(0))}))],
 }
 
 
 def measure(photos: int = PHOTOS, rounds: int = ROUNDS) -> dict[str, Any]:
-    """``seconds_a_photo`` by way, medians of interleaved rounds after one of warming."""
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    """Times all ways by turns, after a round of warming.
+
+    Returns:
+        ``seconds_a_photo`` by way, medians, those that Lambda's cost follows from also with nothing
+        beyond AVX2; ``without_avx2``: why these are not there.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.jpg"
         cv2.imwrite(str(path), with_one_face(*SIZE_PX)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         workers = {way: [_worker(path, *each) for each in each_of] for way, each_of in WAYS.items()}
+        without = ""
+        try:
+            environment = mask_runtime(Path(folder)).environment(AVX2)
+            for way in (ONE_CORE, TWO_CORES):
+                lesser = partial(_worker, path, environment=environment)
+                workers[f"{way}, {AVX2}"] = [lesser(*each) for each in WAYS[way]]
+        except Unavailable as error:
+            without = str(error)
+        seconds: dict[str, list[float]] = {way: [] for way in workers}
         try:
             for number in range(rounds + 1):
                 for way, group in workers.items():
@@ -70,14 +86,21 @@ def measure(photos: int = PHOTOS, rounds: int = ROUNDS) -> dict[str, Any]:
         "height": SIZE_PX[1],
         "photos": photos,
         "seconds_a_photo": {way: statistics.median(found) for way, found in seconds.items()},
+        "without_avx2": without,
         "price_per_gb_second": PRICE_PER_GB_SECOND,
     }
 
 
-def _worker(photo: Path, threads: int, processors: frozenset[int] | None) -> subprocess.Popen[str]:
+def _worker(
+    photo: Path,
+    threads: int,
+    processors: frozenset[int] | None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, str(photo), str(threads)],
         cwd=ROOT,
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -132,27 +155,33 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     taken, price = found["seconds_a_photo"], found["price_per_gb_second"]
     made = ["| | seconds a photo | photos a minute |", "|---|---|---|"]
     made += [f"| {way} | {seconds:.3f} | {60 / seconds:.0f} |" for way, seconds in taken.items()]
-    one_core_s = taken["one process on one core"]
-    two_cores_s = taken["one process of two threads"]
     made += [
         "",
         f"Photos of {found['width']}x{found['height']} with one face; two processes: of both "
         "together.",
         "",
-        "| Lambda's memory | processors | seconds a photo | a thousand photos |",
-        "|---|---|---|---|",
+    ]
+    kinds = {"this processor": "", AVX2: f", {AVX2}"}
+    if found["without_avx2"]:
+        made += [f"Not measured: {AVX2}; {found['without_avx2']}.", ""]
+        del kinds[AVX2]
+    made += [
+        "| Lambda's memory | processors | " + " | ".join(kinds) + " |",
+        "|---" * (2 + len(kinds)) + "|",
     ]
     for memory_mb in LAMBDA_MB:
-        seconds = lambda_seconds(memory_mb, one_core_s, two_cores_s)
-        dollars = dollars_a_thousand(memory_mb, seconds, price)
-        made.append(
-            f"| {memory_mb} MB | {memory_mb / PROCESSOR_MB:.2f} | {seconds:.2f} | ${dollars:.4f} |"
-        )
+        cells = []
+        for suffix in kinds.values():
+            one_core_s, two_cores_s = (taken[f"{way}{suffix}"] for way in (ONE_CORE, TWO_CORES))
+            seconds = lambda_seconds(memory_mb, one_core_s, two_cores_s)
+            cells.append(f"{seconds:.2f} s, ${dollars_a_thousand(memory_mb, seconds, price):.4f}")
+        made.append(f"| {memory_mb} MB | {memory_mb / PROCESSOR_MB:.2f} | {' | '.join(cells)} |")
     return [
         *made,
         "",
+        "Seconds a photo, and what a thousand cost. Lambda promises AVX2 and no more. "
         f"Reckoned, not billed: 1000 x (seconds x memory / 1024 MB x ${price:.10f} a GB-second + "
         f"${PRICE_PER_CALL:.7f} a call), with this machine's seconds; Lambda gives a processor for "
         f"each {PROCESSOR_MB} MB, so under that the time of one core grows in proportion. Without "
-        "starts, transfers and S3. `--price-per-gb-second` takes another price.",
+        "starts, transfers and S3, on x86-64 alone. `--price-per-gb-second` takes another price.",
     ]

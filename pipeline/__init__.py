@@ -12,9 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.clips.moving import moving_part
+    from pipeline.clips.reader import clips_available
     from pipeline.clips.result import ClipResult, Segment
     from pipeline.commands import errors_on_one_line, option_flags
-    from pipeline.companions import companion
+    from pipeline.companions import companion, live_photo_of
     from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
         ClipTooLong,
@@ -58,8 +60,10 @@ if TYPE_CHECKING:
 
 VERSION = "0.2.0"
 MAX_SECONDS = 120.0  # default limit for one photo
+MAX_CLIP_MINUTES = 30.0  # default limit for the drawing of one clip
 
 __all__ = [
+    "MAX_CLIP_MINUTES",
     "MAX_SECONDS",
     "VERSION",
     "ClipResult",
@@ -107,19 +111,24 @@ __all__ = [
     "UnsupportedVariant",
     "WeightSpec",
     "WeightsInvalid",
+    "clips_available",
     "companion",
     "errors_on_one_line",
     "failure_document",
     "fingerprint",
+    "live_photo_of",
+    "moving_part",
     "option_flags",
     "sidecar_document",
     "to_json",
 ]
 
 _MODULES = {
+    "clips.moving": ("moving_part",),
+    "clips.reader": ("clips_available",),
     "clips.result": ("ClipResult", "Segment"),
     "commands": ("errors_on_one_line", "option_flags"),
-    "companions": ("companion",),
+    "companions": ("companion", "live_photo_of"),
     "domain": ("Source", "WeightSpec"),
     "lineart.result": ("ColourResult", "ColourSidecar"),
     "origin": ("Origin",),

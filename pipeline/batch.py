@@ -10,8 +10,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
 
+from pipeline.clip_files import Unfinished, clip_file
+from pipeline.clips.moving import moving_part
+from pipeline.clips.result import ClipResult
 from pipeline.errors import InvalidRequest, KireiError, ObjectNotFound
 from pipeline.lineart.result import ColourResult
 from pipeline.origin import Origin
@@ -37,11 +41,13 @@ class Order:
     Attributes:
         options: How it is drawn.
         max_seconds: Limit for one photo.
+        max_clip_seconds: Limit for one clip.
         has_sheets: Whether a before/after sheet is written beside each picture.
     """
 
     options: Options
     max_seconds: float
+    max_clip_seconds: float
     has_sheets: bool = False
 
     def label(self, pipeline: Pipeline) -> str:
@@ -62,6 +68,26 @@ class Order:
         """Draws one photo. See ``Pipeline.run``."""
         seconds = self.max_seconds
         return pipeline.run(data, self.options, origin, on_stage=on_stage, time_left_s=seconds)
+
+    def draw_clip(
+        self,
+        pipeline: Pipeline,
+        photo: PhotoFile,
+        data: bytes,
+        drawn: Path,
+        on_frame: Callable[[int, int], object] | None = None,
+    ) -> ClipResult:
+        """Draws one clip into a file. See ``Pipeline.run_clip``."""
+        part = moving_part(data, self.options) or slice(0, len(data))
+        with clip_file(photo.path, data, part) as source:
+            return pipeline.run_clip(
+                source,
+                drawn,
+                self.options,
+                origin_of(photo, data),
+                on_frame=on_frame,
+                time_left_s=self.max_clip_seconds,
+            )
 
 
 class AnyOrder(Protocol):
@@ -119,6 +145,9 @@ class Watcher(Protocol):
     def reach(self, photo: PhotoFile, stage: str) -> None:
         """A photo comes to a stage."""
 
+    def count(self, photo: PhotoFile, done: int, total: int) -> None:
+        """So many frames of a clip are drawn."""
+
     def finish(self, outcome: Outcome) -> None:
         """A photo is done with."""
 
@@ -143,6 +172,7 @@ class Batch:
         self._taking = threading.Lock()  # the next photo and its name, in order
         self._telling = threading.Lock()
         self.writing = threading.Lock()
+        self.unfinished = Unfinished()
 
     def run(self, photos: Iterator[PhotoFile], jobs: int) -> None:
         """Draws photos until there are no more.
@@ -222,18 +252,16 @@ class Batch:
 
     def _draw(self, photo: PhotoFile, data: bytes, target: Target) -> Outcome:
         started_s = time.monotonic()
-
-        def tell(stage: str) -> None:
-            with self._telling:
-                self._watcher.reach(photo, stage)
-
         try:
-            result = self._order.carry_out(
-                self._pipeline, data, origin_of(photo, data), on_stage=tell
-            )
-            files, document = self._files(data, target, result)
-            with self.writing:
-                write_all(files)
+            with self.unfinished.beside(target.stem) as drawn:
+                result: Result | ColourResult | ClipResult
+                if isinstance(self._order, Order) and moving_part(data, self._order.options):
+                    result = self._draw_clip(photo, data, self._order, drawn)
+                else:
+                    result = self._draw_photo(photo, data)
+                files, document = self._files(data, target, result)
+                with self.writing:
+                    write_all(files)
         except KireiError as error:
             return self._failure(photo, error)
         except Exception as error:  # noqa: BLE001  of this program; the other photos go on
@@ -244,14 +272,30 @@ class Batch:
         order = sorted(files, key=lambda path: (SHEET in path.name, path.suffix == ".json"))
         return Outcome(photo, tuple(order), document, elapsed_s, notes=notes(result))
 
+    def _draw_photo(self, photo: PhotoFile, data: bytes) -> Result | ColourResult:
+        def tell(stage: str) -> None:
+            with self._telling:
+                self._watcher.reach(photo, stage)
+
+        return self._order.carry_out(self._pipeline, data, origin_of(photo, data), on_stage=tell)
+
+    def _draw_clip(self, photo: PhotoFile, data: bytes, order: Order, drawn: Path) -> ClipResult:
+        def tell(done: int, total: int) -> None:
+            with self._telling:
+                self._watcher.count(photo, done, total)
+
+        return order.draw_clip(self._pipeline, photo, data, drawn, tell)
+
     def _files(
-        self, data: bytes, target: Target, result: Result | ColourResult
-    ) -> tuple[dict[Path, bytes], dict[str, Any]]:
+        self, data: bytes, target: Target, result: Result | ColourResult | ClipResult
+    ) -> tuple[dict[Path, bytes | Path], dict[str, Any]]:
         """What is written: the picture, the sheet, and last the sidecar."""
         picture = target.picture(result.extension)
         document = sidecar_document(result.sidecar)
         document["output"]["key"] = str(picture)
-        files = {picture: result.image}
+        if isinstance(result, ClipResult):
+            return {picture: result.path, target.sidecar: to_json(document)}, document
+        files: dict[Path, bytes | Path] = {picture: result.image}
         if self._order.has_sheets:
             from pipeline.sheet import before_after
 
@@ -282,7 +326,23 @@ def read_photo(photo: PhotoFile) -> bytes:
         raise ObjectNotFound(f"cannot be read: {error.strerror}") from error
 
 
-def notes(result: Result | ColourResult) -> tuple[str, ...]:
+def draw_one(
+    pipeline: Pipeline, order: Order, photo: PhotoFile, data: bytes
+) -> tuple[Result | ColourResult | ClipResult, bytes]:
+    """Draws one photo or clip: its sidecar is in the first, its picture the second.
+
+    Raises:
+        KireiError: It cannot be drawn.
+    """
+    if moving_part(data, order.options) is None:
+        result = order.carry_out(pipeline, data, origin_of(photo, data))
+        return result, result.image
+    with NamedTemporaryFile(prefix="kirei-") as drawn:
+        clip = order.draw_clip(pipeline, photo, data, Path(drawn.name))
+        return clip, clip.path.read_bytes()
+
+
+def notes(result: Result | ColourResult | ClipResult) -> tuple[str, ...]:
     """What the owner of a picture should know about how it was drawn."""
     return tuple(
         f"for want of time, {decision.why}"

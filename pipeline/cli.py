@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import MAX_SECONDS, VERSION
+from pipeline import MAX_CLIP_MINUTES, MAX_SECONDS, VERSION
 from pipeline.commands import (
     EXIT_INTERRUPTED,
     DrawingCommand,
@@ -36,7 +36,7 @@ from pipeline.photos import (
     PhotoFile,
     find_photos,
 )
-from pipeline.settings import Options, Settings
+from pipeline.settings import STILL_FORMATS, Options, Settings
 
 if TYPE_CHECKING:
     from pipeline import Pipeline
@@ -70,6 +70,14 @@ BATCH_FLAGS = (
         type=click.FloatRange(1, 86_400),
         help="for one photo; what would take longer is drawn smaller, or refused",
     ),
+    click.option(
+        "--max-clip-minutes",
+        default=MAX_CLIP_MINUTES,
+        show_default=True,
+        type=click.FloatRange(0.1, 1440),
+        help="for one clip; what would take longer is drawn smaller and with fewer drawings a "
+        "second, or refused",
+    ),
 )
 
 
@@ -82,6 +90,7 @@ class BatchFlags:
     sheet: bool
     print_json: bool
     max_seconds: float
+    max_clip_minutes: float
 
     @classmethod
     def taken_from(cls, flags: dict[str, Any]) -> BatchFlags:
@@ -128,7 +137,7 @@ def main() -> None:
 @click.option("--dry-run", is_flag=True, help="only print which picture each photo would get")
 @batch_flags
 def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags: Any) -> None:
-    """Draw photographs: files, folders (searched whole), or - for standard input.
+    """Draw photographs and clips: files, folders (searched whole), or - for standard input.
 
     Each picture NAME.STYLE.EXT gets its NAME.STYLE.json beside it. A file that cannot be drawn
     is reported at the end, the others are done, and the exit code is 1. Ctrl-C ends with exit code
@@ -146,7 +155,7 @@ def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags:
     if to_stdout:
         _to_stdout(pipeline, order, photos[0])
         return
-    found = list(find_photos(photos, path))
+    found = list(find_photos(photos, path, with_motion=order.options.motion == "on"))
     outputs = Outputs(path, is_file=is_file, existing=how.existing, sources=found)
 
     from pipeline.batch import Batch
@@ -177,7 +186,7 @@ def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags:
 )
 @batch_flags
 def watch(folder: Path, output: Path, **flags: Any) -> None:
-    """Draw the photographs of a folder, and each new one that comes into it, until Ctrl-C."""
+    """Draw the photographs and clips of a folder, and each that comes into it, until Ctrl-C."""
     how = BatchFlags.taken_from(flags)
     pipeline, order = _open(flags, how)
 
@@ -190,7 +199,8 @@ def watch(folder: Path, output: Path, **flags: Any) -> None:
     batch = Batch(pipeline, order, outputs, watcher)
     click.echo(f"kirei: watching {folder} (Ctrl-C stops it)", err=True)
     with watcher, suppress(KeyboardInterrupt):
-        batch.run(arriving(folder, output), how.jobs_of(pipeline))
+        with_motion = order.options.motion == "on"
+        batch.run(arriving(folder, output, with_motion=with_motion), how.jobs_of(pipeline))
     watcher.summarise()
     end_now(batch, 1 if watcher.failed else 0)
 
@@ -219,6 +229,8 @@ def looks(photo: str, output: Path | None, side_px: int) -> None:
     output = output or Path("out")
     if output.suffix.lower() in SUFFIXES and not output.is_dir():
         format, sheet = _format_of(output), free_path(output)
+        if format not in STILL_FORMATS:
+            raise click.UsageError(f"{output.name}: a sheet is .jpg, .png or .webp")
     else:
         format, sheet = "jpeg", free_path(output / f"{Path(photo).stem}{LOOKS}.jpg")
     with errors_on_one_line(KireiError):
@@ -262,7 +274,9 @@ def _format_of(path: Path) -> str:
     """The format of a picture's file name. Raises UsageError: there is no such."""
     format = FORMATS.get(path.suffix.lower())
     if format is None:
-        raise click.UsageError(f"{path.name}: pictures are .jpg, .png or .webp")
+        raise click.UsageError(
+            f"{path.name}: pictures are .jpg, .png or .webp, and clips .mp4, .webm, .gif or .webp"
+        )
     return format
 
 
@@ -277,18 +291,16 @@ def _open(flags: Mapping[str, str | None], how: BatchFlags) -> tuple[Pipeline, O
         pipeline.check(options)
     except KireiError as error:
         raise click.UsageError(f"{error.code}: {error.message}") from error
-    return pipeline, Order(options, how.max_seconds, how.sheet)
+    return pipeline, Order(options, how.max_seconds, how.max_clip_minutes * 60, how.sheet)
 
 
 def _to_stdout(pipeline: Pipeline, order: Order, name: str) -> None:
-    from pipeline.batch import notes, origin_of, read_photo
+    from pipeline.batch import draw_one, notes, read_photo
 
     photo = PhotoFile(name, Path("stdin"))
     try:
-        data = read_photo(photo)
-        origin, seconds = origin_of(photo, data), order.max_seconds
-        result = pipeline.run(data, order.options, origin=origin, time_left_s=seconds)
-        sys.stdout.buffer.write(result.image)
+        result, picture = draw_one(pipeline, order, photo, read_photo(photo))
+        sys.stdout.buffer.write(picture)
         sys.stdout.buffer.flush()
     except KireiError as error:
         click.echo(f"kirei: {name}: {error.code}: {error.message}", err=True)
@@ -304,6 +316,7 @@ def _to_stdout(pipeline: Pipeline, order: Order, name: str) -> None:
 def end_now(batch: Batch, code: int) -> None:
     """Ends the process without waiting for photos in work, and with no file half written."""
     with batch.writing:
+        batch.unfinished.discard()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

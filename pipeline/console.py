@@ -6,25 +6,41 @@ import sys
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from pipeline.batch import Batch, Outcome
 from pipeline.errors import KireiError
-from pipeline.photos import MAY_BE_TRANSPARENT, PhotoFile
+from pipeline.photos import MAY_BE_TRANSPARENT, MAY_MOVE, VIDEOS, PhotoFile
 from pipeline.settings import ColourOptions, Options
 from pipeline.sidecar import to_json_line
 
-EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+EXTENSIONS = {"jpeg": "jpg"}  # of formats that are not their own extension
 LAYERED = {"tiff": "tif", "ora": "ora"}
 ESTIMATE_S = 600.0  # photos take seconds each: the time left is reckoned over this long
+
+
+class _Counted(ProgressColumn):
+    """A column of a bar that is left out where there is one thing alone to count."""
+
+    def __init__(self, column: ProgressColumn) -> None:
+        super().__init__()
+        self._column = column
+
+    def render(self, task: Task) -> RenderableType:
+        """The column, or nothing."""
+        return Text() if task.total == 1 else self._column.render(task)
 
 
 class ConsoleWatcher:
@@ -47,7 +63,7 @@ class ConsoleWatcher:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            *(() if total == 1 else (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())),
+            *map(_Counted, (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())),
             console=messages,
             disable=not messages.is_terminal,
             transient=True,
@@ -55,6 +71,7 @@ class ConsoleWatcher:
             speed_estimate_period=ESTIMATE_S,
         )
         self._bar = self._progress.add_task("", total=total)
+        self._clips: dict[str, TaskID] = {}  # the bars of clips in work, by their names
 
     def __enter__(self) -> ConsoleWatcher:
         self._progress.start()
@@ -81,9 +98,21 @@ class ConsoleWatcher:
         self._at_work[photo.name] = stage
         self._update()
 
+    def count(self, photo: PhotoFile, done: int, total: int) -> None:
+        """Shows how many frames of a clip are drawn, and the time that is left for it."""
+        if photo.name not in self._clips:
+            self._at_work.pop(photo.name, None)  # its own bar has its name
+            name = photo.name.replace("[", r"\[")
+            self._clips[photo.name] = self._progress.add_task(name, total=total)
+            self._update()
+        self._progress.update(self._clips[photo.name], completed=done, total=total)
+
     def finish(self, outcome: Outcome) -> None:
         """Prints what a photo became."""
         self._at_work.pop(outcome.photo.name, None)
+        clip = self._clips.pop(outcome.photo.name, None)
+        if clip is not None:
+            self._progress.remove_task(clip)
         name = outcome.photo.name
         for note in outcome.notes:
             click.echo(f"kirei: {name}: {note}", err=True)
@@ -163,5 +192,11 @@ def _extension(options: Options | ColourOptions, photo: PhotoFile) -> str:
     if isinstance(options, ColourOptions) and options.layers != "off":
         return LAYERED[options.layers]
     if options.format != "auto":
-        return EXTENSIONS[options.format]
-    return "{jpg,png}" if photo.relative.suffix.lower() in MAY_BE_TRANSPARENT else "jpg"
+        return EXTENSIONS.get(options.format, options.format)
+    suffix = photo.relative.suffix.lower()
+    names = ["jpg", "png"] if suffix in MAY_BE_TRANSPARENT else ["jpg"]
+    if isinstance(options, Options):
+        if suffix in VIDEOS:
+            return "mp4"
+        names += ["webp"] if suffix in MAY_MOVE else ["mp4"] if options.motion == "on" else []
+    return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pipeline.budget import Budget, WorkPlan
 from pipeline.decoder import Decoder
@@ -17,14 +18,14 @@ from pipeline.domain import (
     Source,
 )
 from pipeline.enhance import RestorationModels
-from pipeline.faces import DetectedFace, FaceModels
+from pipeline.faces import DetectedFace, FaceModels, Rendering
 from pipeline.framing import Framing
 from pipeline.origin import Origin
 from pipeline.registry import ModelRegistry
 from pipeline.result import Metrics
 from pipeline.scale import WorkingScale
 from pipeline.settings import Options, Settings
-from pipeline.stylise import StyleModel, StylisedImage
+from pipeline.stylise import Embedding, StyleModel, StylisedImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,12 +178,60 @@ class Encoded:
     height_px: int
 
 
+class FaceAnalysis(Protocol):
+    """Which faces a frame of a clip has."""
+
+    def __call__(
+        self, photo: Photo, options: Options, models: FaceModels
+    ) -> tuple[tuple[DetectedFace, ...], Decision]:
+        """The faces of the frame as it is drawn, and the decision; as ``analyse_faces``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ShotDecisions:
+    """What one frame of a shot decides for all of its frames.
+
+    Attributes:
+        content: What lies within bars.
+        assessment: What was measured, by which the gate decides.
+        planned: What is done.
+        scale: The working scale.
+        embedding: What the style is told of the picture.
+    """
+
+    content: Content
+    assessment: Assessment
+    planned: PlannedWork
+    scale: WorkingScale
+    embedding: Embedding
+
+
+@dataclass(frozen=True, eq=False)
+class ShotFrame:
+    """What the drawing of a frame of a clip takes over.
+
+    Attributes:
+        decisions: Of its shot.
+        analyse: Tells which faces it has.
+        renderings: How the face of each track is drawn; a track's first frame decides, and adds it.
+    """
+
+    decisions: ShotDecisions
+    analyse: FaceAnalysis
+    renderings: dict[int, Rendering]
+
+
 @dataclass(eq=False)
 class Job:
-    """One run. An attribute exists once the stage that adds it has run."""
+    """One run. An attribute exists once the stage that adds it has run.
+
+    ``frame`` is set for a frame of a clip: what its shot decided is not decided again.
+    """
 
     request: Request
     services: Services
+    frame: ShotFrame | None = None
     decoded: DecodedPhoto = field(init=False)
     assessment: Assessment = field(init=False)
     planned: PlannedWork = field(init=False)

@@ -19,6 +19,9 @@ FORMATS = {
     ".jfif": "jpeg",
     ".png": "png",
     ".webp": "webp",
+    ".mp4": "mp4",
+    ".webm": "webm",
+    ".gif": "gif",
 }
 LAYERED = {".tif": "tiff", ".tiff": "tiff", ".ora": "ora"}  # of line drawings
 EXISTING = ("number", "skip", "replace")
@@ -138,8 +141,11 @@ class Outputs:
         return [path for path in (_with_ending(stem, each) for each in suffixes) if _exists(path)]
 
 
-def write_all(files: Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, bytes | Path]) -> None:
     """Writes files so that all are there or none, in their order.
+
+    Args:
+        files: Contents by path. A path as content is a file in the same folder, which is moved.
 
     Raises:
         StoreUnavailable: The folder cannot be written, or the disk is full.
@@ -148,7 +154,10 @@ def write_all(files: Mapping[Path, bytes]) -> None:
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            parts[path].write_bytes(content)
+            if isinstance(content, Path):
+                content.replace(parts[path])
+            else:
+                parts[path].write_bytes(content)
         for path, part in parts.items():
             part.replace(path)
     except OSError as error:

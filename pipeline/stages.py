@@ -68,6 +68,8 @@ def _decode(job: Job) -> DecodedPhoto:
 
 
 def _assess(job: Job) -> Assessment:
+    if job.frame:
+        return job.frame.decisions.assessment
     photo, content = job.decoded.photo, job.decoded.content
     models = job.services.registry.restoration(job.request.options)
     models = replace(models, content=content)
@@ -90,6 +92,8 @@ def _analyse_faces(job: Job) -> AnalysedFaces:
         why = registry.why_no_faces(options) or "faces are not looked for"
         faces: tuple[DetectedFace, ...] = ()
         decision = Decision("faces", False, why)
+    elif job.frame:
+        faces, decision = job.frame.analyse(photo, options, models)
     else:
         key = photo_key(f"{job.request.digest} {job.decoded.reduced_by}", options)
         faces, decision = analyse_faces(photo, options, models, key)
@@ -110,7 +114,8 @@ def _open_style(job: Job) -> StyleModel:
 def _stylise(job: Job) -> StylisedImage:
     content = job.analysed.framing.content.of(job.analysed.photo.pixels)
     style = replace(job.style, picture=job.style.picture.checked(job.request.budget.check_time))
-    return stylise(content, job.working_size, style)
+    embedding = job.frame.decisions.embedding if job.frame else None
+    return stylise(content, job.working_size, style, embedding)
 
 
 def _enlarge(job: Job) -> Enlarged:
@@ -145,6 +150,7 @@ def _redraw(job: Job) -> Redrawn:
         job.enlarged.pixels,
         models,
         FaceDrawers(job.style.spec.name, styliser, heads),
+        job.frame.renderings if job.frame else None,
     )
     return Redrawn(*redraw_faces(redrawer, faces))
 

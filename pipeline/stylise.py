@@ -77,19 +77,26 @@ class StylisedImage:
     embedding: Embedding
 
 
-def stylise(pixels: RgbImage, size: tuple[int, int], style: StyleModel) -> StylisedImage:
+def stylise(
+    pixels: RgbImage,
+    size: tuple[int, int],
+    style: StyleModel,
+    embedding: Embedding | None = None,
+) -> StylisedImage:
     """Draws a photo in a style.
 
     Args:
         pixels: uint8 (H, W, 3) RGB.
         size: Width and height to draw it at, no larger than it is.
         style: What draws it.
+        embedding: What ``style`` is told of the whole picture; None: of this one.
 
     Raises:
         WeightsInvalid, EngineUnavailable: A network cannot be opened.
     """
     if size != pixels.shape[1::-1]:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    embedding = style.embed(pixels)
+    if embedding is None:
+        embedding = style.embed(pixels)
     drawn = style.picture(pixels, inputs=embedding)
     return StylisedImage(drawn, style.picture.tile_count(*size), embedding)

@@ -10,7 +10,7 @@ from pathlib import Path
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from pipeline.photos import PhotoFile, find_photos, is_ours, looks_like_photo
+from pipeline.photos import PhotoFile, find_photos, is_moving_part, is_ours, looks_like_photo
 
 SETTLE_S = 1.0  # a file that has not changed for so long is whole
 POLL_S = 0.2
@@ -30,7 +30,7 @@ class _Changes(FileSystemEventHandler):
         self._paths.put(Path(str(path)))
 
 
-def watch(folder: Path, output: Path) -> Iterator[PhotoFile]:
+def watch(folder: Path, output: Path, *, with_motion: bool = False) -> Iterator[PhotoFile]:
     """Yields the photos that are in a folder, and then those that come, without end.
 
     A photo is yielded when its file has been left alone for SETTLE_S, and again whenever it
@@ -39,6 +39,7 @@ def watch(folder: Path, output: Path) -> Iterator[PhotoFile]:
     Args:
         folder: Searched whole.
         output: Where the pictures go.
+        with_motion: Whether the moving parts of Live Photos are yielded, too.
     """
     paths: queue.SimpleQueue[Path] = queue.SimpleQueue()
     observer = Observer()
@@ -46,13 +47,13 @@ def watch(folder: Path, output: Path) -> Iterator[PhotoFile]:
     observer.schedule(_Changes(paths), str(folder), recursive=True)
     observer.start()  # before the search: nothing falls between the two
     try:
-        yield from find_photos([str(folder)], output)
+        yield from find_photos([str(folder)], output, with_motion=with_motion)
         changed_s: dict[Path, float] = {}
         while True:
             changed_s |= _drain(paths)
             for path in [path for path, at_s in changed_s.items() if _is_settled(at_s)]:
                 del changed_s[path]
-                if _is_wanted(path, folder, output):
+                if _is_wanted(path, folder, output) and (with_motion or not is_moving_part(path)):
                     yield PhotoFile(str(path), path.relative_to(folder))
     finally:
         observer.stop()

@@ -1,5 +1,6 @@
 // Kirei's API as the page uses it: an upload, then the result asked for until it is there.
 
+import { isFilm } from "./film.js";
 import { askToken, token } from "./token.js";
 
 const ROOT = new URL("../", import.meta.url);
@@ -30,6 +31,11 @@ const TYPES = {
   png: "image/png",
   jpg: "image/jpeg",
   jpeg: "image/jpeg",
+  mp4: "video/mp4",
+  m4v: "video/mp4",
+  mov: "video/quicktime",
+  webm: "video/webm",
+  mkv: "video/x-matroska",
 };
 
 /** What went wrong: a code that the page has words for, and what the server said, if it did. */
@@ -47,10 +53,16 @@ export const contentType = (file) =>
 export const styles = () => request("v1/styles");
 export const options = () => request("v1/options");
 
+let takesClips = true;
+
+/** Whether the server reads clips, as it says among its options. */
+export const learnClips = (taken) => (takesClips = taken);
+
 /** Refuses, before a byte travels, what no server would draw. */
 export function check(file) {
   // an empty type may be a photo yet; one that says text is not
-  if (file.type && !file.type.startsWith("image/")) throw new Refusal("not_an_image");
+  if (file.type && !/^(image|video)\//.test(file.type)) throw new Refusal("not_an_image");
+  if (isFilm(contentType(file)) && !takesClips) throw new Refusal("no_clips");
   if (!file.size) throw new Refusal("empty_input");
 }
 
@@ -71,7 +83,8 @@ export async function redraw(upload_id, options, signal) {
 }
 
 /**
- * Waits for a picture. onprogress({state, stage}): what the server does meanwhile.
+ * Waits for a picture. onprogress({state, stage, frames}): what the server does meanwhile; of a clip
+ * also {done, total}, its drawn frames.
  * Resolves to {blob, sidecar}; rejects with a Refusal, or an AbortError when the signal says so.
  */
 export async function outcome(result_url, { onprogress, signal }) {
@@ -148,7 +161,7 @@ async function finished(url, onprogress, signal) {
       const result = await answer.json();
       if (answer.status === 200) return result;
       lost = 0;
-      onprogress({ state: result.status, stage: result.stage });
+      onprogress({ state: result.status, stage: result.stage, frames: result.frames });
     } catch (error) {
       const passing = error.retry_after_s >= 0 || error.code === "network";
       if (!passing || ++lost === MAX_ATTEMPTS) throw error;

@@ -2,6 +2,7 @@
 // a drag moves the picture instead, and the divider is moved by its handle.
 
 import { h, svg } from "./dom.js";
+import { Player } from "./film.js";
 import { number, t } from "./text.js";
 import { Zoom } from "./zoom.js";
 
@@ -10,24 +11,32 @@ const SWEEP_MS = 1100;
 const REST = 50; // percent that the photo keeps after the sweep
 
 /**
- * photo: {url} or null where the browser cannot show it; picture: its URL or null while it is
- * drawn; width and height as seen. Where both are there, .at is the photo's share in percent.
+ * photo: {url, film} or null where the browser cannot show it; picture: its URL or null while it is
+ * drawn; isFilm: whether that is a film; width and height as seen. Films have a .player. Where both are there, .at is the photo's share in percent.
  * onchange(percent); onzoom(percent of the picture's own pixels, 0 where all of it is shown).
  */
 export class Compare {
-  constructor({ photo, picture, width, height, photoAlt, pictureAlt, onchange, onzoom }) {
+  constructor({ photo, picture, isFilm, width, height, photoAlt, pictureAlt, onchange, onzoom }) {
     this.onchange = onchange;
-    const layer = (name, src, alt) =>
-      h("div", { class: name }, h("img", { src, alt, class: IMAGES[name], draggable: false }));
+    const still = (src, alt) => h("img", { src, alt, draggable: false });
+    const layer = (name, shown) => {
+      shown.classList.add(IMAGES[name]);
+      return h("div", { class: name }, shown);
+    };
+    const moves = photo?.film && (isFilm || !picture); // beside a still, the photo is one, too
+    const before = photo && (moves ? film(photo.film, photoAlt) : still(photo.url, photoAlt));
+    const after = picture && (isFilm ? film(picture, pictureAlt) : still(picture, pictureAlt));
     this.faces = svg("svg", { class: "faces", "aria-hidden": "true" });
     this.element = h(
       "div",
       { class: "compare", variables: { ratio: width / height, at: 0, mix: 1 } },
-      photo && layer("under", photo.url, photoAlt),
-      picture && layer("over", picture, pictureAlt),
+      before && layer("under", before),
+      after && layer("over", after),
       h("div", { class: "marks" }, this.faces),
     );
     this.zoom = new Zoom(this.element, width, onzoom);
+    if (isFilm) this.player = new Player(after, moves ? before : null);
+    else if (moves) this.player = new Player(before);
     if (photo && picture) this.#divide();
     this.element.addEventListener("pointerdown", (event) => this.#press(event));
   }
@@ -131,6 +140,13 @@ export class Compare {
       ]),
     );
   }
+}
+
+function film(src, name) {
+  const video = h("video", { muted: true, playsInline: true, preload: "auto", draggable: false });
+  video.setAttribute("aria-label", name);
+  video.src = src;
+  return video;
 }
 
 const IMAGES = { under: "before", over: "after" };

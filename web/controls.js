@@ -1,6 +1,6 @@
 // How it is drawn: the looks, the few options that most will want, and the others folded away.
 
-import { options as askOptions, styles as askStyles } from "./client.js";
+import { learnClips, options as askOptions, styles as askStyles } from "./client.js";
 import { Cards, inOrder } from "./cards.js";
 import { h, icon } from "./dom.js";
 import { control, tick } from "./fields.js";
@@ -13,6 +13,7 @@ const FOLDED = {
   drawing: (name) => ["detail", "post_sharpen_weight"].includes(name),
   faces: (name) => /face|alignment|eye|skin|parsing/.test(name),
   repair: (name) => ["gate", "upscale", "denoise", "clahe", "sharpen"].includes(name),
+  clips: (name) => ["steady", "fps", "motion"].includes(name),
   file: (name) => ["max_side_px", "format", "quality"].includes(name),
   more: () => true,
 };
@@ -47,6 +48,7 @@ export class Controls extends EventTarget {
         field.name === "style" ? { ...field, default: styles.default } : field,
       );
       learnPermanent(options.permanent_errors ?? []);
+      learnClips(options.clips !== false);
       this.#take(stored());
       this.render();
       this.dispatchEvent(new Event("load"));

@@ -9,6 +9,7 @@ const UNITS = {
   // counted in millions, in Chinese in tens of thousands
   too_many_pixels: (pixels) =>
     t("unit.megapixels", { value: number(pixels / (current() === "zh" ? 1e4 : 1e6), 1) }),
+  clip_too_long: (seconds) => t("unit.seconds", { value: number(seconds, 1) }),
   too_much_memory: (megabytes) => size(megabytes * 1e6),
   extreme_aspect: (ratio) => t("unit.ratio", { value: number(ratio, 0) }),
 };

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { number, or, t } from "./text.js";
 
 const MAX_SLIDER = 1000; // a whole number with a wider range is typed, not dragged
+const WIDE = 20; // a range beyond which a slider goes by whole numbers
 const BY_HAND = 0.25; // of its range: where a slider begins that was automatic
 
 /**
@@ -66,7 +67,7 @@ function slider(field, value, { set, move }) {
     type: "range",
     min: least,
     max: most,
-    step: whole ? 1 : (most - least) / 20,
+    step: whole || most - least > WIDE ? 1 : (most - least) / 20,
     value,
     oninput: () => {
       fill();

@@ -4,6 +4,7 @@ import { fillBar } from "./bar.js";
 import { h, icon } from "./dom.js";
 import { isWorthRetrying } from "./failures.js";
 import { canShare, saveZip } from "./files.js";
+import { isFilm } from "./film.js";
 import { progress } from "./progress.js";
 import { state, timeLeft } from "./state.js";
 import { number, t } from "./text.js";
@@ -167,7 +168,8 @@ class Tile {
 
   update() {
     const { job } = this;
-    const shown = job.result?.url ?? job.preview?.url;
+    const { result } = job;
+    const shown = (isFilm(result?.blob.type) ? result.still?.url : result?.url) ?? job.preview?.url;
     if (shown && this.image.src !== shown) this.image.src = shown;
     this.image.hidden = !shown;
     this.element.dataset.state = job.state;

@@ -14,7 +14,9 @@ export async function drawLooks(job, styles, { complete, onlook, signal }) {
   const missing = styles.filter((style) => !job.looks[style]);
   const next = async () => {
     for (let style; (style = missing.shift()); ) {
-      const options = complete({ style, max_side_px: SIDE_PX, format: "webp", quality: 80 });
+      // of what moves, a still of its best frame
+      const format = job.moves ? "jpeg" : "webp";
+      const options = complete({ style, max_side_px: SIDE_PX, format, quality: 80 });
       const result_url = await redraw(job.upload.id, options, signal);
       const { blob, sidecar } = await outcome(result_url, { onprogress: () => {}, signal });
       const ratio = sidecar.output.width_px / sidecar.output.height_px;

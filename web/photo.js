@@ -5,6 +5,7 @@ import { Compare } from "./compare.js";
 import { h, icon } from "./dom.js";
 import { failure, isWorthRetrying } from "./failures.js";
 import { canCopy, canShare } from "./files.js";
+import { isFilm } from "./film.js";
 import { findings } from "./findings.js";
 import { drawLooks } from "./looks.js";
 import { progress, STAGES } from "./progress.js";
@@ -60,7 +61,7 @@ export class PhotoView {
     this.#once("picture", [before, job.result], () => this.#picture(before));
     this.#once("preview", [job.state, job.options], () => this.#previewLook());
     this.#once("tools", [this.compare, job.result], () => this.#toolbar());
-    this.#once("status", [job.state, job.error, job.result], () => this.#statusPanel());
+    this.#once("status", [job.state, job.error, job.result, Boolean(job.frames)], () => this.#statusPanel());
     this.#progress();
     this.#once("terms", [job.result], () => this.#termsLine());
     this.#once("actions", [job.state, job.result, before], () => this.#buttons(before));
@@ -98,6 +99,9 @@ export class PhotoView {
     else if (zoom?.isOn && name === "Escape") zoom.reset();
     else if (name === "Escape" && this.#element.classList.contains("filled")) this.leaveFull();
     else if (name === "Escape") this.actions.back();
+    else if (name === " " && this.compare?.player && !document.activeElement.matches("button, summary, a")) {
+      this.compare.player.toggle();
+    }
     else if (dx) this.#step(dx);
     else return false;
     return true;
@@ -161,7 +165,8 @@ export class PhotoView {
     // a photo of another shape than the picture is the whole, of which the picture is a part
     const fits = before && isSameShape(before.width / before.height, size.width / size.height);
     const photo = fits ? before : null;
-    const place = [photo?.url, Boolean(result), size.width, size.height].join();
+    const moves = isFilm(result?.blob.type);
+    const place = [photo?.url, Boolean(result), moves, size.width, size.height].join();
     if (this.compare && this.place === place) {
       this.compare.exchange(result?.url);
       return;
@@ -170,6 +175,7 @@ export class PhotoView {
     this.compare = new Compare({
       photo,
       picture: result?.url,
+      isFilm: moves,
       ...size,
       photoAlt: t("photo.alt", { name: job.name }),
       pictureAlt:
@@ -182,6 +188,7 @@ export class PhotoView {
       onzoom: (percent) => this.#zoomed(percent),
     });
     this.figure.replaceChildren(this.compare.element, this.#leaveButton());
+    if (this.compare.player) this.figure.append(this.compare.player.element);
     if (result && !photo && job.preview === null) {
       const format = result.sidecar.source.format.toUpperCase();
       this.figure.append(h("figcaption", {}, t("photo.unseen", { format })));
@@ -308,9 +315,8 @@ export class PhotoView {
   #working() {
     const { job } = this;
     this.label = h("p", { class: "doing" });
-    this.parts = ["upload", ...STAGES].map((name) =>
-      h("span", { title: t(`stage.${name}`) }, h("i")),
-    );
+    const stages = job.frames ? ["stylise"] : STAGES;
+    this.parts = ["upload", ...stages].map((name) => h("span", { title: t(`stage.${name}`) }, h("i")));
     this.progressBar = h("div", { class: "stages", role: "progressbar" }, this.parts);
     this.progressBar.setAttribute("aria-label", t("progress.label", { name: job.name }));
     const cancel =
@@ -330,6 +336,12 @@ export class PhotoView {
     if (this.label.textContent !== words) this.label.textContent = words;
     this.progressBar.setAttribute("aria-valuenow", Math.round(progress(job) * 100));
     this.progressBar.setAttribute("aria-valuetext", words);
+    if (job.frames) {
+      const [sent, drawn] = this.parts;
+      sent.style.setProperty("--full", 1);
+      drawn.style.setProperty("--full", job.frames.done / job.frames.total);
+      return;
+    }
     const stage = job.state === "working" ? STAGES.indexOf(job.stage) : -1;
     for (const [index, part] of this.parts.entries()) {
       const upload = job.state === "uploading" ? (job.fraction ?? 0) : Number(job.state !== "queued");
@@ -347,7 +359,7 @@ export class PhotoView {
     const { job, actions } = this;
     const failed = job.state === "failed";
     const { result } = job;
-    const compared = result && before;
+    const compared = result && before && !isFilm(result.blob.type) && !before.film;
     const buttons = [
       failed && isWorthRetrying(job) && ["retry", "i-again", () => actions.redraw(job)],
       result && ["save", "i-save", () => actions.save(job)],
@@ -358,7 +370,7 @@ export class PhotoView {
     const more = [
       compared && ["save.both", "i-both", () => actions.saveBoth(job)],
       compared && canShare([job]) && ["share.both", "i-share", () => actions.shareBoth(job)],
-      result && canCopy() && ["copy", "i-copy", () => actions.copy(job)],
+      result && !isFilm(result.blob.type) && canCopy() && ["copy", "i-copy", () => actions.copy(job)],
       result && ["save.json", "i-json", () => actions.saveJson(job)],
       result && ["remove.short", "i-close", () => actions.remove(job)],
     ].filter(Boolean);

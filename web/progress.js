@@ -20,6 +20,9 @@ const UPLOAD_SHARE = 0.4;
 export function progress(job) {
   if (job.state === "uploading") return UPLOAD_SHARE * (job.fraction ?? 0);
   if (job.state === "waiting") return UPLOAD_SHARE;
+  if (job.state === "working" && job.frames) {
+    return UPLOAD_SHARE + ((1 - UPLOAD_SHARE) * job.frames.done) / job.frames.total;
+  }
   if (job.state === "working") {
     const over = Math.max(0, STAGES.indexOf(job.stage));
     return UPLOAD_SHARE + ((1 - UPLOAD_SHARE) * over) / STAGES.length;

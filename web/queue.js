@@ -1,6 +1,7 @@
 // The photographs of this visit: each goes its own way, a few at a time, and fails alone.
 
-import { check, outcome, redraw, Refusal, upload } from "./client.js";
+import { check, contentType, outcome, redraw, Refusal, upload } from "./client.js";
+import { isFilm, mayMove, poster } from "./film.js";
 import { progress } from "./progress.js";
 import { reduced, SENT_PX } from "./reduce.js";
 import { Variants } from "./variants.js";
@@ -13,9 +14,13 @@ const LOST = new Set(["offline", "network"]);
 /**
  * Tells "change" (detail: the job), "list" (photographs came or went) and "kept" (detail: the job,
  * of which something is new that outlives the visit). A job:
- * {id, file, name, added, options, state, fraction, stage, preview, upload, variants, result, looks, error}
+ * {id, file, name, added, options, state, fraction, stage, frames, begun, preview, upload, variants, result,
+ * looks, error}
  * state: queued, uploading, waiting, working, done, failed
- * preview: {blob, url, width, height, is_reduced}; undefined until tried, null where the browser cannot
+ * preview: {blob, url, width, height, is_reduced, film}; undefined until tried, null where the browser
+ * cannot. Of a clip the blob is a still, and film the URL of the clip itself; result.still is that of a film.
+ * moves: whether it is a clip, or may be one
+ * frames: {done, total} of a clip that is drawn; begun: {done, at}, when the first of them was told
  * upload: {id, side_px}, of the photo as the server has it, once it has it
  * result stays while the photo is drawn anew. looks: {style: {blob, url}}, small drawings.
  */
@@ -58,7 +63,10 @@ export class Queue extends EventTarget {
     const restored = jobs.filter(({ id }) => !known.has(id));
     this.jobs = [...restored, ...this.jobs].sort((one, other) => one.added - other.added);
     this.#tellList();
-    for (const job of restored) if (job.preview === undefined) this.#look(job);
+    for (const job of restored) {
+      if (job.preview === undefined) this.#look(job);
+      if (job.result) this.#still(job);
+    }
     this.#go();
   }
 
@@ -117,9 +125,10 @@ export class Queue extends EventTarget {
   release(jobs) {
     for (const { preview, result, variants, looks } of jobs) {
       variants.clear();
-      for (const shown of [preview, result, result?.before, ...Object.values(looks)]) {
+      for (const shown of [preview, result, result?.before, result?.still, ...Object.values(looks)]) {
         if (shown) URL.revokeObjectURL(shown.url);
       }
+      if (preview?.film) URL.revokeObjectURL(preview.film);
     }
   }
 
@@ -139,9 +148,22 @@ export class Queue extends EventTarget {
 
   /** The photo as the browser shows it, and what of it travels. */
   async #look(job) {
-    job.looking = reduced(job.file, SENT_PX);
+    const isClip = isFilm(contentType(job.file));
+    job.looking = isClip ? poster(job.file) : reduced(job.file, SENT_PX);
+    job.moves = isClip || (await mayMove(job.file));
     const photo = await job.looking;
     job.preview = photo && { ...photo, url: URL.createObjectURL(photo.blob) };
+    this.#tell(job);
+  }
+
+  /** A still of a drawn film, for its tile. */
+  async #still(job) {
+    const { result } = job;
+    if (!isFilm(result.blob.type)) return;
+    const still = await poster(result.blob);
+    if (!still || job.result !== result) return;
+    URL.revokeObjectURL(still.film);
+    result.still = { url: URL.createObjectURL(still.blob) };
     this.#tell(job);
   }
 
@@ -153,6 +175,7 @@ export class Queue extends EventTarget {
     const { width_px: width, height_px: height } = job.result.sidecar.output;
     const { preview, result } = job;
     if (preview && isSameShape(preview.width / preview.height, width / height)) return;
+    if (result.sidecar.clip) return; // it would be drawn as long once more, to be looked at
     const options = { ...result.options, strength: 0, enhance: "off", faces: "off" };
     try {
       const signal = job.stop.signal;
@@ -192,6 +215,7 @@ export class Queue extends EventTarget {
         const picture = await this.#draw(job, options, job.stop.signal);
         if (job.removed || job.run !== run) return;
         job.result = { ...job.variants.add(this.complete(options), picture), options };
+        this.#still(job);
         job.resumed = 0;
         if (job.options === options) job.state = "done";
       } catch (error) {
@@ -209,8 +233,10 @@ export class Queue extends EventTarget {
   }
 
   async #draw(job, options, signal) {
+    job.frames = job.begun = undefined;
     const onprogress = (news) => {
       Object.assign(job, news);
+      if (job.frames) job.begun ??= { done: job.frames.done, at: Date.now() };
       this.#tell(job);
     };
     const side_px = Math.max(SENT_PX, this.complete(options).max_side_px ?? 0);
@@ -231,7 +257,8 @@ export class Queue extends EventTarget {
   async #send(job, options, side_px, signal, onprogress) {
     onprogress({ state: "uploading", fraction: 0, stage: undefined });
     check(job.file);
-    const photo = this.keepsOriginal() ? null : await this.#reduced(job, side_px);
+    const isWhole = this.keepsOriginal() || (await travelsWhole(job.file, this.complete(options)));
+    const photo = isWhole ? null : await this.#reduced(job, side_px);
     signal.throwIfAborted();
     const { id, result_url } = await upload(photo?.blob ?? job.file, job.name, options, {
       onfraction: (fraction) => onprogress({ fraction }),
@@ -259,6 +286,10 @@ export class Queue extends EventTarget {
     if (!job.removed) this.dispatchEvent(new CustomEvent("kept", { detail: job }));
   }
 }
+
+/** What would lose its movement in a canvas; and a motion photo, whose film lies behind its picture. */
+const travelsWhole = async (file, { motion }) =>
+  isFilm(contentType(file)) || motion === "on" || mayMove(file);
 
 /** Of two widths over heights: else one picture is a part of the other. */
 export const isSameShape = (one, two) => Math.abs(one / two - 1) < SAME_SHAPE;

@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters import job_log
+from adapters.clips import max_bytes
 from adapters.deadline import Deadline
 from adapters.direct import fits_response
 from adapters.errors import (
@@ -201,7 +202,8 @@ class Api:
 
     def _job(self, request: Request, task: str) -> Response[Any]:
         worker = self._get_worker()
-        photo = request.order(worker.pipeline.settings.max_input_bytes, task)
+        limit = max_bytes(worker.pipeline.settings, request.content_type)
+        photo = request.order(limit, task)
         if photo.data is None:
             uploads = self.uploads(request)
             result_id = uploads.again(str(photo.upload_id), task, photo.options_by_name)
@@ -255,7 +257,13 @@ class Api:
         return cached_json(request, {"styles": listed, "default": Options().style})
 
     def _options(self, request: Request) -> Response[Any]:
-        document = {"options": list_options(Options), "permanent_errors": permanent_codes()}
+        from pipeline import clips_available  # it brings in numpy, which a cold start does without
+
+        document = {
+            "options": list_options(Options),
+            "permanent_errors": permanent_codes(),
+            "clips": clips_available(),
+        }
         return cached_json(request, document)
 
     def _palettes(self, request: Request) -> Response[Any]:

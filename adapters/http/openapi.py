@@ -37,10 +37,11 @@ from adapters.http.uploads import CONTENT_TYPE
 from adapters.tasks import BASE64, COLOUR, COMPANIONS, OPTIONS, PART, STYLISE, TASK
 
 PICTURES = ("image/jpeg", "image/png", "image/webp")
+CLIPS = ("image/gif", "video/mp4", "video/webm")
 LAYERED = ("image/tiff", "image/openraster")
 SIDECARS = {"Sidecar": "sidecar.schema.json", "ColourSidecar": "colour.schema.json"}
 SIDECAR_OF = {STYLISE: "Sidecar", COLOUR: "ColourSidecar"}
-SUMMARIES = {STYLISE: "Draw a photo", COLOUR: "Colour a line drawing"}
+SUMMARIES = {STYLISE: "Draw a photo or a clip", COLOUR: "Colour a line drawing"}
 DESCRIPTION = """Photographs into anime pictures. Send small photos to `/v1/stylise`: the picture \
 is the response. Send large photos, and those that may take longer than 25 s, with the form that \
 `/v1/uploads` returns, and ask `/v1/results/{id}` for the result: API Gateway ends a call after \
@@ -116,7 +117,7 @@ def _order(task: str) -> Schema:
         "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     }
     sidecar = reference(SIDECAR_OF[task])
-    kinds = (*PICTURES, *(LAYERED if task == COLOUR else ()))
+    kinds = (*PICTURES, *(LAYERED if task == COLOUR else CLIPS))
     picture = {
         "description": "The picture; with Accept: application/json, its sidecar with output.url",
         "headers": {"x-kirei-fingerprint": fingerprint},
@@ -140,6 +141,7 @@ def _order(task: str) -> Schema:
             "required": True,
             "content": {
                 "image/*": binary,
+                **({} if task == COLOUR else {"video/*": binary}),
                 "application/octet-stream": binary,
                 FORM: {"schema": form},
                 JSON: {"schema": {"oneOf": [inline, uploaded]}},
@@ -203,6 +205,10 @@ def _results() -> Schema:
         "id": upload_id(),
         "status": {"enum": ["waiting", "working"]},
         "stage": {"type": ["string", "null"], "description": "null where it is unknown"},
+        "frames": {
+            **object_of({"done": {"type": "integer"}, "total": {"type": "integer"}}),
+            "description": "of a clip that is drawn, where it is known: frames drawn, and in all",
+        },
     }
     return {
         "operationId": "result",
@@ -211,7 +217,7 @@ def _results() -> Schema:
         "responses": {
             "200": response("Done; the links expire", object_of(done, list(done))),
             "202": {
-                **response("Not yet", object_of(working, list(working))),
+                **response("Not yet", object_of(working, ["id", "status", "stage"])),
                 "headers": {"Retry-After": header()},
             },
             **errors(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
@@ -280,7 +286,8 @@ def _styles() -> Schema:
 
 
 def _options() -> Schema:
-    return _with_permanent_errors({"options": _listed_options()})
+    clips = {"type": "boolean", "description": "whether clips can be read here"}
+    return _with_permanent_errors({"options": _listed_options(), "clips": clips})
 
 
 def _palettes() -> Schema:

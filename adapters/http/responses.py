@@ -68,6 +68,7 @@ def page_headers(origins: tuple[str, ...], *, is_swagger: bool = False) -> dict[
         "script-src 'self'",
         "style-src 'self'" + (" 'unsafe-inline'" if is_swagger else ""),
         f"img-src {allowed} blob: data:",
+        f"media-src {allowed} blob:",
         f"connect-src {allowed}",
         "manifest-src 'self'",
         "worker-src 'self'",

@@ -14,7 +14,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from adapters.clips import max_bytes
 from adapters.http.request import UPLOAD_ID
+from adapters.jobs import Progress
 from adapters.keys import FAILED, OVER_HTTP, STYLISED
 from adapters.storage.objects import Bucket
 from adapters.storage.records import read_failure, read_sidecar
@@ -35,7 +37,7 @@ from pipeline import InvalidOption, InvalidRequest, ObjectNotFound, Options, Too
 
 URL_LIFETIME_S = 900  # of the form that a photo is sent with
 MAX_METADATA_BYTES = 2000  # of names and values; S3 keeps 2 kB
-CONTENT_TYPE = re.compile(r"image/[a-z0-9][a-z0-9.+-]{0,60}|application/octet-stream")
+CONTENT_TYPE = re.compile(r"(image|video)/[a-z0-9][a-z0-9.+-]{0,60}|application/octet-stream")
 META = "x-amz-meta-"
 
 
@@ -45,15 +47,15 @@ class Uploads:
     Args:
         worker: Knows the options, the settings and the results.
         bucket: Where photos are sent to.
-        progress: Returns status and stage of a photo without a result, by its key. Only the
-            machine that works on the photo knows them; None where that is another one.
+        progress: Returns how far a photo without a result is, by its key. Only the machine that
+            works on the photo knows; None where that is another one.
     """
 
     def __init__(
         self,
         worker: Worker,
         bucket: Bucket,
-        progress: Callable[[str], tuple[str, str | None]] | None = None,
+        progress: Callable[[str], Progress] | None = None,
     ) -> None:
         self._worker = worker
         self._bucket = bucket
@@ -88,14 +90,14 @@ class Uploads:
         task = STYLISE if is_part else task_named(named)
         self._checked(task, {name: query[name] for name in query.keys() - {TASK}})
         values = self._checked(task, options)
-        max_bytes = self._worker.pipeline.settings.max_input_bytes
-        max_bytes = min(max_bytes, MAX_COMPANION_BYTES) if is_part else max_bytes
-        if size > max_bytes:
+        limit = max_bytes(self._worker.pipeline.settings, content_type)
+        limit = min(limit, MAX_COMPANION_BYTES) if is_part else limit
+        if size > limit:
             raise TooManyBytes(
-                f"the photo has {size} bytes; the limit is {max_bytes}",
+                f"the file has {size} bytes; the limit is {limit}",
                 stage="request",
                 measured=size,
-                limit=max_bytes,
+                limit=limit,
             )
         upload_id = secrets.token_hex(16)
         form_fields = {"Content-Type": content_type}
@@ -176,8 +178,8 @@ class Uploads:
         if self._bucket.head(self.key(upload_id)) is None:
             raise _not_uploaded(upload_id)
         key = self.key(upload_id)
-        status, stage = self._progress(key) if self._progress else ("waiting", None)
-        return {"id": upload_id, "status": status, "stage": stage}
+        progress = self._progress(key) if self._progress else Progress("waiting")
+        return {"id": upload_id, **progress.as_dict()}
 
     def key(self, upload_id: str) -> str:
         """Returns where an upload lies."""

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from adapters.clips import VIDEO, max_bytes
 from adapters.errors import Forbidden, TooManyRequests
 from adapters.http.api import Api
 from adapters.http.request import JSON, MAX_FIELDS_BYTES
@@ -153,9 +154,10 @@ class Server:
         """Limit of the body; the photo's own limit is checked later."""
         if not head.brings_photo:
             return MAX_FIELDS_BYTES
-        max_bytes = self._worker.pipeline.settings.max_input_bytes
-        is_json = head.headers.get("content-type", "").startswith(JSON)
-        return (max_bytes * 4 // 3 if is_json else max_bytes) + MAX_FIELDS_BYTES
+        content_type = head.headers.get("content-type", "").lower()
+        is_upload = head.scope["path"].startswith(UPLOADS)
+        limit = max_bytes(self._worker.pipeline.settings, VIDEO if is_upload else content_type)
+        return (limit * 4 // 3 if content_type.startswith(JSON) else limit) + MAX_FIELDS_BYTES
 
 
 def _hostname(host: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
+from adapters.clips import VIDEO, max_bytes
 from adapters.errors import Forbidden
 from adapters.http.access import with_token
 from adapters.http.api import Api
@@ -54,8 +55,9 @@ class LocalApi(Api):
         key = self._upload_key(upload_id)
         if request.content_type != FORM:
             raise InvalidRequest(f"an upload must be {FORM}")
-        max_bytes = self._worker.pipeline.settings.max_input_bytes + MAX_FIELDS_BYTES
-        parts = form_parts(request.headers["content-type"], request.body(max_bytes))
+        # the form states the size that was offered: a larger file does not pass below
+        limit = max_bytes(self._worker.pipeline.settings, VIDEO) + MAX_FIELDS_BYTES
+        parts = form_parts(request.headers["content-type"], request.body(limit))
         fields = {part.name: part.text for part in parts[:-1]}
         if len(fields) != len(parts) - 1 or parts[-1].name != "file":
             raise InvalidRequest("the form must have each field once, and the photo last, as file")

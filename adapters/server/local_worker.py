@@ -12,12 +12,13 @@ from threading import Event, Lock, Thread
 from adapters import logger
 from adapters.deadline import Deadline
 from adapters.errors import InternalError
-from adapters.jobs import Job
+from adapters.jobs import Job, Progress
 from adapters.keys import FAILED, OVER_HTTP, STYLISED, UPLOADS
 from adapters.settings import AdapterSettings
 from adapters.storage.folder import LOCAL, FolderBucket
 from adapters.worker import Worker
 from pipeline import (
+    MAX_CLIP_MINUTES,
     MAX_SECONDS,
     ObjectNotFound,
     OutOfDescriptors,
@@ -48,6 +49,7 @@ class LocalWorker(Worker):
         folder: Where photos and pictures lie.
         threads: Does the work.
         max_seconds: Limit for one photo, from the moment its work begins.
+        max_clip_seconds: Limit for one clip, from the moment its drawing begins.
         keep_s: How long photos and pictures are kept; None for ever.
     """
 
@@ -58,15 +60,18 @@ class LocalWorker(Worker):
         threads: ThreadPoolExecutor,
         *,
         max_seconds: float = MAX_SECONDS,
+        max_clip_seconds: float = MAX_CLIP_MINUTES * 60,
         keep_s: float | None = None,
     ) -> None:
-        super().__init__(pipeline, folder.named, SETTINGS, self._note_stage)
+        super().__init__(pipeline, folder.named, SETTINGS, self._note_stage, self._note_frame)
         self.folder = folder
         self.threads = threads
         self._max_seconds = max_seconds
+        self._max_clip_seconds = max_clip_seconds
         self._keep_s = keep_s
         self._lock = Lock()
         self._stages: dict[str, str | None] = {}  # by key; None while it waits
+        self._frames: dict[str, tuple[int, int]] = {}  # of clips, by key: drawn, and in all
         self._clients: dict[str, str] = {}  # by key: who sent it, if that is known
         self._failed: dict[str, TransientError] = {}
         self._working = 0
@@ -83,6 +88,11 @@ class LocalWorker(Worker):
     def deadline(self) -> Deadline:
         """Returns the deadline of a photo whose work begins now."""
         return Deadline.after(self._max_seconds)
+
+    def clip_deadline(self, deadline: Deadline) -> Deadline:
+        """Returns the deadline of a clip whose drawing begins now: nobody bills its minutes."""
+        del deadline
+        return Deadline.after(self._max_clip_seconds)
 
     def start(self) -> None:
         """Takes up the uploads of an earlier process, and from then on looks for more."""
@@ -122,8 +132,8 @@ class LocalWorker(Worker):
             self._expired_at_s = time.monotonic()
             self.folder.expire(self._keep_s, keep=self._is_unfinished)
 
-    def progress(self, key: str) -> tuple[str, str | None]:
-        """Returns ``waiting`` or ``working``, and the stage, of an upload without a result.
+    def progress(self, key: str) -> Progress:
+        """Returns how far an upload without a result is.
 
         Raises:
             TransientError: It was given up, and the photo is not at fault. It is tried again
@@ -132,7 +142,7 @@ class LocalWorker(Worker):
         if key in self._failed:
             raise self._failed[key]
         stage = self._stages.get(key)
-        return ("waiting" if stage is None else "working"), stage
+        return Progress("waiting" if stage is None else "working", stage, self._frames.get(key))
 
     def put_upload(
         self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str], client: str
@@ -160,6 +170,10 @@ class LocalWorker(Worker):
 
     def _note_stage(self, key: str, stage: str) -> None:
         self._stages[key] = stage
+
+    def _note_frame(self, key: str, done: int, total: int) -> None:
+        self._frames[key] = done, total
+        self._note_stage(key, "stylise")
 
     def _sweep_repeatedly(self) -> None:
         while not self._stopping.wait(SWEEP_S):
@@ -209,4 +223,5 @@ class LocalWorker(Worker):
     def _forget(self, key: str) -> None:
         with self._lock:
             self._stages.pop(key, None)
+            self._frames.pop(key, None)
             self._clients.pop(key, None)

@@ -32,8 +32,8 @@ MAX_PART_AGE_S = 3600.0  # of a temporary file; the process that wrote an older 
 class FileObject(StoredObject):
     """An open file in the place of an object."""
 
-    def __init__(self, state: ObjectState, file: BinaryIO) -> None:
-        super().__init__(state, os.fstat(file.fileno()).st_size)
+    def __init__(self, state: ObjectState, file: BinaryIO, content_type: str) -> None:
+        super().__init__(state, os.fstat(file.fileno()).st_size, content_type)
         self._file = file
 
     def _fetch(self) -> bytes:
@@ -75,7 +75,10 @@ class FolderBucket(Bucket):
         with _named_errors(key):
             file = path.open("rb")
         with file:
-            yield FileObject(self._state(key, os.fstat(file.fileno())), file)
+            # a file that somebody else put there has no metadata
+            has_metadata = self._metadata_path(key).is_file()
+            content_type = self.content_type(key) if has_metadata else ""
+            yield FileObject(self._state(key, os.fstat(file.fileno())), file, content_type)
 
     def content_type(self, key: str) -> str:
         """Returns the media type that an object was put with. Raises ObjectNotFound."""

@@ -35,12 +35,16 @@ class StoredObject(ABC):
     Attributes:
         state: Etag, version and metadata.
         size_bytes: Length of the body as it is stored.
+        content_type: The media type that it was put with; empty where there is none.
         encoding: The Content-Encoding; empty where the object has none.
     """
 
-    def __init__(self, state: ObjectState, size_bytes: int, encoding: str = "") -> None:
+    def __init__(
+        self, state: ObjectState, size_bytes: int, content_type: str, encoding: str = ""
+    ) -> None:
         self.state = state
         self.size_bytes = size_bytes
+        self.content_type = content_type
         self.encoding = encoding
 
     def read(self, max_bytes: int) -> bytes:

@@ -62,7 +62,10 @@ class S3Object(StoredObject):
 
     def __init__(self, response: Mapping[str, Any]) -> None:
         super().__init__(
-            _state_of(response), response["ContentLength"], response.get("ContentEncoding", "")
+            _state_of(response),
+            response["ContentLength"],
+            response.get("ContentType", ""),
+            response.get("ContentEncoding", ""),
         )
         self._body = response["Body"]
 

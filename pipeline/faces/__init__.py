@@ -9,7 +9,7 @@ from pipeline.faces.heads import HeadStyliser
 from pipeline.faces.landmarks import measure_landmark_shift
 from pipeline.faces.models import FaceCache, FaceModels, photo_key
 from pipeline.faces.parse import FaceParser
-from pipeline.faces.redraw import FaceDrawers, FaceRedrawer, redraw_faces
+from pipeline.faces.redraw import FaceDrawers, FaceRedrawer, Rendering, redraw_faces
 from pipeline.faces.refine import refine_faces
 from pipeline.faces.restore import FaceRestorer
 from pipeline.faces.styliser import FaceDrawer, FaceStyliser
@@ -26,6 +26,7 @@ __all__ = [
     "FaceRestorer",
     "FaceStyliser",
     "HeadStyliser",
+    "Rendering",
     "analyse_faces",
     "largest_face_px",
     "measure_landmark_shift",

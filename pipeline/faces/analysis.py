@@ -33,7 +33,7 @@ MIN_REGION_SHARE = 5e-4  # of the aligned square, for a region to be listed
 
 
 def analyse_faces(
-    photo: Photo, options: Options, models: FaceModels, key: str
+    photo: Photo, options: Options, models: FaceModels, key: str | None
 ) -> tuple[tuple[DetectedFace, ...], Decision]:
     """Detects, aligns and parses the faces of a photo.
 
@@ -42,6 +42,7 @@ def analyse_faces(
         options: ``alignment_threshold`` and ``parsing_smooth`` are read.
         models: The networks.
         key: See ``models.photo_key``; faces of an earlier photo with this key are used again.
+            None: of none.
 
     Returns:
         The faces, largest first and MAX_FACES at most: the aligned ones with their regions, the

@@ -32,6 +32,7 @@ class DetectedFace:
         lacks_detail: Whether blur, noise or its size left too little of it to be drawn.
         restored: The aligned square as the face restorer sees it, uint8 (ALIGNED_PX, ALIGNED_PX,
             3) RGB; None for a face that was not restored.
+        track: The number of the face among those that a shot of a clip tracks; None in a photo.
     """
 
     face: Face
@@ -40,6 +41,7 @@ class DetectedFace:
     landmarks: NDArray[np.float64] | None = None
     lacks_detail: bool = False
     restored: RgbImage | None = None
+    track: int | None = None
 
     @property
     def is_aligned(self) -> bool:

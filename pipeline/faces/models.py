@@ -40,8 +40,15 @@ class FaceCache:
     def __len__(self) -> int:
         return len(self._faces)
 
-    def get_or_detect(self, key: str, detect: Callable[[], tuple[Face, ...]]) -> tuple[Face, ...]:
-        """The faces kept under ``key``; where there are none, those that ``detect`` returns."""
+    def get_or_detect(
+        self, key: str | None, detect: Callable[[], tuple[Face, ...]]
+    ) -> tuple[Face, ...]:
+        """The faces kept under ``key``; where there are none, those that ``detect`` returns.
+
+        Without a key nothing is kept.
+        """
+        if key is None:
+            return detect()
         with self._lock:
             if key in self._faces:
                 self._faces.move_to_end(key)

@@ -55,6 +55,21 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Rendering:
+    """Which candidate a face is drawn as.
+
+    Attributes:
+        treatments: See Candidate.
+        drawn_as: See Candidate.
+        drawn_why: See Candidate.
+    """
+
+    treatments: tuple[str, ...]
+    drawn_as: str
+    drawn_why: str | None
+
+
+@dataclass(frozen=True)
 class FaceDrawers:
     """What draws faces.
 
@@ -78,12 +93,35 @@ class FaceRedrawer:
         drawing: uint8 (H, W, 3) RGB, the drawing of the whole.
         models: Find the landmarks again.
         drawers: Draw a face by itself.
+        renderings: Of a clip: how the face of each track is drawn. A track that it lacks is added.
+            None in a photo, each of whose faces is decided on.
     """
 
     photo: RgbImage
     drawing: RgbImage
     models: FaceModels
     drawers: FaceDrawers
+    renderings: dict[int, Rendering] | None = None
+
+    def rendering(self, face: DetectedFace) -> Candidate:
+        """The candidate of a face: in a clip as its track is drawn, else the best."""
+        if self.renderings is None or face.track is None or not face.is_aligned:
+            return self.best(face)
+        chosen = self.renderings.get(face.track)
+        if chosen is None:
+            candidate = self.best(face)
+            self.renderings[face.track] = Rendering(
+                candidate.treatments, candidate.drawn_as, candidate.drawn_why
+            )
+            return candidate
+        if chosen.drawn_as != self.drawers.style:
+            return self._drawn_head(face) or self._candidate(None)
+        if not chosen.treatments:
+            return replace(self._candidate(None), drawn_why=chosen.drawn_why)
+        for candidate in self.candidates(face):
+            if candidate.treatments == chosen.treatments:
+                return replace(candidate, drawn_why=chosen.drawn_why)
+        return replace(self._candidate(None), drawn_why=chosen.drawn_why)
 
     def best(self, face: DetectedFace) -> Candidate:
         """Chooses the first candidate that keeps the landmarks in place.
@@ -102,21 +140,27 @@ class FaceRedrawer:
     def _head(self, face: DetectedFace) -> tuple[str | None, Candidate | None]:
         """The head in a style of its own, or why not; neither where none is asked for."""
         heads = self.drawers.heads
-        roi = face_roi(face, self.photo.shape, math.inf, 1.0)
-        if heads is None or roi is None:
+        if heads is None or not face.is_aligned:
             return None, None
         why_not = heads.why_not(self.photo, face)
         if why_not:
             return why_not, None
-        drawn = heads.draw(self.photo, face, roi)
-        toned = match_tones(drawn, self.drawing[roi.area], region_mask(face, roi, "features"))
-        patch = _patch(toned, face, roi)
-        candidate = Candidate(patch, (), heads.style.name)
-        if face.landmarks is not None:
+        candidate = self._drawn_head(face)
+        if candidate is not None and face.landmarks is not None:
             after = self._landmarks_of(candidate, face)
             if landmark_shift(face.landmarks, after) > MAX_HEAD_SHIFT:
                 return "its features were not found where they should be in the drawing", None
         return None, candidate
+
+    def _drawn_head(self, face: DetectedFace) -> Candidate | None:
+        """The head in a style of its own; None where nothing of it lies in the photo."""
+        heads = self.drawers.heads
+        roi = face_roi(face, self.photo.shape, math.inf, 1.0)
+        if heads is None or roi is None:
+            return None
+        drawn = heads.draw(self.photo, face, roi)
+        toned = match_tones(drawn, self.drawing[roi.area], region_mask(face, roi, "features"))
+        return Candidate(_patch(toned, face, roi), (), heads.style.name)
 
     def _best_of_style(self, face: DetectedFace) -> Candidate:
         min_shift, best = math.inf, self._candidate(None)
@@ -191,7 +235,7 @@ def redraw_faces(
         The patches; the faces, with what was done to them; and the decision.
     """
     patches, redrawn, heads = [], [], 0
-    renderings = redrawer.models.map(redrawer.best, faces)
+    renderings = redrawer.models.map(redrawer.rendering, faces)
     for face, rendering in zip(faces, renderings, strict=True):
         if rendering.patch is not None:
             patches.append(rendering.patch)

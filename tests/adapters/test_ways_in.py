@@ -243,6 +243,7 @@ def test_companions_are_skipped_and_not_counted_as_refused(
 ) -> None:
     for key, body in COMPANIONS.items():
         put(s3, key, body)
+    put(s3, "uploads/IMG_1.HEIC", b"whose moving part the film is")
     put(s3, "uploads/a.jpg", photo, **{"max-side-px": "64"})
     events = [s3_event(key) for key in (*COMPANIONS, "uploads/a.jpg")]
     assert invoke(sqs_event(*events)) == {"batchItemFailures": []}

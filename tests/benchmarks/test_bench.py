@@ -13,7 +13,7 @@ import numpy as np  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from benchmarks.bars import AT_LEAST, UNDER, Bar  # noqa: E402
-from benchmarks.limit import multiply_adds  # noqa: E402
+from benchmarks.operators import multiply_adds  # noqa: E402
 
 
 def graph_of(node: Any, *weights: tuple[int, ...]) -> Any:

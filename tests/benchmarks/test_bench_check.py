@@ -103,6 +103,12 @@ def test_the_parts_of_a_start_add_up_and_have_their_row() -> None:
 def test_a_round_of_throughput_is_told_with_its_cost() -> None:
     taken = dict(zip(throughput.WAYS, (0.5, 0.4, 0.8), strict=True))
     found = {"width": 64, "height": 48, "seconds_a_photo": taken, "price_per_gb_second": 0.001}
-    made = "\n".join(throughput.lines(found))
+    made = "\n".join(throughput.lines(found | {"without_avx2": "no compiler"}))
     assert "| two processes of one thread | 0.400 | 150 |" in made
-    assert "| 1769 MB | 1.00 | 0.80 | $1.3822 |" in made
+    assert "| 1769 MB | 1.00 | 0.80 s, $1.3822 |" in made
+    assert "Not measured: AVX2 alone; no compiler." in made
+    lesser = {f"{throughput.ONE_CORE}, AVX2 alone": 1.6, f"{throughput.TWO_CORES}, AVX2 alone": 1}
+    made = "\n".join(
+        throughput.lines(found | {"seconds_a_photo": taken | lesser, "without_avx2": ""})
+    )
+    assert "| 1769 MB | 1.00 | 0.80 s, $1.3822 | 1.60 s, $2.7643 |" in made

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -30,6 +31,7 @@ ENGLISH, CHINESE = (
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 START_S = 180
 WAIT_MS = 60_000  # a picture, on a machine that does other things besides
+STRETCHED_S = 0.1  # of work, to see how much longer it takes
 # an error that the page shows in words is logged by the browser all the same
 HTTP_ANSWER = "Failed to load resource: the server responded with a status of "
 # somebody else's container came or went on this machine: Chromium drops what it was loading
@@ -221,6 +223,16 @@ def drawn(page: Any) -> Any:
     page.locator(".viewer[data-state=done] .after").wait_for()
     page.locator("#report:not([hidden]) h2").wait_for()
     return page.locator(".compare .after")
+
+
+def stretch() -> float:
+    """By how much all that runs here is stretched just now by what the machine does besides: 1 on a
+    quiet one. What a test allows in seconds is allowed that many times.
+    """
+    clock_s, processor_s = time.perf_counter(), time.process_time()
+    while time.process_time() - processor_s < STRETCHED_S:
+        pass
+    return (time.perf_counter() - clock_s) / (time.process_time() - processor_s)
 
 
 def rested(page: Any) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, Figure, drawn, more, rested
+from conftest import SAMPLES, Figure, drawn, more, rested, stretch
 from hand import choose
 from PIL import Image
 from shipped import another_style, shipped_styles
@@ -198,7 +198,7 @@ def test_the_second_look_is_there_within_a_second(page: Any, figure: Figure) -> 
     choose(page, ("IMG_20231104.jpg", "image/jpeg", large_photo()))
     drawn(page)
     cards_show_the_photo(page)
-    elapsed, besides = [], []
+    elapsed, besides, stretched = [], [], []
     for style in shipped_styles():
         if style == "hayao":
             continue
@@ -214,8 +214,9 @@ def test_the_second_look_is_there_within_a_second(page: Any, figure: Figure) -> 
         )
         elapsed.append(time.perf_counter() - begun)
         besides.append(elapsed[-1] - sidecar_of(page)["timings_ms"]["total"] / 1000)
+        stretched.append(stretch())
     figure("second look of a 12 MP photo, from tap to picture, s", *sorted(elapsed))
     figure("of that, besides the drawing, s", *sorted(besides))
-    assert min(besides) < MAX_SECOND_LOOK_S
+    assert min(besides) < MAX_SECOND_LOOK_S * max(stretched)
     if os.getloadavg()[0] < 1:  # a quiet machine
         assert min(elapsed) < MAX_SECOND_LOOK_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Figure, Opener
+from conftest import Figure, Opener, stretch
 from shipped import shipped_styles
 from wire import Wire
 
@@ -84,7 +84,7 @@ def test_paints_come_soon_and_stay_where_they_are_on_slow_4g(
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", SLOW_4G)
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    paints, largest, shifts = [], [], []
+    paints, largest, shifts, stretched = [], [], [], []
     for _ in range(LOADS):
         page.goto(f"{server}/", wait_until="commit")
         paints.append(page.evaluate(PAINT))
@@ -93,13 +93,14 @@ def test_paints_come_soon_and_stay_where_they_are_on_slow_4g(
         last, shift = page.evaluate(STABLE)
         largest.append(last)
         shifts.append(shift)
+        stretched.append(stretch())
     where = "phone" if phone else "desk"
     figure(f"first contentful paint, {where}, ms", *sorted(paints))
     figure(f"largest contentful paint, {where}, ms", *sorted(largest))
     figure(f"layout shift, {where}, thousandths", *sorted(shift * 1000 for shift in shifts))
-    assert min(paints) < MOST_PAINT_MS
+    assert min(paints) < MOST_PAINT_MS * max(stretched)
     assert min(paints) > SLOW_4G["latency"]  # the network was slow indeed
-    assert min(largest) < MOST_LARGEST_MS
+    assert min(largest) < MOST_LARGEST_MS * max(stretched)
     assert max(shifts) < MOST_SHIFT
 
 

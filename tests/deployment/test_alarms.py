@@ -24,6 +24,7 @@ ALARMED = {
     "ErrorsAlarm": ("AWS/Lambda", "Errors"),
     "ThrottlesAlarm": ("AWS/Lambda", "Throttles"),
     "DurationAlarm": ("AWS/Lambda", "Duration"),
+    "LongClipsAlarm": ("AWS/States", "ExecutionsFailed"),
 }
 
 
@@ -119,6 +120,7 @@ QUIET_AND_LOUD: dict[str, tuple[list[list[Period]], list[list[Period]]]] = {
     "OldestUploadAlarm": ([one(3600), one(None)], [one(3601)]),
     "ErrorsAlarm": ([one(0), one(None)], [one(1)]),
     "CanaryErrorsAlarm": ([one(0), one(None)], [one(1)]),
+    "LongClipsAlarm": ([one(0), one(None)], [one(1)]),
     "ThrottlesAlarm": ([one(9, 9, 0), one(9, None, 9), one(None, None, None)], [one(1, 1, 1)]),
     "DurationAlarm": (
         [one(239_999, 239_999, 239_999), one(240_000, None, 0), one(0, 0, 240_000)],

@@ -48,10 +48,11 @@ MAY = {
     "companions": set(),
     # what the command line is made of
     "photos": {"companions"},
+    "clip_files": {"errors"},
     "outputs": {"errors", "photos"},
     "batch": {
-        *("errors", "lineart", "origin", "outputs", "photos", "result", "run", "settings"),
-        *("sheet", "sidecar"),
+        *("clip_files", "clips", "errors", "lineart", "origin", "outputs", "photos", "result"),
+        *("run", "settings", "sheet", "sidecar"),
     },
     "console": {"batch", "errors", "photos", "settings", "sidecar"},
     "colour_cli": {
@@ -66,6 +67,7 @@ MAY = {
         *(*STAGES, *STAGE_MAY, "budget", "decoder", "formats", "job", "messages", "origin"),
         *("planning", "provenance", "registry", "report", "sandbox", "scale", "sidecar", "stages"),
         "timings",
+        "visible",
     },
     # the stages of line drawings; colouring orders them
     "lineart": {*STAGE_MAY, "hints"},

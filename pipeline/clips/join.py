@@ -1,0 +1,85 @@
+"""Segments of a drawn clip, and the sound of its source, into one file.
+
+Pictures are not encoded again: their packets are copied, each segment's behind those before it.
+That happens in a process of its own, as all that reads the source does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from pipeline.clips.domain import WriterSettings
+from pipeline.clips.joining import JoinTask
+from pipeline.clips.reader import opened_source
+from pipeline.errors import DecoderLost, InvalidRequest
+from pipeline.messages import receive
+from pipeline.sandbox import REFUSALS, STARTING_S, Child, refuse_if_guilty
+
+MODULE = "pipeline.clips.joining"
+JOINED_FORMATS = ("mp4", "webm")
+
+
+def join_segments(
+    segments: Sequence[tuple[Path, float]],
+    output: Path,
+    format: str,
+    source: Path | None,
+    timeout_s: float | None = None,
+) -> tuple[str, tuple[str, ...]]:
+    """Joins drawn segments.
+
+    Args:
+        segments: Their files, in order, each with the time at which it begins.
+        output: Where the clip is written; what is there is replaced when it is whole.
+        format: "mp4" or "webm", that of the segments.
+        source: The clip whose sound is taken; None for none.
+        timeout_s: How long it may take; None for any time.
+
+    Returns:
+        How the sound was written ("copied", the codec it is encoded in, "none"), and what was left
+        out, in words.
+
+    Raises:
+        InvalidRequest: There are no segments, or of another format.
+        PermanentError: A segment or the source is damaged, by name.
+        DecoderLost: The process was ended from outside, or took too long.
+    """
+    if not segments or format not in JOINED_FORMATS:
+        raise InvalidRequest(f"{len(segments)} segments of {format} cannot be joined")
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    first_s = segments[0][1]
+    with ExitStack() as opened:
+        files = [opened.enter_context(opened_source(path)) for path, _ in segments]
+        sound = opened.enter_context(opened_source(source)) if source else None
+        opened.callback(part.unlink, missing_ok=True)
+        target = opened.enter_context(part.open("w+b"))
+        numbers = [file.fileno() for file in (*files, target, *([sound] if sound else []))]
+        task = JoinTask(
+            format=format,
+            segments=tuple(file.fileno() for file in files),
+            starts_s=tuple(start_s - first_s for _, start_s in segments),
+            target=target.fileno(),
+            source=sound.fileno() if sound else None,
+            settings=WriterSettings(sound_start_s=first_s),
+        )
+        child = Child(MODULE, [task.to_json()], numbers)
+        opened.callback(child.kill)
+        try:
+            child.socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
+            receive(child.socket)  # it is ready
+            child.socket.settimeout(timeout_s)
+            answer = receive(child.socket)
+        except TimeoutError as error:
+            raise DecoderLost("joining the segments took too long", stage="encode") from error
+        except OSError as error:
+            refuse_if_guilty(child.wait())
+            raise DecoderLost(
+                "the joining process was ended from outside", stage="encode"
+            ) from error
+        if "code" in answer:
+            raise REFUSALS[answer.pop("code")](**answer)
+        part.replace(output)
+        return str(answer["sound"]), tuple(str(remark) for remark in answer["remarks"])
