@@ -23,7 +23,7 @@ EMULATOR := .venv-stack/.installed
 DOCS := .venv-docs/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-portraits eval-looks weights gallery demo docs thumbnails examples corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-portraits eval-looks eval-lineart weights gallery demo docs thumbnails examples corpus-formats \
 	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -149,6 +149,10 @@ eval: $(VENV)/.development
 ## make eval-looks       measure how different the looks are, and what they do to skin; DATA=DIR of photographs
 eval-looks: $(VENV)/.development
 	$(BIN)/python -m benchmarks.looks $(if $(DATA),--data $(DATA))
+
+## make eval-lineart     measure the colouring of line drawings; DATA=DIR of photographs and illustrations
+eval-lineart: $(VENV)/.development
+	$(BIN)/python -m benchmarks.lineart --data "$(DATA)" $(if $(PICTURES),--pictures $(PICTURES))
 
 $(VENV)/.browser: $(VENV)/.development
 	$(call only,$(BROWSER_PACKAGES))

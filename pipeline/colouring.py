@@ -18,7 +18,7 @@ from pipeline.hints import parse_hints
 from pipeline.job import Services
 from pipeline.lineart.check import Examination, examine, refuse
 from pipeline.lineart.colouriser import WorkingLines, colour, hint_planes, working_lines
-from pipeline.lineart.intake import LineDrawing, take_lines
+from pipeline.lineart.intake import LineDrawing, ink_of, take_lines
 from pipeline.lineart.layers import Layers, encode_layers, line_layer, shade_layer
 from pipeline.lineart.paint import Paint, enlarge, enlarge_flats, lay_lines, paint_regions
 from pipeline.lineart.palette import named_palette, no_wish, palette_code, sampled_palettes
@@ -233,7 +233,7 @@ def _lay(job: ColourJob) -> Laid:
     lines, ink = drawing.lines, drawing.ink
     if size != drawing.size:
         lines = np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_AREA), np.uint8)
-        ink = 255 - lines.min(-1)
+        ink = ink_of(lines)
     paints = tuple(enlarge(paint, job.taken.regions, size) for paint, _ in job.coloured.paints)
     return Laid(paints, tuple(lay_lines(paint, lines, ink) for paint in paints))
 

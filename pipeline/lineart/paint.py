@@ -7,6 +7,7 @@ the same region: so none crosses a closed line, and none leaves a seam beside it
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +20,7 @@ from pipeline.lineart.regions import Labels, Regions, pixel_centres
 CLEAN_INK = 0.12  # share of full ink below which the network's colour is the paint's
 SPREAD_PX = 10  # working pixels over which colours are spread under lines and hints
 OUTLIER_LEVELS = 40  # from a region's mean; what is further off has no part in its flat
-BAND_ROWS = 512  # of the result at once
+BAND_PX = 600_000  # pixels of the result at once
 
 Colours = NDArray[np.float32]  # (H, W, 3) RGB 0..255
 
@@ -76,7 +77,9 @@ def _flats(
     names, count = labels.ravel(), regions.count
     pixels = paint.reshape(-1, 3)
     flats, total = _means(names, pixels, clean.ravel().astype(np.float64), count)
-    inlier = clean.ravel() & (np.abs(pixels - flats[names]).max(-1) < OUTLIER_LEVELS)
+    inlier = clean.ravel().copy()
+    for channel in range(3):
+        inlier &= np.abs(pixels[:, channel] - flats[names, channel]) < OUTLIER_LEVELS
     trimmed, inliers = _means(names, pixels, inlier.astype(np.float64), count)
     flats = np.where(inliers[:, None] > 0, trimmed, flats)
     lightest, some = _means(names, pixels, (1 - ink.ravel().astype(np.float64)) ** 8 + 1e-6, count)
@@ -165,8 +168,7 @@ def enlarge(paint: Paint, regions: Regions, size: tuple[int, int]) -> RgbImage:
     columns = pixel_centres(width, regions.labels.shape[1])
     # one pixel wider: a pixel between two of the working picture reads both
     mixed = cv2.resize(cv2.dilate(is_mixed, kernel), size, interpolation=cv2.INTER_NEAREST)
-    for top in range(0, height, BAND_ROWS):
-        bottom = min(top + BAND_ROWS, height)
+    for top, bottom in _bands(height, width):
         y, x = np.nonzero(mixed[top:bottom])
         names = regions.labels[rows[y + top], columns[x]]
         picture[y + top, x] = _same_region(paint, names, (y + top, x), (height, width))
@@ -225,7 +227,16 @@ def lay_lines(paint: RgbImage, lines: RgbImage, ink: GrayImage) -> RgbImage:
     Returns:
         uint8 (H, W, 3) RGB; on white paint these are the lines themselves.
     """
-    through = cv2.merge([255 - ink] * 3)
-    return np.asarray(
-        cv2.add(cv2.multiply(paint, through, scale=1 / 255), cv2.subtract(lines, through)), np.uint8
-    )
+    picture = np.empty_like(paint)
+    for top, bottom in _bands(*ink.shape):
+        through = cv2.merge([255 - ink[top:bottom]] * 3)
+        own = cv2.subtract(lines[top:bottom], through)
+        picture[top:bottom] = cv2.add(cv2.multiply(paint[top:bottom], through, scale=1 / 255), own)
+    return picture
+
+
+def _bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """First and last row of bands, so that few of their copies are held at once."""
+    rows = max(1, BAND_PX // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
