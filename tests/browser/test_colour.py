@@ -72,7 +72,8 @@ const plain = window.fetch;
 const told = (value) => value instanceof Blob ? 'file' : value;
 window.fetch = (address, init) => {
   if (init?.body instanceof FormData) {
-    window.sent.push(Object.fromEntries([...init.body].map(([name, value]) => [name, told(value)])));
+    const fields = [...init.body].map(([name, value]) => [name, told(value)]);
+    window.sent.push(Object.fromEntries(fields));
   }
   return plain(address, init);
 };"""
