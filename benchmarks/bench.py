@@ -1,6 +1,6 @@
 """One report of how fast this is, and beside what: peers, the machine's limit, the whole way.
 
-    make bench        (python -m benchmarks.bench [--only PART ...])
+    make bench        (python -m benchmarks.bench [--only PART ...] [--teachers DIR])
 
 Writes benchmarks/results.md and results.json, and plots into docs/. Whatever is compared is
 measured by turns in one run, so that a machine that changes its pace changes it for all. With
@@ -14,6 +14,7 @@ import json
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -50,13 +51,16 @@ REPORT = ROOT / "benchmarks" / "results.md"
 LAYERS = ROOT / "benchmarks" / "layers.md"
 
 
-def measured(chosen: list[str], earlier: Mapping[str, Any]) -> dict[str, Any]:
+def measured(
+    chosen: list[str], earlier: Mapping[str, Any], teachers: Path | None = None
+) -> dict[str, Any]:
     """The figures of all parts, those of the chosen ones measured now."""
     found = {"machine": machine()}
     for name, (title, part) in PARTS.items():
         if name in chosen:
             print(f"{title} ...", flush=True)
-            found[name] = part.measure()
+            more = {"teachers": teachers} if part is sizes else {}
+            found[name] = part.measure(**more)
         elif name in earlier:
             found[name] = earlier[name]
     found["guard"] = check.measure() if set(chosen) == set(PARTS) else earlier.get("guard", {})
@@ -107,9 +111,10 @@ def main() -> None:
         metavar="DOLLARS",
         help="what Lambda takes for a second of a gigabyte (default: %(default).10f)",
     )
+    parser.add_argument("--teachers", type=Path, help="folder with AnimeGANv3, to compare with")
     options = parser.parse_args()
     earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    found = measured(options.only, earlier)
+    found = measured(options.only, earlier, options.teachers)
     if "throughput" in found:
         found["throughput"]["price_per_gb_second"] = options.price_per_gb_second
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
