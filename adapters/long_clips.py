@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pipeline  # Segment is loaded with numpy, so not before a segment is drawn
 from adapters import job_log
 from adapters.clips import working_file
 from adapters.deadline import Deadline
@@ -27,7 +28,6 @@ from pipeline import (
     Options,
     Origin,
     PermanentError,
-    Segment,
     StoreUnavailable,
 )
 
@@ -115,7 +115,7 @@ def _draw(worker: Worker, event: Mapping[str, Any], _: Deadline) -> Step:
             source.with_name("drawn"),
             clip.options,
             clip.origin,
-            segment=Segment(segment["start_s"], segment["end_s"]),
+            segment=pipeline.Segment(segment["start_s"], segment["end_s"]),
         )
         clip.put(f"{name}.{result.extension}", result.path.read_bytes(), result.content_type)
         clip.put(f"{name}.json", to_json(sidecar_document(result.sidecar)), JSON)
