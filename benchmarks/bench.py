@@ -54,8 +54,17 @@ LAYERS = ROOT / "benchmarks" / "layers.md"
 def measured(
     chosen: list[str], earlier: Mapping[str, Any], teachers: Path | None = None
 ) -> dict[str, Any]:
-    """The figures of all parts, those of the chosen ones measured now."""
-    found = {"machine": machine()}
+    """The figures of all parts, those of the chosen ones measured now.
+
+    ``machine`` is that of the whole report, ``measured_on`` names those of parts on others.
+    """
+    here, whole = machine(), set(chosen) == set(PARTS)
+    found: dict[str, Any] = {"machine": here if whole else earlier.get("machine", here)}
+    others = {} if whole else earlier.get("measured_on", {})
+    others = {name: other for name, other in others.items() if name not in chosen}
+    if here != found["machine"]:
+        others |= {name: described(here) for name in chosen}
+    found["measured_on"] = others
     for name, (title, part) in PARTS.items():
         if name in chosen:
             print(f"{title} ...", flush=True)
@@ -63,7 +72,7 @@ def measured(
             found[name] = part.measure(**more)
         elif name in earlier:
             found[name] = earlier[name]
-    found["guard"] = check.measure() if set(chosen) == set(PARTS) else earlier.get("guard", {})
+    found["guard"] = check.measure() if whole else earlier.get("guard", {})
     return found
 
 
@@ -79,15 +88,20 @@ def machine() -> dict[str, Any]:
     }
 
 
+def described(about: Mapping[str, Any]) -> str:
+    """A machine in words."""
+    return (
+        f"{about['processor']}, {about['threads']} threads; Python {about['python']}, torch "
+        f"{about['torch']}, ONNX Runtime {about['onnxruntime']}, OpenCV {about['opencv']}"
+    )
+
+
 def report(found: Mapping[str, Any]) -> str:
     """The figures in Markdown, what was asked for first."""
-    about = found["machine"]
     made = [
         "# Speed, measured",
         "",
-        f"{about['processor']}, {about['threads']} threads; Python {about['python']}, torch "
-        f"{about['torch']}, ONNX Runtime {about['onnxruntime']}, OpenCV {about['opencv']}. "
-        "Made by `make bench`.",
+        f"{described(found['machine'])}. Made by `make bench`.",
         "",
         "## What is asked, and what is",
         "",
@@ -96,7 +110,10 @@ def report(found: Mapping[str, Any]) -> str:
     for name, (title, part) in PARTS.items():
         if name in found:
             lines: Callable[[Any], list[str]] = part.lines
-            made += ["", f"## {title}", "", *lines(found[name])]
+            made += ["", f"## {title}", ""]
+            if other := found.get("measured_on", {}).get(name):
+                made += [f"Measured on another machine: {other}.", ""]
+            made += lines(found[name])
     return "\n".join(made) + "\n"
 
 
@@ -117,12 +134,13 @@ def main() -> None:
     found = measured(options.only, earlier, options.teachers)
     if "throughput" in found:
         found["throughput"]["price_per_gb_second"] = options.price_per_gb_second
+    if "processors" in options.only:
+        LAYERS.write_text("\n".join(processors.layer_lines(found["processors"])) + "\n")
+        processors.drop_layers(found["processors"])  # hundreds, which that page has
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     text = report(found)
     print(text)
     REPORT.write_text(text)
-    if "processors" in found:
-        LAYERS.write_text("\n".join(processors.layer_lines(found["processors"])) + "\n")
     plots.draw(found, ROOT / "docs")
 
 
