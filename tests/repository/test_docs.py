@@ -203,7 +203,11 @@ def test_the_card_states_the_figures_of_the_manifest() -> None:
         card = CARD[CARD.index(f"## {entry['name']}") :]
         for name, value in entry["figures"].items():
             assert f"| {name} | {value:.2f} |" in card, name
-        seen = next(name for name in ("windows", "photographs", "faces", "pictures") if name in entry["recipe"])
+        seen = next(
+            name
+            for name in ("windows", "photographs", "faces", "pictures")
+            if name in entry["recipe"]
+        )
         assert f"{entry['recipe'][seen]} {seen}" in card
         assert f"{entry['recipe']['steps_done']:,} steps" in card
         for file in entry["files"].values():
