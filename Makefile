@@ -105,9 +105,10 @@ $(VENV)/.bench: $(VENV)/.development
 	@rm -f $@.part
 	@touch $@
 
-## make bench            measure all speeds on this machine, which must be idle: 15 minutes
+## make bench            measure all speeds on this machine, which must be idle: 15 minutes; TEACHERS=DIR
+##                       to run AnimeGANv3 beside
 bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks.bench $(if $(TEACHERS),--teachers $(TEACHERS))
 
 ## make bench-check      check ratios and counts against the committed report
 bench-check: $(VENV)/.development

@@ -35,6 +35,7 @@ class Plan:
 
 FINE = "learning_rate=0.0008"  # of a look that begins with what another has learned
 HEADS = "learning_rate=0.0007 noise_share=0.1"
+THINGS = "crop_px=384 batch=4 bin_weight=1 hint_share=0.35"  # of the colouriser
 # the detector's last stages, with norms that keep what they have counted
 SETTLED = (
     "decay_from=10500 batch=4 crop_px=384 apart=700 norms_until=8000 learning_rate=0.001 "
@@ -65,7 +66,8 @@ PLANS = {
         (
             Stage("steps=10500 decay_from=7000", 6000),
             # larger, for the size at which it is served, and more about what a thing may be
-            Stage("steps=12500 decay_from=8500 crop_px=384 batch=4 bin_weight=1 hint_share=0.35"),
+            Stage(f"steps=12500 decay_from=8500 {THINGS}", 6_544),
+            Stage(f"steps=10500 decay_from=7500 {THINGS}"),
         ),
         windows=900,
     ),

@@ -7,7 +7,7 @@ of the palette's likeliest colours as if somebody had put them there.
 The likeliest of each part alone would often be one colour for all. So colours get a price each, by
 which their shares in the picture become those of the palette: the assignment of optimal transport
 (Cuturi, "Sinkhorn distances", NeurIPS 2013), where the network says what goes where. A background
-chooses for itself, or it would leave the figure before it no colours.
+chooses for itself, or it would leave no colours to the figure before it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from pipeline.lineart.regions import Labels
 CALM_PX = 5  # over which scores are averaged
 SHARPNESS = 12.0  # of the assignment: the higher, the smaller a preference that decides
 BACKGROUND_SHARE = 0.2  # of the picture, from which on a region is one
-LEFT_SHARE = 0.3  # of what a palette has of a background's bin, for the rest
 RARE_SHARE = 1e-4  # the least that counts
 ROUNDS, SAMPLE_PIXELS = 30, 4096  # of prices
 TEMPERATURE = 0.38  # of the annealed mean: Zhang et al., ECCV 2016, section 2.3
@@ -60,7 +59,6 @@ def likely_dots(
     odds = SHARPNESS * _odds(_by_region(_log_shares(scores), labels), colours)
     background = (np.bincount(labels.ravel()) >= BACKGROUND_SHARE * labels.size)[labels]
     odds[:, background] += np.log(shares)[:, None]
-    shares[np.unique(odds[:, background].argmax(0))] *= LEFT_SHARE
     if not background.all():
         odds[:, ~background] += _prices(odds[:, ~background], shares)[:, None]
     dots = np.zeros((size[1], size[0], 4), np.float32)

@@ -37,9 +37,9 @@ from training.export.onnx import (
     INT8,
     Inputs,
     export_onnx,
-    graph_bytes,
     quantise,
     run_graph,
+    served_bytes,
 )
 from training.metrics.colour import colour_metrics
 from training.tasks.colour import bin_accuracy, colour
@@ -101,7 +101,7 @@ def export(checkpoint: Path, pictures: Path, dirs: OutputDirs) -> list[Path]:
     wishes = Wishes(hint_share=0.5, max_hints=24, palette_share=0.5, exchange_share=0.5)
     calibration = [known.sample(CALIBRATION_PX, wishes, random) for _ in range(CALIBRATION_CROPS)]
     with tempfile.TemporaryDirectory() as temporary:
-        graph = graph_bytes(graph_of(net, Path(temporary), calibration))
+        graph = served_bytes(graph_of(net, Path(temporary), calibration))
     samples = [
         sample
         for dots in (0, HELD_OUT_DOTS)
