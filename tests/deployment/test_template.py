@@ -269,3 +269,40 @@ def test_keys_of_one_region_and_of_many_are_taken() -> None:
     assert re.search(pattern, arn + "mrk-1234abcd12ab34cd56ef1234567890ab")
     assert re.search(pattern, arn + "1234abcd-12ab-34cd-56ef-1234567890ab")
     assert not re.search(pattern, arn + "alias")
+
+
+def test_long_clips_add_nothing_unless_asked_for() -> None:
+    """And then a role that may run the function alone, and a function that may start it alone."""
+    assert PARAMETERS["LongClips"]["Default"] == "off"
+    for name in ("LongClipMachine", "LongClipRole", "LongClipsAlarm"):
+        assert TEMPLATE["Resources"][name]["Condition"] == "DrawsLongClips"
+    (allowed,) = [
+        each
+        for name, each in ALLOWED
+        if name == "LongClipRole" and "Action" in each and each["Action"] != "sts:AssumeRole"
+    ]
+    assert allowed["Action"] == "lambda:InvokeFunction"
+    live = ["HasRelease", {"Ref": "LiveAlias"}, {"Fn::GetAtt": ["StyliseFunction", "Arn"]}]
+    assert allowed["Resource"] == {"Fn::If": live}
+    machine = properties("LongClipMachine")
+    assert machine["DefinitionSubstitutions"]["Function"] == {"Fn::If": live}
+    name = machine["StateMachineName"]["Fn::Sub"]
+    conditional = [
+        value["Fn::If"][1]["PolicyDocument"]["Statement"]
+        for value in walk(properties("StyliseRole"))
+        if isinstance(value, dict) and value.get("Fn::If", [None])[0] == "DrawsLongClips"
+    ]
+    ((start, keep),) = conditional
+    assert start["Action"] == "states:StartExecution"
+    assert start["Resource"]["Fn::Sub"].endswith(f":stateMachine:{name}")
+    assert texts(keep["Resource"]["Fn::Sub"][0]) == {
+        "arn:${AWS::Partition}:s3:::${Bucket}/segments/*"
+    }
+    variables = properties("StyliseFunction")["Environment"]["Variables"]
+    assert variables["LONG_CLIP_MACHINE"]["Fn::If"][1] == start["Resource"]
+    assert variables["LONG_CLIP_MACHINE"]["Fn::If"][2] == ""
+    for bucket in ("InputBucket", "OutputBucket"):
+        rules = properties(bucket)["LifecycleConfiguration"]["Rules"]
+        assert [rule["Fn::If"][1] for rule in rules if "Segments" in texts(rule)] == [
+            {"Id": "Segments", "Status": "Enabled", "Prefix": "segments/", "ExpirationInDays": 15}
+        ]
