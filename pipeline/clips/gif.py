@@ -27,12 +27,15 @@ from pipeline.errors import TooManyBytes
 
 COLOURS = 255  # and one that is transparent
 CLOCK = 100  # ticks a second
-BITS = 5  # of a channel, in the histogram and in the table
+BITS = 6  # of a channel, in the histogram and in the table
 SIDE = 1 << BITS
+# A channel's value to the nearest step: black and white stay what they are.
+ROUNDED = np.rint(np.arange(256) * ((SIDE - 1) / 255)).astype(np.int32)
 ROUNDS = 12  # of k-means
 RARE = 0.6  # exponent of a colour's count: an eye's colour is worth more than its share
 CANDIDATES = 6  # nearest colours of the palette that are tried as pairs
 SPREAD_COST = 0.08  # of a pair's distance, against its error: a coarse pattern is seen
+CHUNK = 16_384  # of cells whose distances are computed at once
 MAX_SPOOL_BYTES = 2_000_000_000
 TIMES = struct.Struct("<qqI")
 
@@ -65,7 +68,7 @@ class GifSink:
         ends = max(time + 1, round((time_s + duration_s) * CLOCK))
         pixels = photo.pixels
         if photo.alpha is None:
-            self._counts += np.bincount(_cells(pixels[::2, ::2]).ravel(), minlength=SIDE**3)
+            self._counts += np.bincount(_cells(pixels).ravel(), minlength=SIDE**3)
             planes = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         else:
             seen = _cells(pixels)[photo.alpha >= 128]
@@ -77,7 +80,7 @@ class GifSink:
     def close(self) -> None:
         """Makes the palette and writes the file."""
         palette = palette_of(self._counts)
-        dither = Dither(palette)
+        dither = Dither(palette, np.flatnonzero(self._counts))
         entries = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue
         entries[:COLOURS, 0], entries[:COLOURS, 1:] = 255, palette
         loops = self._settings.loops
@@ -151,15 +154,27 @@ class Dither:
 
     Args:
         palette: uint8 (COLOURS, 3) RGB.
+        cells: Which cells of RGB occur.
     """
 
-    def __init__(self, palette: NDArray[np.uint8]) -> None:
-        lab, own = _lab(_centres()), _lab(palette)
-        near = np.argsort(_distances(lab, own), axis=1)[:, :CANDIDATES]
-        first = near[:, 0]
+    def __init__(self, palette: NDArray[np.uint8], cells: NDArray[np.intp]) -> None:
+        self._first = np.zeros(SIDE**3, np.uint8)
+        self._second = np.zeros(SIDE**3, np.uint8)
+        self._share = np.zeros(SIDE**3, np.float32)
+        centres, own = _centres(), _lab(palette)
+        for at in range(0, len(cells), CHUNK):
+            chunk = cells[at : at + CHUNK]
+            self._match(chunk, _lab(centres[chunk]), own)
+
+    def _match(
+        self, cells: NDArray[np.intp], lab: NDArray[np.float64], own: NDArray[np.float64]
+    ) -> None:
+        """For each cell the nearest colour, a second one, and the share of that."""
+        distances = _distances(lab, own)
+        near = np.argpartition(distances, CANDIDATES, axis=1)[:, :CANDIDATES]
+        first = distances.argmin(axis=1)
         best = np.full(len(lab), np.inf)
-        self._first, self._second = first.astype(np.uint8), first.astype(np.uint8)
-        self._share = np.zeros(len(lab), np.float32)
+        seconds, shares = first.copy(), np.zeros(len(lab))
         for other in near.T:
             span = own[other] - own[first]
             length = np.maximum((span**2).sum(axis=1), 1e-9)
@@ -168,8 +183,10 @@ class Dither:
             error += SPREAD_COST * np.sqrt(length)
             better = error < best
             best = np.where(better, error, best)
-            self._second = np.where(better, other, self._second).astype(np.uint8)
-            self._share = np.where(better, share, self._share).astype(np.float32)
+            seconds = np.where(better, other, seconds)
+            shares = np.where(better, share, shares)
+        self._first[cells], self._second[cells] = first, seconds
+        self._share[cells] = shares
 
     def __call__(self, pixels: RgbImage, alpha: GrayImage | None) -> GrayImage:
         """Indices uint8 (H, W); 255 where ``alpha`` is under a half."""
@@ -191,7 +208,7 @@ def noise(height: int, width: int) -> NDArray[np.float32]:
 
 
 def _cells(pixels: RgbImage) -> NDArray[np.int32]:
-    parts = (pixels >> (8 - BITS)).astype(np.int32)
+    parts = ROUNDED[pixels]
     return parts[..., 0] << 2 * BITS | parts[..., 1] << BITS | parts[..., 2]
 
 

@@ -16,8 +16,6 @@ from pipeline.domain import Source
 from pipeline.job import Job
 from pipeline.report import assemble_sidecar
 from pipeline.result import Sidecar
-from pipeline.settings import Options
-from pipeline.sidecar import fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,23 +55,16 @@ def source_of(info: ClipInfo, path: Path) -> Source:
     return Source(info.container, "RGB", width, height, path.stat().st_size)
 
 
-def clip_sidecar(
-    drawn: Drawn, pipeline_version: str, options: Options, output: Path
-) -> ClipSidecar:
+def clip_sidecar(drawn: Drawn, pipeline_version: str, output: Path) -> ClipSidecar:
     """Everything that the sidecar says of a clip.
 
     Args:
         drawn: What was drawn.
         pipeline_version: See ``Pipeline.version``.
-        options: What the caller asked for.
         output: The written file.
     """
     photo = assemble_sidecar(drawn.first, pipeline_version, drawn.timings_ms)
     own = {item.name: getattr(photo, item.name) for item in fields(Sidecar)}
-    origin = drawn.first.request.origin
-    if not (origin.version_id or origin.etag):
-        origin = replace(origin, etag=drawn.first.request.digest)
-    own["fingerprint"] = fingerprint(pipeline_version, options, origin)
     own["output"] = replace(photo.output, bytes=output.stat().st_size)
     own["timings_ms"] = {**drawn.timings_ms, "total": drawn.total_ms}
     own["warnings"] = tuple(dict.fromkeys((*photo.warnings, *drawn.warnings)))

@@ -108,7 +108,7 @@ class Sound:
             packet.pts, packet.dts = packet.pts - zero, packet.dts - zero
             if (packet.pts + (packet.duration or 0)) * base <= 0 and self._span_s[0] > 0:
                 continue
-            if self._is_over(packet.pts * base):
+            if self._is_over((packet.pts + (packet.duration or 0) // 2) * base):
                 return
             if last is not None and packet.dts <= last:
                 continue  # which no muxer takes

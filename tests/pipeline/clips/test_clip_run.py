@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import (
+    ClipResult,
     NotAnImage,
     Options,
     Origin,
@@ -26,7 +27,6 @@ from pipeline import (
     sidecar_document,
 )
 from pipeline.clips.reader import ClipReader
-from pipeline.clips.run import ClipResult
 
 Picture = NDArray[np.uint8]
 ROOT = Path(__file__).parents[3]
