@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from conftest import ROOT, SAMPLES, Opener
 from PIL import Image
-from shipped import shipped
 
 pytestmark = pytest.mark.browser
 
@@ -27,9 +26,6 @@ TARGETS = """() => [...document.querySelectorAll('button, a[href], summary, inpu
   .filter((item) => item.tagName !== 'LABEL' || item.control?.matches('[type=file], [type=radio]'))
   .filter((item) => !item.matches('.unseen, .skip, [type=file], [type=radio]'))
   .map((item) => [item.outerHTML.slice(0, 80), item.getBoundingClientRect().toJSON()])"""
-needs_colouriser = pytest.mark.skipif(
-    not shipped("colouriser"), reason="the folder of weights has no colouriser yet"
-)
 
 
 @pytest.fixture
@@ -139,7 +135,6 @@ def test_the_pages_lead_to_each_other(page: Any, server: str) -> None:
 # --- with it -------------------------------------------------------------------------------------
 
 
-@needs_colouriser
 def test_a_dot_colours_its_region_and_is_taken_back(
     colour: Callable[..., Any], shot: Callable[..., None]
 ) -> None:
@@ -167,7 +162,6 @@ def test_a_dot_colours_its_region_and_is_taken_back(
     assert dots(page) == 0
 
 
-@needs_colouriser
 def test_a_stroke_travels_as_a_layer(colour: Callable[..., Any]) -> None:
     page = colour()
     choose(page)
@@ -184,7 +178,6 @@ def test_a_stroke_travels_as_a_layer(colour: Callable[..., Any]) -> None:
     assert page.locator(".dots").inner_text().startswith("Stroke 1")
 
 
-@needs_colouriser
 def test_a_proposal_is_chosen_by_one_tap(
     colour: Callable[..., Any], shot: Callable[..., None]
 ) -> None:
@@ -198,7 +191,6 @@ def test_a_proposal_is_chosen_by_one_tap(
     assert recoloured(page, "form.choice === '3'")["proposals"] == "4"
 
 
-@needs_colouriser
 def test_a_palette_and_a_reference_colour_anew(colour: Callable[..., Any]) -> None:
     page = colour()
     choose(page)
@@ -211,7 +203,6 @@ def test_a_palette_and_a_reference_colour_anew(colour: Callable[..., Any]) -> No
     recoloured(page, "!form.reference")
 
 
-@needs_colouriser
 def test_the_picture_and_its_layers_are_saved(colour: Callable[..., Any], tmp_path: Path) -> None:
     page = colour()
     choose(page, "我的 线稿.png")
@@ -245,7 +236,6 @@ def test_the_picture_and_its_layers_are_saved(colour: Callable[..., Any], tmp_pa
     assert details["task"] == "colour"
 
 
-@needs_colouriser
 def test_everything_can_be_done_with_the_keyboard(colour: Callable[..., Any]) -> None:
     page = colour()
     choose(page)
@@ -276,7 +266,6 @@ def test_everything_can_be_done_with_the_keyboard(colour: Callable[..., Any]) ->
     assert divider.get_attribute("aria-valuetext") == "0% photo"
 
 
-@needs_colouriser
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 def test_on_a_phone_everything_fits_and_a_finger_paints(
     colour: Callable[..., Any], locale: str, shot: Callable[..., None]
@@ -304,7 +293,6 @@ def test_on_a_phone_everything_fits_and_a_finger_paints(
     assert box["y"] + box["height"] < 844  # the paper is in sight without a scroll
 
 
-@needs_colouriser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 def test_axe_finds_nothing(
@@ -335,7 +323,6 @@ def test_axe_finds_nothing(
     assert_clean("proposals")
 
 
-@needs_colouriser
 def test_what_is_no_line_drawing_is_said_in_words(colour: Callable[..., Any]) -> None:
     page = colour()
     photo = (SAMPLES / "coffee.jpg").read_bytes()

@@ -144,6 +144,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pillow_heif.from_pillow(small).save(folder / "selfie.heic")
     (folder / "holiday").mkdir()
     small.save(folder / "holiday" / "beach.jpg")
+    shutil.copyfile(ROOT / "samples" / "drawing.png", folder / "drawing.png")
     (folder / "clip.mp4").write_bytes(video(0.5))
     return folder
 
