@@ -23,7 +23,7 @@ EMULATOR := .venv-stack/.installed
 DOCS := .venv-docs/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-portraits eval-looks weights gallery demo docs thumbnails examples corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-portraits eval-looks eval-lineart weights gallery demo docs thumbnails examples corpus-formats \
 	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -105,9 +105,10 @@ $(VENV)/.bench: $(VENV)/.development
 	@rm -f $@.part
 	@touch $@
 
-## make bench            measure all speeds on this machine, which must be idle: 15 minutes
+## make bench            measure all speeds on this machine, which must be idle: 15 minutes; TEACHERS=DIR
+##                       to run AnimeGANv3 beside
 bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks.bench $(if $(TEACHERS),--teachers $(TEACHERS))
 
 ## make bench-check      check ratios and counts against the committed report
 bench-check: $(VENV)/.development
@@ -149,6 +150,10 @@ eval: $(VENV)/.development
 ## make eval-looks       measure how different the looks are, and what they do to skin; DATA=DIR of photographs
 eval-looks: $(VENV)/.development
 	$(BIN)/python -m benchmarks.looks $(if $(DATA),--data $(DATA))
+
+## make eval-lineart     measure the colouring of line drawings; DATA=DIR of photographs and illustrations
+eval-lineart: $(VENV)/.development
+	$(BIN)/python -m benchmarks.lineart --data "$(DATA)" $(if $(PICTURES),--pictures $(PICTURES))
 
 $(VENV)/.browser: $(VENV)/.development
 	$(call only,$(BROWSER_PACKAGES))

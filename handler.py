@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adapters import direct, job_log, logger, notifications, s3_batch
+from adapters import direct, job_log, logger, long_clips, notifications, s3_batch
 from adapters.deadline import Deadline
 from adapters.events import Kind, kind_of
 from adapters.http import api as http_api
@@ -18,8 +18,8 @@ def lambda_handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Handles one event.
 
     Args:
-        event: Of S3, of SQS or EventBridge about S3, of S3 Batch Operations, of an HTTP API, or a
-            direct call.
+        event: Of S3, of SQS or EventBridge about S3, of S3 Batch Operations, of an HTTP API, a step
+            of the state machine for long clips, or a direct call.
         context: Lambda's.
 
     Returns:
@@ -48,5 +48,7 @@ def _handle(event: Any, context: LambdaContext) -> dict[str, Any]:
             return notifications.handle_notification(event, deadline)
         case Kind.S3_BATCH:
             return s3_batch.handle(event, deadline)
+        case Kind.CLIP_STEP:
+            return long_clips.handle(event, deadline)
         case Kind.DIRECT:
             return direct.handle(event, deadline)

@@ -70,12 +70,10 @@ def draw_clip(
     """
     from pipeline import sidecar_document
 
-    with working_folder() as folder:
-        source = folder / "clip"
-        source.write_bytes(clip)
+    with working_file(clip) as source:
         result = pipeline.run_clip(
             source,
-            folder / "drawn",
+            source.with_name("drawn"),
             drawing_options(order),
             origin,
             on_frame=on_frame,
@@ -95,6 +93,15 @@ def working_folder() -> Iterator[Path]:
         if error.errno in OutOfDescriptors.errnos:
             raise OutOfDescriptors(f"the clip's files: {error.strerror}") from error
         raise StoreUnavailable(f"the clip's files: {error.strerror}") from error
+
+
+@contextmanager
+def working_file(data: bytes) -> Iterator[Path]:
+    """A file of these bytes, in a folder of its own. Raises as ``working_folder``."""
+    with working_folder() as folder:
+        path = folder / "clip"
+        path.write_bytes(data)
+        yield path
 
 
 def clip_in(data: bytes, order: Order) -> slice | None:

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     QUEUE = "queue"
     NOTIFICATION = "notification"
     S3_BATCH = "tasks"
+    CLIP_STEP = "clip_step"
     DIRECT = "direct"
 
 
@@ -48,6 +49,8 @@ def kind_of(event: Any) -> Kind:
         return Kind.DIRECT
     if _is_http(event):
         return Kind.HTTP
+    if isinstance(event.get("clip_step"), str):
+        return Kind.CLIP_STEP
     records, tasks = event.get("Records"), event.get("tasks")
     if isinstance(records, list) and records and all(isinstance(item, dict) for item in records):
         return Kind.QUEUE if all(map(_is_message, records)) else Kind.NOTIFICATION

@@ -15,6 +15,7 @@ from adapters.storage.objects import owner_of
 # the prefixes of photos and of line drawings, where the environment sets no others
 UPLOADS, LINEART = "uploads/", "lineart/"
 STYLISED, FAILED = "stylised/", "failed/"
+SEGMENTS = "segments/"  # of long clips, between the steps that draw and join them
 OVER_HTTP = "http/"  # below each of the three: photos that came over the HTTP API
 MAX_KEY_BYTES = 1024  # S3's limit; a photo's key may use all of it, and a result's is longer
 MAX_SUFFIX_BYTES = len(".json")

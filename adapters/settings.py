@@ -21,6 +21,9 @@ class AdapterSettings:
         url_lifetime_s: URL_LIFETIME_S, of links to pictures.
         max_receives: MAX_RECEIVES, after which a queue gives a message up.
         lineart_prefix: LINEART_PREFIX, of the keys of line drawings.
+        long_clip_machine: LONG_CLIP_MACHINE, the ARN of the state machine that draws long clips;
+            None where there is none.
+        clip_segment_s: CLIP_SEGMENT_S, beyond which a clip is long.
     """
 
     output_bucket: str | None
@@ -28,6 +31,8 @@ class AdapterSettings:
     url_lifetime_s: int
     max_receives: int = 5
     lineart_prefix: str = LINEART
+    long_clip_machine: str | None = None
+    clip_segment_s: int = 20
 
     @property
     def prefixes(self) -> tuple[str, str]:
@@ -43,6 +48,8 @@ class AdapterSettings:
             url_lifetime_s=_positive_number(environment, "URL_LIFETIME_S", 3600, 604_800),
             max_receives=_positive_number(environment, "MAX_RECEIVES", cls.max_receives, 1000),
             lineart_prefix=environment.get("LINEART_PREFIX") or LINEART,
+            long_clip_machine=environment.get("LONG_CLIP_MACHINE") or None,
+            clip_segment_s=_positive_number(environment, "CLIP_SEGMENT_S", cls.clip_segment_s, 900),
         )
 
 

@@ -134,13 +134,13 @@ class Order:
 
 def task_named(name: Any) -> str:
     """The task of that name. Raises InvalidOption with those that there are."""
-    task = name.strip().lower() if isinstance(name, str) else name
-    task = SPELLINGS.get(task, task) if isinstance(task, str) else task
+    task = name.strip().lower() if isinstance(name, str) else ""
+    task = SPELLINGS.get(task, task)
     if task not in OPTIONS:
         known = ", ".join(OPTIONS)
-        shown = repr(name[:80]) if isinstance(name, str) else type(name).__name__
+        shown = repr(name[:80]) if isinstance(name, str) else f"of the type {type(name).__name__}"
         raise InvalidOption(f"task is {shown}; it is one of {known}", measured=shown, limit=known)
-    return str(task)
+    return task
 
 
 def options_of(task: str, by_name: Mapping[str, Any]) -> Options | ColourOptions:

@@ -16,8 +16,9 @@ from adapters.clips import clip_in, draw_clip, live_photo, max_bytes, with_diges
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.errors import InternalError, unnamed_errors_guarded
 from adapters.events import not_a_photo
+from adapters.handover import hand_over, is_long
 from adapters.jobs import Ignored, Job, Outcome, StylisedPhoto
-from adapters.keys import FAILED, STYLISED, failure_keys, http_result_name, result_names
+from adapters.keys import FAILED, SEGMENTS, STYLISED, failure_keys, http_result_name, result_names
 from adapters.object_orders import is_part, order_of
 from adapters.results import Results
 from adapters.settings import AdapterSettings
@@ -191,7 +192,7 @@ class Worker:
         except InternalError as error:
             if job.is_last_try:
                 origin = Origin(job.bucket, job.key)
-                self._refuse(job, error, origin, job.options.get("style"))
+                self.refuse(job, error, origin, job.options.get("style"))
             raise
 
     def _work_until_current(self, job: Job, deadline: Deadline) -> Outcome:
@@ -235,7 +236,7 @@ class Worker:
             if kind and isinstance(error, NotAnImage):
                 why = f"it is not a photo but {kind}"
                 return Outcome("skipped", job.bucket, job.key, why)
-            outcome = self._refuse(job, error, origin, style)
+            outcome = self.refuse(job, error, origin, style)
             if not isinstance(error, UNREADABLE):
                 self._check_current(job, state)
         else:
@@ -257,7 +258,20 @@ class Worker:
             return Outcome("already_stylised", bucket, key, None, record_key, sidecar)
         order.preload(self.pipeline)  # while the object is downloaded
         data = stored.read(max_bytes(self.pipeline.settings, stored.content_type, key))
+        if is_long(self, data, order):
+            return hand_over(self, order, origin)
         picture = self.stylise(data, order, origin, deadline)
+        return self.deliver(picture, order, origin)
+
+    def deliver(self, picture: StylisedPhoto, order: Order, origin: Origin) -> Outcome:
+        """Writes the picture of an object under the first name that is free or its own.
+
+        Raises:
+            StoreUnavailable: Other photos have every name, or the bucket could not be written.
+        """
+        bucket, key = str(origin.bucket), str(origin.key)
+        all_names = result_names(self._rest(key), order.label, bucket, key)
+        names, _ = self.results.available_names(all_names, origin)
         owner = owner_of(bucket, key)
         for name in names:
             sidecar = self.results.write(picture, name, owner)
@@ -286,7 +300,7 @@ class Worker:
 
     def _why_ignored(self, job: Job) -> str | None:
         """Why an object is not ours to draw, judging by its name alone."""
-        if job.bucket == self.output_bucket and job.key.startswith((STYLISED, FAILED)):
+        if job.bucket == self.output_bucket and job.key.startswith((STYLISED, FAILED, SEGMENTS)):
             return "it lies where results are written"
         if not job.notified:
             return None
@@ -295,7 +309,7 @@ class Worker:
             return f"the key does not start with {' or '.join(prefixes)}"
         return not_a_photo(job.key)
 
-    def _refuse(self, job: Job, error: KireiError, origin: Origin, style: Any) -> Outcome:
+    def refuse(self, job: Job, error: KireiError, origin: Origin, style: Any) -> Outcome:
         """Writes the record of a refused photo."""
         from pipeline import failure_document
 

@@ -1,6 +1,6 @@
 """One report of how fast this is, and beside what: peers, the machine's limit, the whole way.
 
-    make bench        (python -m benchmarks.bench [--only PART ...])
+    make bench        (python -m benchmarks.bench [--only PART ...] [--teachers DIR])
 
 Writes benchmarks/results.md and results.json, and plots into docs/. Whatever is compared is
 measured by turns in one run, so that a machine that changes its pace changes it for all. With
@@ -14,6 +14,7 @@ import json
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -50,16 +51,28 @@ REPORT = ROOT / "benchmarks" / "results.md"
 LAYERS = ROOT / "benchmarks" / "layers.md"
 
 
-def measured(chosen: list[str], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of all parts, those of the chosen ones measured now."""
-    found = {"machine": machine()}
+def measured(
+    chosen: list[str], earlier: Mapping[str, Any], teachers: Path | None = None
+) -> dict[str, Any]:
+    """The figures of all parts, those of the chosen ones measured now.
+
+    ``machine`` is that of the whole report, ``measured_on`` names those of parts on others.
+    """
+    here, whole = machine(), set(chosen) == set(PARTS)
+    found: dict[str, Any] = {"machine": here if whole else earlier.get("machine", here)}
+    others = {} if whole else earlier.get("measured_on", {})
+    others = {name: other for name, other in others.items() if name not in chosen}
+    if here != found["machine"]:
+        others |= {name: described(here) for name in chosen}
+    found["measured_on"] = others
     for name, (title, part) in PARTS.items():
         if name in chosen:
             print(f"{title} ...", flush=True)
-            found[name] = part.measure()
+            more = {"teachers": teachers} if part is sizes else {}
+            found[name] = part.measure(**more)
         elif name in earlier:
             found[name] = earlier[name]
-    found["guard"] = check.measure() if set(chosen) == set(PARTS) else earlier.get("guard", {})
+    found["guard"] = check.measure() if whole else earlier.get("guard", {})
     return found
 
 
@@ -75,15 +88,20 @@ def machine() -> dict[str, Any]:
     }
 
 
+def described(about: Mapping[str, Any]) -> str:
+    """A machine in words."""
+    return (
+        f"{about['processor']}, {about['threads']} threads; Python {about['python']}, torch "
+        f"{about['torch']}, ONNX Runtime {about['onnxruntime']}, OpenCV {about['opencv']}"
+    )
+
+
 def report(found: Mapping[str, Any]) -> str:
     """The figures in Markdown, what was asked for first."""
-    about = found["machine"]
     made = [
         "# Speed, measured",
         "",
-        f"{about['processor']}, {about['threads']} threads; Python {about['python']}, torch "
-        f"{about['torch']}, ONNX Runtime {about['onnxruntime']}, OpenCV {about['opencv']}. "
-        "Made by `make bench`.",
+        f"{described(found['machine'])}. Made by `make bench`.",
         "",
         "## What is asked, and what is",
         "",
@@ -92,7 +110,10 @@ def report(found: Mapping[str, Any]) -> str:
     for name, (title, part) in PARTS.items():
         if name in found:
             lines: Callable[[Any], list[str]] = part.lines
-            made += ["", f"## {title}", "", *lines(found[name])]
+            made += ["", f"## {title}", ""]
+            if other := found.get("measured_on", {}).get(name):
+                made += [f"Measured on another machine: {other}.", ""]
+            made += lines(found[name])
     return "\n".join(made) + "\n"
 
 
@@ -107,17 +128,19 @@ def main() -> None:
         metavar="DOLLARS",
         help="what Lambda takes for a second of a gigabyte (default: %(default).10f)",
     )
+    parser.add_argument("--teachers", type=Path, help="folder with AnimeGANv3, to compare with")
     options = parser.parse_args()
     earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    found = measured(options.only, earlier)
+    found = measured(options.only, earlier, options.teachers)
     if "throughput" in found:
         found["throughput"]["price_per_gb_second"] = options.price_per_gb_second
+    if "processors" in options.only:
+        LAYERS.write_text("\n".join(processors.layer_lines(found["processors"])) + "\n")
+        processors.drop_layers(found["processors"])  # hundreds, which that page has
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     text = report(found)
     print(text)
     REPORT.write_text(text)
-    if "processors" in found:
-        LAYERS.write_text("\n".join(processors.layer_lines(found["processors"])) + "\n")
     plots.draw(found, ROOT / "docs")
 
 

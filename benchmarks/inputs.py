@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain import WeightSpec
 from pipeline.engines import OnnxEngine
+from pipeline.lineart.dots import PLANES
 from pipeline.quality_model import LIGHTS
 from pipeline.weights import WeightStore
 
@@ -101,6 +102,18 @@ def _quality_inputs(_: WeightStore, spec: WeightSpec, random: np.random.Generato
     return [(f"quality, {count} patches of {patch}x{patch}", "report", inputs)]
 
 
+def _colouriser_inputs(
+    _: WeightStore, spec: WeightSpec, random: np.random.Generator
+) -> list[Asked]:
+    side = spec.working_px
+    inputs = {
+        "lines": random.uniform(0, 1, (1, 1, side, side)).astype(np.float32),
+        "hints": np.zeros((1, PLANES, side, side), np.float32),
+        "palette": np.zeros((1, int(str(spec.shape["palette_length"])), 1, 1), np.float32),
+    }
+    return [(f"colouriser, {side}x{side}", "picture", inputs)]
+
+
 INPUTS: dict[str, Callable[[WeightStore, WeightSpec, np.random.Generator], list[Asked]]] = {
     "style": _style_inputs,
     "face_restorer": _face_restorer_inputs,
@@ -109,4 +122,5 @@ INPUTS: dict[str, Callable[[WeightStore, WeightSpec, np.random.Generator], list[
     "detector": _detector_inputs,
     "parser": _parser_inputs,
     "quality": _quality_inputs,
+    "colouriser": _colouriser_inputs,
 }

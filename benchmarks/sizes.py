@@ -1,4 +1,4 @@
-"""AnimeGANv2's generator against the two stages of ours that do as much, at three sizes."""
+"""Published generators against the two stages of ours that do as much, at three sizes."""
 
 from __future__ import annotations
 
@@ -25,18 +25,23 @@ from pipeline.weights import WeightStore
 from training.export.onnx import export_onnx
 
 STYLE = "hayao"
+ANIMEGANV3 = "animeganv3_hayao.onnx"  # as its authors distribute it, under terms of their own
 ROUNDS = {(512, 512): 7, (1024, 1024): 3, (1920, 1080): 2}
 
 
-def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, Any]]:
-    """Times the published generator and ours at several sizes.
+def measure(
+    rounds: Mapping[tuple[int, int], int] = ROUNDS, teachers: Path | None = None
+) -> list[dict[str, Any]]:
+    """Times the published generators and ours at several sizes, by turns.
 
     Args:
         rounds: How often each size is timed.
+        teachers: A folder with ANIMEGANV3, if there is one.
 
     Returns:
-        A row for each size, in seconds: the published generator in eager torch and in ONNX Runtime;
-        ours, stylise alone at full size, and stylise and enlarge as they are by default.
+        A row for each size, in seconds: AnimeGANv2 in eager torch and in ONNX Runtime, AnimeGANv3
+        in ONNX Runtime, None without it; ours, stylise alone at full size, and stylise and enlarge
+        as they are by default.
     """
     torch.set_num_threads(THREADS)
     published = AnimeGANv2Generator().eval()
@@ -49,6 +54,7 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
         example = {"picture": torch.zeros(1, 3, 64, 96)}
         export_onnx(published, example, "drawing", graph, dynamic_hw=True)
         in_onnx = OnnxEngine(graph.read_bytes(), THREADS)
+    newer = _animeganv3(teachers)
 
     def eager(planes: np.ndarray) -> None:
         with torch.inference_mode():
@@ -77,28 +83,46 @@ def measure(rounds: Mapping[tuple[int, int], int] = ROUNDS) -> list[dict[str, An
             partial(drawn, photo),
             partial(usual, photo),
         ]
-        names = ("eager_s", "onnx_s", "stylise_s", "stylise_enlarge_s")
-        seconds = interleaved(runs, count)
-        rows.append({"width": width, "height": height, **dict(zip(names, seconds, strict=True))})
+        names = ["eager_s", "onnx_s", "stylise_s", "stylise_enlarge_s"]
+        if newer:
+            names.append("animeganv3_s")
+            runs.append(partial(newer, np.ascontiguousarray(planes.transpose(0, 2, 3, 1))))
+        seconds = dict(zip(names, interleaved(runs, count), strict=True))
+        rows.append({"width": width, "height": height, "animeganv3_s": None, **seconds})
     return rows
+
+
+def _animeganv3(teachers: Path | None) -> Callable[[np.ndarray], object] | None:
+    """Draws (1, H, W, 3) with the published graph; None where it is not at hand."""
+    path = teachers and teachers / ANIMEGANV3
+    if not path or not path.exists():
+        print(f"{ANIMEGANV3} is not at hand: not in the table (TEACHERS=DIR)")
+        return None
+    engine = OnnxEngine(path.read_bytes(), THREADS)
+    return lambda pixels: engine.run({"AnimeGANv3_input:0": pixels})
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The table in Markdown."""
     made = [
-        "| size | AnimeGANv2, eager torch | AnimeGANv2, ONNX Runtime fp32 | "
+        "| size | AnimeGANv2, eager torch | AnimeGANv2, ONNX Runtime fp32 | AnimeGANv3, the same | "
         "Kirei: stylise, full size | stylise and enlarge, as by default | "
-        "times faster than eager | than ONNX Runtime |",
-        "|---" * 7 + "|",
+        "times faster than AnimeGANv2, eager | ONNX Runtime | than AnimeGANv3 |",
+        "|---" * 9 + "|",
     ]
     for row in rows:
-        names = ("eager_s", "onnx_s", "stylise_s", "stylise_enlarge_s")
-        cells = " | ".join(f"{1000 * row[name]:.0f} ms" for name in names)
-        eager, onnx = (
+        published = ("eager_s", "onnx_s", "animeganv3_s")
+        cells = [
+            f"{1000 * row[name]:.0f} ms" if row.get(name) else "-"
+            for name in (*published, "stylise_s", "stylise_enlarge_s")
+        ]
+        cells += [
             f"{row[name] / row['stylise_s']:.0f} ({row[name] / row['stylise_enlarge_s']:.0f})"
-            for name in ("eager_s", "onnx_s")
-        )
-        made.append(f"| {row['width']}x{row['height']} | {cells} | {eager} | {onnx} |")
+            if row.get(name)
+            else "-"
+            for name in published
+        ]
+        made.append(f"| {row['width']}x{row['height']} | {' | '.join(cells)} |")
     return [
         *made,
         "",

@@ -22,8 +22,8 @@ from pipeline import (
 )
 
 # Checked when a command is looked up, without importing these.
-if find_spec("boto3") is None or find_spec("aws_lambda_powertools") is None:
-    raise ImportError("it needs the extra aws: pip install '.[aws]'")
+if find_spec("boto3") is None:
+    raise ImportError('it needs boto3: pip install "boto3>=1.38,<2"')
 
 from operations.estimate import PRICES_OF, Estimate, Prices
 from operations.stack import OperationsError, Stack, default_stack, named_aws_errors

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.clips.join import join_sidecars
     from pipeline.clips.moving import moving_part
     from pipeline.clips.reader import clips_available
     from pipeline.clips.result import ClipResult, Segment
@@ -116,6 +117,7 @@ __all__ = [
     "errors_on_one_line",
     "failure_document",
     "fingerprint",
+    "join_sidecars",
     "live_photo_of",
     "moving_part",
     "option_flags",
@@ -124,6 +126,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "clips.join": ("join_sidecars",),
     "clips.moving": ("moving_part",),
     "clips.reader": ("clips_available",),
     "clips.result": ("ClipResult", "Segment"),

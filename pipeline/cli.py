@@ -35,6 +35,8 @@ from pipeline.photos import (
     SUFFIXES,
     PhotoFile,
     find_photos,
+    is_folder,
+    is_same_file,
 )
 from pipeline.settings import STILL_FORMATS, Options, Settings
 
@@ -148,7 +150,7 @@ def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags:
     if to_stdout and (len(photos) > 1 or how.print_json or how.sheet or dry_run):
         raise click.UsageError("only one picture, and nothing else, goes to standard output")
     path = Path(output or "out")
-    is_file = not to_stdout and path.suffix.lower() in SUFFIXES and not path.is_dir()
+    is_file = not to_stdout and path.suffix.lower() in SUFFIXES and not is_folder(path)
     if is_file:
         _check_file(path, photos, flags)
     pipeline, order = _open(flags, how)
@@ -227,7 +229,7 @@ def looks(photo: str, output: Path | None, side_px: int) -> None:
     from pipeline.sheet import contact_sheet
 
     output = output or Path("out")
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+    if output.suffix.lower() in SUFFIXES and not is_folder(output):
         format, sheet = _format_of(output), free_path(output)
         if format not in STILL_FORMATS:
             raise click.UsageError(f"{output.name}: a sheet is .jpg, .png or .webp")
@@ -259,9 +261,9 @@ def _check_file(path: Path, photos: tuple[str, ...], flags: dict[str, str | None
 
     Raises UsageError: several photos, the photo itself, or a suffix that is no format of ours.
     """
-    if len(photos) > 1 or Path(photos[0]).is_dir():
+    if len(photos) > 1 or is_folder(Path(photos[0])):
         raise click.UsageError("for several photos, -o is a folder")
-    if path.exists() and Path(photos[0]).exists() and path.samefile(photos[0]):
+    if is_same_file(path, Path(photos[0])):
         raise click.UsageError(f"{path} is the photo itself, which is never written over")
     format = _format_of(path)
     asked = flags.get("format")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
@@ -57,7 +57,8 @@ class Unfinished:
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # a name that the system cannot have, of a file that never was
+                path.unlink()
             with self._lock:
                 self._paths.discard(path)
 
@@ -66,4 +67,5 @@ class Unfinished:
         with self._lock:
             for path in self._paths:
                 for part in (path, *path.parent.glob(f".{path.name}.*.part")):
-                    part.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        part.unlink()

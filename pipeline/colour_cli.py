@@ -18,7 +18,14 @@ from pipeline.commands import EXIT_INTERRUPTED, ColourCommand, colour_flags
 from pipeline.errors import KireiError
 from pipeline.origin import Origin
 from pipeline.outputs import FORMATS, LAYERED, Outputs
-from pipeline.photos import STANDARD_STREAM, SUFFIXES, PhotoFile, find_photos
+from pipeline.photos import (
+    STANDARD_STREAM,
+    SUFFIXES,
+    PhotoFile,
+    find_photos,
+    is_folder,
+    is_same_file,
+)
 from pipeline.settings import ColourOptions
 
 if TYPE_CHECKING:
@@ -128,7 +135,7 @@ def colour(
         raise click.UsageError("only one picture, and nothing else, goes to standard output")
     path = Path(output or "out")
     is_picture = path.suffix.lower() in SUFFIXES | LAYERED.keys()
-    is_file = not to_stdout and is_picture and not path.is_dir()
+    is_file = not to_stdout and is_picture and not is_folder(path)
     if is_file:
         _check_file(path, drawings, flags)
     if hints:
@@ -161,9 +168,9 @@ def _check_file(path: Path, drawings: tuple[str, ...], flags: dict[str, Any]) ->
 
     Raises UsageError: several drawings, the drawing itself, or a suffix that is not ours.
     """
-    if len(drawings) > 1 or Path(drawings[0]).is_dir():
+    if len(drawings) > 1 or is_folder(Path(drawings[0])):
         raise click.UsageError("for several drawings, -o is a folder")
-    if path.exists() and Path(drawings[0]).exists() and path.samefile(drawings[0]):
+    if is_same_file(path, Path(drawings[0])):
         raise click.UsageError(f"{path} is the drawing itself, which is never written over")
     suffix = path.suffix.lower()
     name = "layers" if suffix in LAYERED else "format"

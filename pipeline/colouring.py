@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.budget import Budget
 from pipeline.decoder import Decoded
@@ -18,10 +17,11 @@ from pipeline.hints import parse_hints
 from pipeline.job import Services
 from pipeline.lineart.check import Examination, examine, refuse
 from pipeline.lineart.colouriser import WorkingLines, colour, hint_planes, working_lines
-from pipeline.lineart.intake import LineDrawing, take_lines
+from pipeline.lineart.intake import LineDrawing, ink_of, take_lines
 from pipeline.lineart.layers import Layers, encode_layers, line_layer, shade_layer
+from pipeline.lineart.likely import likely_dots
 from pipeline.lineart.paint import Paint, enlarge, enlarge_flats, lay_lines, paint_regions
-from pipeline.lineart.palette import named_palette, no_wish, palette_code, sampled_palettes
+from pipeline.lineart.palette import mixed, named_palette, natural_palette, sampled_palettes
 from pipeline.lineart.regions import Regions, find_regions
 from pipeline.lineart.wishes import (
     Fill,
@@ -40,8 +40,6 @@ from pipeline.timings import Timings, timed
 REFERENCE_PX = 512
 MAX_SHEET_TILE_PX = 1024
 TRANSPOSED = 5  # EXIF's orientations from here on swap width and height
-
-Code = NDArray[np.float32]  # (28,): see pipeline/lineart/palette.py
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +124,12 @@ class Companions:
 
     Attributes:
         layer: Strokes; None for none.
-        codes: The palette of each proposal.
+        palettes: Of each proposal the pixels of its colours.
         palette: What they come from: "reference", a palette's name, or "none".
     """
 
     layer: Photo | None
-    codes: tuple[Code, ...]
+    palettes: tuple[RgbImage, ...]
     palette: str
 
 
@@ -166,32 +164,32 @@ def _decode_companions(job: ColourJob) -> Companions:
     if request.hint_layer is not None:
         left_s = request.budget.left_s
         layer = decoder.decode(request.hint_layer, options.max_side_px, left_s).photo
-    wish, palette = no_wish(), options.palette
+    wish: RgbImage | None = None
+    palette = options.palette
     if request.reference is not None:
         if palette != "none":
             message = "palette and a reference picture exclude each other"
             raise InvalidOption(message, measured=palette, limit="none")
         reference = decoder.decode(request.reference, REFERENCE_PX, request.budget.left_s)
-        wish, palette = palette_code(reference.photo.pixels), "reference"
+        wish, palette = reference.photo.pixels, "reference"
     elif palette != "none":
         wish = named_palette(palette)
-    return Companions(layer, _codes(wish, options), palette)
+    return Companions(layer, _palettes(wish, options), palette)
 
 
-def _codes(wish: Code, options: ColourOptions) -> tuple[Code, ...]:
+def _palettes(wish: RgbImage | None, options: ColourOptions) -> tuple[RgbImage, ...]:
     """The palette of each proposal that is drawn.
 
-    The first of seed 0, and the first of a palette, is what was asked for and nothing else. The
-    others are of the seed; beside a palette they share with it.
+    The first of a palette that was asked for is that one and nothing else, the first of seed 0 the
+    natural one. The others are of the seed; beside a palette they share with it.
     """
     count = max(options.proposals, options.choice)
-    codes = sampled_palettes(options.seed, count)
-    if wish.any():
-        codes = [np.sqrt((wish**2 + code**2) / 2) for code in codes]
-        codes[0] = wish
+    palettes = sampled_palettes(options.seed, count)
+    if wish is not None:
+        palettes = [wish, *(mixed(wish, palette) for palette in palettes[1:])]
     elif options.seed == 0:
-        codes[0] = wish
-    return (codes[options.choice - 1],) if options.choice else tuple(codes)
+        palettes[0] = natural_palette()
+    return (palettes[options.choice - 1],) if options.choice else tuple(palettes)
 
 
 def _take(job: ColourJob) -> Taken:
@@ -217,12 +215,19 @@ def _colour(job: ColourJob) -> Coloured:
     taken = job.taken
     lines = working_lines(taken.drawing.ink)
     fills = find_fills(taken.wishes, taken.drawing, taken.regions)
-    hints = hint_planes(lines, taken.wishes)
+    dots = hint_planes(lines, taken.wishes)
     paints = []
-    for code in job.companions.codes:
+    for palette in job.companions.palettes:
         job.request.budget.check_time()
-        picture = colour(job.model, lines, hints, code)
-        paint = paint_regions(picture, lines.ink, hints[..., 3] > 0, taken.regions)
+        _, scores = colour(job.model, lines, dots, palette)
+        labels = taken.regions.sampled((scores.shape[2], scores.shape[1]))
+        wished = np.zeros(taken.regions.count, np.bool_)
+        wished[[region for fill in fills for region in fill.regions]] = True
+        size = (lines.ink.shape[1], lines.ink.shape[0])
+        likely = likely_dots(scores, labels, wished, size, palette)
+        all_dots = np.where(dots[..., 3:] > 0, dots, likely)
+        picture, _ = colour(job.model, lines, all_dots, palette)
+        paint = paint_regions(picture, lines.ink, all_dots[..., 3] > 0, taken.regions)
         paints.append(apply_fills(paint, fills, taken.drawing, taken.regions))
     return Coloured(lines, tuple(paints))
 
@@ -233,7 +238,7 @@ def _lay(job: ColourJob) -> Laid:
     lines, ink = drawing.lines, drawing.ink
     if size != drawing.size:
         lines = np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_AREA), np.uint8)
-        ink = 255 - lines.min(-1)
+        ink = ink_of(lines)
     paints = tuple(enlarge(paint, job.taken.regions, size) for paint, _ in job.coloured.paints)
     return Laid(paints, tuple(lay_lines(paint, lines, ink) for paint in paints))
 
@@ -241,7 +246,7 @@ def _lay(job: ColourJob) -> Laid:
 def _proposal_size(job: ColourJob) -> tuple[int, int]:
     """Of the picture; of several, reduced so that their sheet is no larger than was asked."""
     size = job.taken.drawing.size
-    count = len(job.companions.codes)
+    count = len(job.companions.palettes)
     if count == 1:
         return size
     side = min(MAX_SHEET_TILE_PX, job.request.options.max_side_px // int(np.ceil(np.sqrt(count))))

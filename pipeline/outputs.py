@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StoreUnavailable
-from pipeline.photos import PhotoFile, read_sidecar
+from pipeline.photos import PhotoFile, is_there, read_sidecar
 
 FORMATS = {
     ".jpg": "jpeg",
@@ -127,9 +127,9 @@ class Outputs:
         json_path = _with_ending(stem, ".json")
         if sidecar is not None:  # it may belong to a picture of another suffix
             described = stem.with_name(Path(sidecar["output"].get("key") or "").name)
-            if described != stem.parent and described not in there and _exists(described):
+            if described != stem.parent and described not in there and is_there(described):
                 return False
-        elif _exists(json_path):
+        elif is_there(json_path):
             return False
         if self._existing != "replace":
             return not there
@@ -138,7 +138,7 @@ class Outputs:
     def _pictures(self, stem: Path) -> list[Path]:
         """The pictures of a stem that are there; they would share one sidecar."""
         suffixes = [self._output.suffix] if self._is_file else (*FORMATS, *LAYERED)
-        return [path for path in (_with_ending(stem, each) for each in suffixes) if _exists(path)]
+        return [path for path in (_with_ending(stem, each) for each in suffixes) if is_there(path)]
 
 
 def write_all(files: Mapping[Path, bytes | Path]) -> None:
@@ -185,7 +185,7 @@ def check_folder(folder: Path) -> None:
 def free_path(path: Path) -> Path:
     """The path, or with a number before its suffix if something lies there."""
     number, free = 1, path
-    while _exists(free):
+    while is_there(free):
         number += 1
         free = path.with_name(f"{path.stem}.{number}{path.suffix}")
     return free
@@ -193,7 +193,3 @@ def free_path(path: Path) -> Path:
 
 def _with_ending(stem: Path, ending: str) -> Path:
     return stem.with_name(stem.name + ending)
-
-
-def _exists(path: Path) -> bool:
-    return path.exists() or path.is_symlink()  # a dangling link is somebody's, too

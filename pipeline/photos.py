@@ -43,6 +43,31 @@ class PhotoFile:
         return None if self.name == STANDARD_STREAM else Path(self.name)
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has that name, be it a link that leads nowhere; not of one too long."""
+    try:
+        path.lstat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder has that name; not of one that the system cannot have."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether both names lead to one file; not if either leads nowhere."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
 def find_photos(
     arguments: Iterable[str], output: Path | None, *, with_motion: bool = False
 ) -> Iterator[PhotoFile]:
@@ -60,7 +85,7 @@ def find_photos(
         folder = Path(argument)
         if argument == STANDARD_STREAM:
             yield PhotoFile(argument, Path("stdin"))
-        elif folder.is_dir():
+        elif is_folder(folder):
             yield from _search(folder, output.resolve() if output else None, with_motion)
         else:
             yield PhotoFile(argument, Path(folder.name))

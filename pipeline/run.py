@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +11,10 @@ from threading import Thread
 
 from pipeline import VERSION
 from pipeline.budget import Budget, Costs
+from pipeline.clips.join import join_segments
 from pipeline.clips.result import ClipResult, Segment
 from pipeline.clips.run import ClipRequest, draw_clip
+from pipeline.clips.split import clip_length_s, split_clip
 from pipeline.colour_report import assemble_colour_sidecar
 from pipeline.colouring import ColourJob, ColourRequest, run_colour_stages
 from pipeline.decoder import Decoder
@@ -253,3 +255,34 @@ class Pipeline:
         run_colour_stages(job, timings)
         sidecar = assemble_colour_sidecar(job, self.version, timings)
         return ColourResult(job.encoded.image, job.encoded.extension, sidecar)
+
+    def clip_length_s(self, source: Path) -> float | None:
+        """How long a video lasts, by its header; None for an animated picture.
+
+        Raises:
+            PermanentError: It cannot be read, by name.
+        """
+        return clip_length_s(self.settings, source)
+
+    def split_clip(self, source: Path, options: Options, longest_s: float) -> tuple[Segment, ...]:
+        """Cuts a clip into segments that several functions may draw; see ``split_clip``.
+
+        Raises:
+            PermanentError: It cannot be read, by name.
+        """
+        return split_clip(self.settings, source, options, longest_s)
+
+    def join_clip(
+        self,
+        segments: Sequence[tuple[Path, float]],
+        output: Path,
+        format: str,
+        source: Path,
+        timeout_s: float | None = None,
+    ) -> tuple[str, ...]:
+        """Joins drawn segments and the sound of their source; see ``join_segments``.
+
+        Returns:
+            What was left out, in words.
+        """
+        return join_segments(segments, output, format, source, timeout_s)[1]

@@ -35,7 +35,7 @@ class Plan:
 
 FINE = "learning_rate=0.0008"  # of a look that begins with what another has learned
 HEADS = "learning_rate=0.0007 noise_share=0.1"
-COLOURS = "steps=8500 decay_from=6000 adversarial_from=6000"
+THINGS = "crop_px=384 batch=4 bin_weight=1 hint_share=0.35"  # of the colouriser
 # the detector's last stages, with norms that keep what they have counted
 SETTLED = (
     "decay_from=10500 batch=4 crop_px=384 apart=700 norms_until=8000 learning_rate=0.001 "
@@ -64,9 +64,10 @@ PLANS = {
     ),
     "colouriser": Plan(
         (
-            Stage(COLOURS, 6000),
-            # larger, for the size at which it is served, and judged by a discriminator
-            Stage(f"{COLOURS} crop_px=384 batch=4"),
+            Stage("steps=10500 decay_from=7000", 6000),
+            # larger, for the size at which it is served, and more about what a thing may be
+            Stage(f"steps=12500 decay_from=8500 {THINGS}", 6_544),
+            Stage(f"steps=10500 decay_from=7500 {THINGS}"),
         ),
         windows=900,
     ),

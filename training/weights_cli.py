@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from training.export.manifest import Exported
 
 ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "samples"  # not in the wheel
 UPSAMPLINGS = ("half_pixel", "align_corners", "legacy")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -29,9 +30,10 @@ def _places(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--photos",
             type=FOLDER,
-            default=ROOT / "samples",
+            default=SAMPLES if SAMPLES.is_dir() else None,
+            required=not SAMPLES.is_dir(),
             help="photographs that calibrate and measure; from four on, half of them each  "
-            "[default: samples]",
+            "[default: samples, in the repository's folder; else none]",
         ),
         click.option(
             "--layer",

@@ -3,10 +3,13 @@
 The task is that of Liu, Chen and Hu, "Anime sketch coloring with swish-gated residual U-net and
 spectrally normalized GAN", Engineering Letters 27:3, 2019; the network is our own. Pixel-unshuffle
 in front and pixel-shuffle at the end (Shi et al., CVPR 2016) keep every convolution at a quarter
-of the size or less: the lines are laid over the colours later, at full size. What a sky and what
-hair is can be told from the whole drawing only, so the body goes down to a thirty-second, and the
-mean over the drawing is added there. The colours that the user wishes for come as dots and as a
-code of the palette.
+of the size or less: the lines are laid over the colours later, at full size.
+
+Beside colours the network tells of which bin of the palette each pixel is (Zhang, Isola, Efros,
+"Colorful image colorization", ECCV 2016): where there is no wish, the mean of all colours that a
+thing may have is grey, but the likeliest is not. What a sky and what hair is can be told from the
+whole drawing only, so the body goes down to a thirty-second, and the mean over the drawing is
+added there. The colours that the user wishes for come as dots and as a code of the palette.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ class ColouriserShape(Shape):
     channels: tuple[int, ...] = (48, 96, 128, 160)
     bottom_dilations: tuple[int, ...] = (1, 2)
     palette_length: int = 28
+    bins: int = 27
 
     @property
     def multiple_of_px(self) -> int:
@@ -53,9 +57,10 @@ class Colouriser(nn.Module):
     """Lines, dots and a palette to a coloured picture.
 
     ``lines``: float32 (N, 1, H, W), 1 for paper and -1 for full ink. ``hints``: (N, 7, H, W) as
-    ``pipeline.lineart.dots`` makes them. ``palette``: (N, P, 1, 1), all zeros without a wish. The
-    picture is (N, 3, H, W) RGB in [-1, 1], lines included; it may leave that range a little, the
-    caller clips. H and W are multiples of ``shape.multiple_of_px``.
+    ``pipeline.lineart.dots`` makes them. ``palette``: (N, P, 1, 1), all zeros without a wish.
+    What comes out is (N, 48 + B, H/4, W/4): the picture before its pixel-shuffle, and a score for
+    each bin of ``pipeline.lineart.palette``; see ``split``. H and W are multiples of
+    ``shape.multiple_of_px``.
     """
 
     def __init__(self, shape: ColouriserShape) -> None:
@@ -77,7 +82,7 @@ class Colouriser(nn.Module):
             nn.Conv2d(below, above, 1) for above, below in pairwise(shape.channels)
         )
         self.decoder = nn.ModuleList(_Residual(channels) for channels in shape.channels[:-1])
-        self.head = nn.Conv2d(first, 3 * UNSHUFFLE**2, 3, padding=1)
+        self.head = nn.Conv2d(first, 3 * UNSHUFFLE**2 + shape.bins, 3, padding=1)
 
     def forward(self, lines: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
         """See the class."""
@@ -95,4 +100,14 @@ class Colouriser(nn.Module):
         for skip, up, block in levels:
             y = F.interpolate(up(F.relu(y)), scale_factor=2.0, mode="nearest") + skip
             y = block(F.relu(y))
-        return F.pixel_shuffle(self.head(F.relu(y)), UNSHUFFLE)
+        answer: Tensor = self.head(F.relu(y))
+        return answer
+
+
+def split(answer: Tensor) -> tuple[Tensor, Tensor]:
+    """The picture (N, 3, H, W) RGB in [-1, 1], lines included, and the scores (N, B, H/4, W/4).
+
+    The picture may leave its range a little; the caller clips.
+    """
+    colours = 3 * UNSHUFFLE**2
+    return F.pixel_shuffle(answer[:, :colours], UNSHUFFLE), answer[:, colours:]

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from pipeline.clips.domain import WriterSettings
 from pipeline.clips.joining import JoinTask
@@ -83,3 +84,61 @@ def join_segments(
             raise REFUSALS[answer.pop("code")](**answer)
         part.replace(output)
         return str(answer["sound"]), tuple(str(remark) for remark in answer["remarks"])
+
+
+def join_sidecars(
+    sidecars: Sequence[dict[str, Any]], joined_bytes: int, remarks: Sequence[str]
+) -> dict[str, Any]:
+    """The sidecar of a clip that was drawn in segments, as JSON.
+
+    Costs are those of all segments together; what it says of a photo is of the first drawing.
+
+    Args:
+        sidecars: Of the segments, in order.
+        joined_bytes: Size of the joined file.
+        remarks: What joining had to leave out.
+    """
+    first = sidecars[0]
+    clips = [sidecar["clip"] for sidecar in sidecars]
+    drawn_frames = sum(clip["drawn_frames"] for clip in clips)
+    timings_ms: dict[str, float] = {}
+    for sidecar in sidecars:
+        for stage, elapsed_ms in sidecar["timings_ms"].items():
+            timings_ms[stage] = round(timings_ms.get(stage, 0.0) + elapsed_ms, 4)
+    stages = timings_ms.keys() - {"total"}
+    warnings = [warning for sidecar in sidecars for warning in sidecar["warnings"]]
+    return {
+        **first,
+        "output": {**first["output"], "bytes": joined_bytes},
+        "timings_ms": timings_ms,
+        "warnings": [*dict.fromkeys((*warnings, *remarks))],
+        "clip": {
+            **clips[0],
+            "drawn_frames": drawn_frames,
+            "shots": [
+                _most_faces(shots) for shots in zip(*(c["shots"] for c in clips), strict=True)
+            ],
+            "steadiness": _mean_steadiness(clips),
+            "frame_ms": {
+                stage: round(timings_ms[stage] / max(1, drawn_frames), 4)
+                for stage in timings_ms
+                if stage in stages
+            },
+        },
+    }
+
+
+def _most_faces(shots: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A shot as the segment saw it that followed most faces through it."""
+    return max(shots, key=lambda shot: int(shot["faces"]))
+
+
+def _mean_steadiness(clips: Sequence[dict[str, Any]]) -> dict[str, float] | None:
+    measured = [(clip["steadiness"], clip["drawn_frames"]) for clip in clips if clip["steadiness"]]
+    frames = sum(count for _, count in measured)
+    if not frames:
+        return None
+    return {
+        name: round(sum(values[name] * count for values, count in measured) / frames, 4)
+        for name in measured[0][0]
+    }

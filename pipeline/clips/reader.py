@@ -218,7 +218,9 @@ def opened_source(source: Path | bytes) -> IO[bytes]:
         NotAnImage: Clips are not read here, for lack of PyAV, or it is no file.
     """
     if not clips_available():
-        raise NotAnImage("clips are not taken here: the package av is not installed")
+        raise NotAnImage(
+            "clips are not taken here: the package av is not installed (the extra clips brings it)"
+        )
     if isinstance(source, bytes):
         file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the reader
         file.write(source)

@@ -32,6 +32,7 @@ from pipeline.faces import Rendering
 from pipeline.job import Encoded, Job, Request, Services, ShotFrame
 from pipeline.origin import Origin
 from pipeline.settings import AUTO, SOURCE, Options
+from pipeline.sidecar import fingerprint
 
 QUEUED = 1  # frames between two threads
 CONTENT_TYPES = {
@@ -63,6 +64,11 @@ class ClipRequest:
     origin: Origin
     budget: Budget
     segment: Segment | None = None
+
+    def origin_of(self, digest: str) -> Origin:
+        """The origin, with the file's digest where nothing else tells its version."""
+        known = self.origin.version_id or self.origin.etag
+        return self.origin if known else replace(self.origin, etag=digest)
 
     @property
     def start_s(self) -> float:
@@ -149,6 +155,9 @@ def draw_clip(
         note = "a clip is not cropped: a square around a face would move with it"
         drawn = replace(drawn, warnings=(*drawn.warnings, note))
     sidecar = clip_sidecar(drawn, pipeline_version, request.output)
+    # by what was asked for: time, and the size of the first shot, changed the options since
+    asked = fingerprint(pipeline_version, request.options, request.origin_of(digest))
+    sidecar = replace(sidecar, fingerprint=asked)
     return ClipResult(request.output, content_type, extension, sidecar)
 
 

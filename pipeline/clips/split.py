@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from pathlib import Path
 
+from pipeline.clips.reader import ClipReader
 from pipeline.clips.result import Segment
+from pipeline.clips.shots import THUMBNAIL_PX, is_cut, signature
+from pipeline.settings import SOURCE, Options, Settings
 
 EARLIEST = 0.5  # of a segment's length: how much shorter one may be, to end with its shot
+MIN_FPS = 0.1
 FEWEST = 2  # drawn frames of the last segment: fewer belong to the one before it
 
 
@@ -55,3 +60,38 @@ def _stop(times: Sequence[float], start: int, limit_s: float, end_s: float) -> i
     if end_s <= limit_s:
         return len(times)
     return max(start + 1, bisect_right(times, limit_s) - 1)
+
+
+def clip_length_s(settings: Settings, source: Path) -> float | None:
+    """How long a video lasts; None for an animated picture. Raises PermanentError."""
+    with ClipReader(settings, source, THUMBNAIL_PX) as reader:
+        return reader.info.duration_s if reader.info.is_video else None
+
+
+def split_clip(
+    settings: Settings, source: Path, options: Options, longest_s: float
+) -> tuple[Segment, ...]:
+    """Cuts a clip into segments that several functions may draw.
+
+    Args:
+        settings: Limits.
+        source: The clip's file.
+        options: How it will be drawn: only frames that are drawn begin a segment.
+        longest_s: Longest duration of a segment.
+
+    Raises:
+        PermanentError: It cannot be read, by name.
+    """
+    times_s: list[float] = []
+    cuts_s: list[float] = []
+    end_s, before = 0.0, None
+    with ClipReader(settings, source, THUMBNAIL_PX) as reader:
+        fps = reader.info.rate if options.fps == SOURCE else min(reader.info.rate, options.fps)
+        for frame in reader.frames(rate=max(fps, MIN_FPS)):
+            seen = signature(frame.pixels)
+            if before is not None and is_cut(before, seen):
+                cuts_s.append(frame.time_s)
+            before = seen
+            times_s.append(frame.time_s)
+            end_s = frame.time_s + frame.duration_s
+    return segments_of(times_s, end_s, cuts_s, longest_s)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain import RgbImage
 from pipeline.errors import NotALineDrawing
-from pipeline.lineart.intake import CameAs, LineDrawing
+from pipeline.lineart.intake import CameAs, LineDrawing, ink_of
 from pipeline.lineart.regions import Regions, ink_darkness
 
 FOREIGN_LEVELS = 36.0  # distance in RGB of a colour that is not the ink's
@@ -90,7 +90,7 @@ def examine(drawing: LineDrawing, regions: Regions) -> Examination:
     scale = min(1.0, MEASURED_PX / max(ink.shape))
     size = (max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale)))
     lines = cv2.resize(drawing.lines, size, interpolation=cv2.INTER_AREA)
-    small = 255 - lines.min(-1)
+    small = ink_of(lines)
     darkness = ink_darkness(ink)
     is_line = (small >= min(regions.line_level, 0.25 * darkness)).astype(np.uint8)
     width = _line_width(is_line)
@@ -152,9 +152,9 @@ def _is_foreign(lines: RgbImage, ink: tuple[int, int, int]) -> NDArray[np.bool_]
     """Whether a pixel is far from every mixture of white and the ink's colour."""
     towards_ink = np.array(ink, np.float32) - 255
     towards_ink /= max(float(np.linalg.norm(towards_ink)), 1.0)
-    from_white = lines.astype(np.float32) - 255
-    along = from_white @ towards_ink
-    across2 = (from_white * from_white).sum(-1) - along * along
+    red, green, blue = (channel.astype(np.float32) - 255 for channel in cv2.split(lines))
+    along = red * towards_ink[0] + green * towards_ink[1] + blue * towards_ink[2]
+    across2 = red * red + green * green + blue * blue - along * along
     return np.asarray(across2 > FOREIGN_LEVELS**2, np.bool_)
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.domain import GrayImage, RgbImage
 from pipeline.lineart.dots import dot_planes
+from pipeline.lineart.likely import Scores
+from pipeline.lineart.palette import palette_code
 from pipeline.lineart.wishes import Wish
 from pipeline.model import Model
 
@@ -19,6 +21,8 @@ MIN_WORKING_PX = 256  # to which a smaller drawing is enlarged
 MIN_SHORTER_PX = 64
 MAX_WORKING_PX = 2560  # of a drawing far longer than wide
 DOT_PX = (3.0, 8.0)  # radius of a dot at working size
+BLOCK_PX = 4  # what the network's output has as channels
+COLOUR_PLANES = 3 * BLOCK_PX**2
 FAINT = 0.05
 FULL_INK = 0.9  # what the darkest tenth of the lines becomes
 MAX_GAIN = 6.0
@@ -62,36 +66,39 @@ def working_lines(ink: GrayImage) -> WorkingLines:
 
 
 def colour(
-    model: Model,
-    lines: WorkingLines,
-    hints: NDArray[np.float32],
-    palette: NDArray[np.float32],
-) -> RgbImage:
+    model: Model, lines: WorkingLines, dots: NDArray[np.float32], palette: RgbImage
+) -> tuple[RgbImage, Scores]:
     """Runs the network.
 
     Args:
         model: The colouriser.
         lines: At working size.
-        hints: As ``hint_planes`` draws them.
-        palette: float32 (28,): see pipeline/lineart/palette.py.
+        dots: As ``hint_planes`` draws them.
+        palette: uint8 (H, W, 3): pixels of the colours that are wanted.
 
     Returns:
-        uint8 (h, w, 3) RGB at working size, lines included.
+        uint8 (h, w, 3) RGB at working size, lines included; and scores of the palette's bins,
+        float32 (BINS, h / 4, w / 4), rounded up.
     """
     height, width = lines.ink.shape
     multiple = model.spec.multiple_of_px
     below, right = -height % multiple, -width % multiple
     ink = cv2.copyMakeBorder(lines.ink, 0, below, 0, right, cv2.BORDER_REPLICATE)
-    hints = cv2.copyMakeBorder(hints, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    output = model.run(
+    dots = cv2.copyMakeBorder(dots, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    code = palette_code(palette)
+    answer = model.run(
         {
             "lines": 1 - 2 * ink[None, None],
-            "hints": dot_planes(ink, hints)[None],
-            "palette": palette.reshape(1, -1, 1, 1),
+            "hints": dot_planes(ink, dots)[None],
+            "palette": code.reshape(1, -1, 1, 1),
         }
-    )
-    picture = output[0].transpose(1, 2, 0)[:height, :width]
-    return np.asarray(np.clip((picture + 1) * 127.5 + 0.5, 0, 255), np.uint8)
+    )[0]
+    rows, columns = answer.shape[1:]
+    blocks = answer[:COLOUR_PLANES].reshape(3, BLOCK_PX, BLOCK_PX, rows, columns)
+    picture = blocks.transpose(3, 1, 4, 2, 0).reshape(rows * BLOCK_PX, columns * BLOCK_PX, 3)
+    levels = (picture[:height, :width] + 1) * np.float32(127.5) + np.float32(0.5)
+    scores = answer[COLOUR_PLANES:, : -(-height // BLOCK_PX), : -(-width // BLOCK_PX)]
+    return np.asarray(np.clip(levels, 0, 255), np.uint8), scores
 
 
 def hint_planes(lines: WorkingLines, wishes: Sequence[Wish]) -> NDArray[np.float32]:

@@ -22,10 +22,12 @@ DARK_PAPER = 125  # L* * 2.55: darker paper may bear lighter lines
 DIGITAL_WHITE, NOISY_WHITE = 3, 8  # levels under the paper's that are paper still, at least
 MAX_WHITE = 56  # levels that noise may take away from faint lines
 NOISE_WIDTHS = 3.5
+NEARLY_WHITE = 0.85
 PENCIL_BLUE = 14  # levels by which light blue pencil is bluer than red
 PENCIL_LIGHT = 150  # level of blue from which on it is pencil, and not blue ink
 MIN_PENCIL, MIN_INK = 0.06, 0.15  # shares of the drawn pixels: pencil, and dark ink over it
 INK_LEVEL = 110
+NEUTRAL_INK_LEVELS = 40  # between the channels of ink that is no colour
 NEUTRAL_LEVELS = 6  # between the channels of paper that is white or grey
 
 
@@ -96,9 +98,10 @@ def even_colour(pixels: RgbImage) -> tuple[tuple[int, int, int], float]:
     codes = (sample.astype(np.int32) >> 2) @ np.array([4096, 64, 1], np.int32)
     commonest = np.bincount(codes.ravel(), minlength=1).argmax()
     colour = np.median(sample[codes == commonest], axis=0).round().astype(int)
-    near = (np.abs(sample.astype(np.int16) - colour) <= EVEN_LEVELS).all(-1)
+    low, high = np.clip(colour - EVEN_LEVELS, 0, 255), np.clip(colour + EVEN_LEVELS, 0, 255)
+    near = cv2.inRange(np.ascontiguousarray(sample), low.astype(np.uint8), high.astype(np.uint8))
     red, green, blue = (int(level) for level in colour)
-    return (red, green, blue), float(near.mean())
+    return (red, green, blue), cv2.countNonZero(near) / near.size
 
 
 def _sampled(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -137,7 +140,7 @@ def _from_even(pixels: RgbImage, paper: tuple[int, int, int], share: float) -> L
     if lightness < DARK_PAPER:
         sample = _sampled(pixels).astype(np.int16)
         apart = sample.mean(-1) - np.mean(paper)
-        if np.count_nonzero(apart > 24) > np.count_nonzero(apart < -24):
+        if np.count_nonzero(apart > 24) >= np.count_nonzero(apart < -24):
             why = "light lines on a dark ground were inverted"
             inverted = Decision("invert", True, why, lightness / 2.55, DARK_PAPER / 2.55)
             return _drawing(_inverted(pixels, paper), "inverted", paper, (even, inverted))
@@ -152,7 +155,7 @@ def _on_white(pixels: RgbImage, paper: NDArray[np.uint8]) -> RgbImage:
     if int(np.ptp(paper)) <= NEUTRAL_LEVELS:
         return over
     # ink and paper are mixed at a line's soft edge: white takes the place of the paper's share
-    through = cv2.merge([cv2.min(cv2.min(over[..., 0], over[..., 1]), over[..., 2])] * 3)
+    through = cv2.merge([255 - ink_of(over)] * 3)
     missing = np.empty_like(pixels)
     missing[:] = 255 - paper
     return np.asarray(cv2.add(pixels, cv2.multiply(missing, through, scale=1 / 255)), np.uint8)
@@ -163,7 +166,10 @@ def _inverted(pixels: RgbImage, paper: tuple[int, int, int]) -> RgbImage:
     apart = cv2.subtract(pixels, np.full_like(pixels, np.array(paper, np.uint8))).max(-1)
     drawn = _sampled(apart)
     drawn = drawn[drawn > 24]
-    full = float(np.percentile(drawn, 80)) if drawn.size else 255.0
+    full = float(np.percentile(drawn, 98)) if drawn.size else 255.0
+    white = 255.0 - min(paper)
+    if full > NEARLY_WHITE * white:  # lines that are white already keep their softness
+        full = white
     ink = cv2.convertScaleAbs(cv2.subtract(apart, DIGITAL_WHITE), alpha=255 / max(full, 1))
     return np.asarray(cv2.merge([255 - ink] * 3), np.uint8)
 
@@ -183,10 +189,25 @@ def _from_paper(pixels: RgbImage) -> LineDrawing:
     lines = cv2.divide(pixels, light, scale=255)
     lines = _without_grain(lines)
     lines, pencil = without_blue_pencil(lines)
+    lines, neutral = _without_fringes(lines)
     came_as: CameAs = "photograph" if sheet else "scan"
     red, green, blue = paper
-    drawing = _drawing(lines, came_as, (red, green, blue), (straightened, evened, *pencil))
+    drawing = _drawing(lines, came_as, (red, green, blue), (straightened, evened, *pencil, neutral))
     return replace(drawing, sheet=sheet)
+
+
+def _without_fringes(lines: RgbImage) -> tuple[RgbImage, Decision]:
+    """Makes grey what was drawn in grey: cameras and JPEG leave coloured fringes beside ink."""
+    sample = _sampled(lines)
+    ink = ink_of(sample)
+    dark = sample[ink > max(INK_LEVEL, int(np.percentile(ink, 98)) // 2)]
+    chroma = float(np.median(np.ptp(dark.astype(np.int16), axis=-1))) if len(dark) else 0.0
+    if chroma > NEUTRAL_INK_LEVELS:
+        why = "the ink has a colour of its own"
+        return lines, Decision("grey_ink", False, why, chroma, NEUTRAL_INK_LEVELS)
+    grey = cv2.cvtColor(lines, cv2.COLOR_RGB2GRAY)
+    decision = Decision("grey_ink", True, "the ink is grey", chroma, NEUTRAL_INK_LEVELS)
+    return np.asarray(cv2.merge([grey] * 3), np.uint8), decision
 
 
 def _without_grain(lines: RgbImage) -> RgbImage:
@@ -227,12 +248,13 @@ def without_blue_pencil(lines: RgbImage) -> tuple[RgbImage, tuple[Decision, ...]
     """
     # what is lighter beside dark ink is its own soft edge, not pencil
     beside_ink = _sampled(cv2.erode(lines[..., 2], np.ones((7, 7), np.uint8))) < PENCIL_LIGHT
-    sample = _sampled(lines).astype(np.int16)
-    red, blue = sample[..., 0], sample[..., 2]
-    drawn = sample.min(-1) < 255 - PENCIL_BLUE
+    red, green, blue = (channel.astype(np.int16) for channel in cv2.split(_sampled(lines)))
+    lightest = np.maximum(np.maximum(red, green), blue)
+    darkest = np.minimum(np.minimum(red, green), blue)
+    drawn = darkest < 255 - PENCIL_BLUE
     count = max(1, int(np.count_nonzero(drawn)))
     pencil = int(np.count_nonzero((blue - red > PENCIL_BLUE) & ~beside_ink)) / count
-    dark = (sample.max(-1) < INK_LEVEL) & (np.ptp(sample, axis=-1) < 40)
+    dark = (lightest < INK_LEVEL) & (lightest - darkest < NEUTRAL_INK_LEVELS)
     ink = int(np.count_nonzero(dark)) / count
     if pencil < MIN_PENCIL:
         return lines, ()
@@ -248,12 +270,16 @@ def without_blue_pencil(lines: RgbImage) -> tuple[RgbImage, tuple[Decision, ...]
     return ink_plane, (Decision("blue_pencil", True, why, pencil, MIN_PENCIL),)
 
 
+def ink_of(lines: RgbImage) -> GrayImage:
+    """How dark each pixel of lines on white is, by its darkest channel: uint8 (H, W)."""
+    red, green, blue = cv2.split(lines)
+    return np.asarray(255 - cv2.min(cv2.min(red, green), blue), np.uint8)
+
+
 def _drawing(
     lines: RgbImage,
     came_as: CameAs,
     paper: tuple[int, int, int] | None,
     decisions: tuple[Decision, ...],
 ) -> LineDrawing:
-    red, green, blue = cv2.split(lines)
-    ink = 255 - cv2.min(cv2.min(red, green), blue)
-    return LineDrawing(lines, ink, came_as, paper, None, decisions)
+    return LineDrawing(lines, ink_of(lines), came_as, paper, None, decisions)

@@ -7,6 +7,7 @@ the same region: so none crosses a closed line, and none leaves a seam beside it
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -18,8 +19,10 @@ from pipeline.lineart.regions import Labels, Regions, pixel_centres
 
 CLEAN_INK = 0.12  # share of full ink below which the network's colour is the paint's
 SPREAD_PX = 10  # working pixels over which colours are spread under lines and hints
+WIDE_PIXELS = 12  # from which on a region has room away from its lines
+UNEVEN_LEVELS = 4.0  # of the network within one colour
 OUTLIER_LEVELS = 40  # from a region's mean; what is further off has no part in its flat
-BAND_ROWS = 512  # of the result at once
+BAND_PX = 600_000  # pixels of the result at once
 
 Colours = NDArray[np.float32]  # (H, W, 3) RGB 0..255
 
@@ -53,38 +56,66 @@ def paint_regions(
     """
     height, width = ink.shape
     labels = regions.sampled((width, height))
-    near = cv2.dilate(ink, np.ones((3, 3), np.uint8))
-    clean = (near < CLEAN_INK) & ~hinted
     paint = colours.astype(np.float32)
-    flats = _flats(paint, ink, labels, clean, regions)
-    paint = _spread(paint, labels, clean, flats)
+    clean = _clean(ink, labels, regions.count) & ~hinted
+    flats = _flats(paint, labels, clean, regions)
+    paint = _calm(_spread(paint, labels, clean, flats), flats[labels])
     return Paint(paint, labels, flats)
+
+
+def _calm(paint: Colours, flat: Colours) -> Colours:
+    """Takes the network's faint unevenness out of areas of one colour; shading stays."""
+    change = paint - flat
+    return flat + change - np.clip(change, -UNEVEN_LEVELS, UNEVEN_LEVELS)
+
+
+def _clean(ink: NDArray[np.float32], labels: Labels, count: int) -> NDArray[np.bool_]:
+    """Pixels away from lines; in regions that have few of these, those just off the lines."""
+    clean = cv2.dilate(ink, np.ones((7, 7), np.uint8)) < CLEAN_INK
+    is_wide = np.bincount(labels[clean], minlength=count) >= WIDE_PIXELS
+    beside = cv2.dilate(ink, np.ones((3, 3), np.uint8)) < CLEAN_INK
+    return np.asarray(np.where(is_wide[labels], clean, beside), np.bool_)
 
 
 def _flats(
     paint: Colours,
-    ink: NDArray[np.float32],
     labels: Labels,
     clean: NDArray[np.bool_],
     regions: Regions,
 ) -> Colours:
     """A colour for each region: the mean of clean pixels without outliers.
 
-    Where a region has no clean pixel, the pixels with the least ink count most; where none of the
-    working picture's pixels lies in it, the colour at its centre is taken.
+    A region without a clean pixel is a slit between lines: it gets the clean colours nearest to it,
+    for its own are the lines'. Where none of the working picture's pixels lies in a region, the
+    colour nearest to its centre is taken.
     """
     names, count = labels.ravel(), regions.count
     pixels = paint.reshape(-1, 3)
     flats, total = _means(names, pixels, clean.ravel().astype(np.float64), count)
-    inlier = clean.ravel() & (np.abs(pixels - flats[names]).max(-1) < OUTLIER_LEVELS)
+    inlier = clean.ravel().copy()
+    for channel in range(3):
+        inlier &= np.abs(pixels[:, channel] - flats[names, channel]) < OUTLIER_LEVELS
     trimmed, inliers = _means(names, pixels, inlier.astype(np.float64), count)
     flats = np.where(inliers[:, None] > 0, trimmed, flats)
-    lightest, some = _means(names, pixels, (1 - ink.ravel().astype(np.float64)) ** 8 + 1e-6, count)
-    flats = np.where(total[:, None] > 0, flats, lightest)
-    missing = np.flatnonzero(some == 0)
-    if missing.size:
-        flats[missing] = _at_centres(paint, regions, missing)
+    if total.min() == 0:
+        near = _nearest_clean(paint, clean)
+        nearest, some = _means(names, near.reshape(-1, 3), np.ones(names.size), count)
+        flats = np.where(total[:, None] > 0, flats, nearest)
+        missing = np.flatnonzero(some == 0)
+        flats[missing] = _at_centres(near, regions, missing)
     return flats.astype(np.float32)
+
+
+def _nearest_clean(paint: Colours, clean: NDArray[np.bool_]) -> Colours:
+    """For each pixel the colour of the nearest clean one; the paint itself where there is none."""
+    if not clean.any():
+        return paint
+    _, names = cv2.distanceTransformWithLabels(
+        (~clean).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(names.max()) + 1, 3), np.float32)
+    colours[names[clean]] = paint[clean]
+    return np.asarray(colours[names], np.float32)
 
 
 def _means(
@@ -165,8 +196,7 @@ def enlarge(paint: Paint, regions: Regions, size: tuple[int, int]) -> RgbImage:
     columns = pixel_centres(width, regions.labels.shape[1])
     # one pixel wider: a pixel between two of the working picture reads both
     mixed = cv2.resize(cv2.dilate(is_mixed, kernel), size, interpolation=cv2.INTER_NEAREST)
-    for top in range(0, height, BAND_ROWS):
-        bottom = min(top + BAND_ROWS, height)
+    for top, bottom in _bands(height, width):
         y, x = np.nonzero(mixed[top:bottom])
         names = regions.labels[rows[y + top], columns[x]]
         picture[y + top, x] = _same_region(paint, names, (y + top, x), (height, width))
@@ -225,7 +255,16 @@ def lay_lines(paint: RgbImage, lines: RgbImage, ink: GrayImage) -> RgbImage:
     Returns:
         uint8 (H, W, 3) RGB; on white paint these are the lines themselves.
     """
-    through = cv2.merge([255 - ink] * 3)
-    return np.asarray(
-        cv2.add(cv2.multiply(paint, through, scale=1 / 255), cv2.subtract(lines, through)), np.uint8
-    )
+    picture = np.empty_like(paint)
+    for top, bottom in _bands(*ink.shape):
+        through = cv2.merge([255 - ink[top:bottom]] * 3)
+        own = cv2.subtract(lines[top:bottom], through)
+        picture[top:bottom] = cv2.add(cv2.multiply(paint[top:bottom], through, scale=1 / 255), own)
+    return picture
+
+
+def _bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """First and last row of bands, so that few of their copies are held at once."""
+    rows = max(1, BAND_PX // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)

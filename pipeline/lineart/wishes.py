@@ -280,8 +280,12 @@ def apply_fills(
                 fills[number] = replace(fills[number], why=why)
         wishes = [fills[number].wish for number in numbers]
         _fill_region(lab, flats, region, wishes, (paint.labels, drawing.size, regions))
-    filled = Paint(_rgb(lab), paint.labels, _rgb(flats[None])[0])
-    return filled, tuple(fills)
+    is_filled = np.zeros(regions.count, np.bool_)
+    is_filled[list(by_region)] = True
+    # the others keep their colours to the last digit
+    colours = np.where(is_filled[paint.labels][..., None], _rgb(lab), paint.colours)
+    all_flats = np.where(is_filled[:, None], _rgb(flats[None])[0], paint.flats)
+    return Paint(colours, paint.labels, all_flats), tuple(fills)
 
 
 def _contradict(colours: Sequence[NDArray[np.float32]]) -> bool:

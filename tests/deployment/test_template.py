@@ -16,6 +16,10 @@ from templates import (
     walk,
 )
 
+from adapters.keys import LINEART
+
+PREFIXES = ("InputPrefix", "LineartPrefix")  # of photos, and of line drawings
+
 
 def test_no_permission_is_a_wildcard() -> None:
     """But for X-Ray and network interfaces, which know no resources, and only where asked for."""
@@ -180,7 +184,7 @@ def test_uploads_come_one_by_one_and_what_fails_is_kept() -> None:
     assert days == {"UploadQueue": 4, "DeadLetters": 14, "FailedEvents": 14}
 
 
-def test_each_way_of_delivery_is_the_upload_buckets_prefix_alone() -> None:
+def test_each_way_of_delivery_is_the_two_prefixes_of_the_upload_bucket_alone() -> None:
     assert PARAMETERS["Delivery"]["Default"] == "sqs"
     bucket = properties("InputBucket")
     ways = bucket["NotificationConfiguration"]["Fn::If"]
@@ -188,20 +192,40 @@ def test_each_way_of_delivery_is_the_upload_buckets_prefix_alone() -> None:
     queue = ways[1]["QueueConfigurations"]
     function = ways[2]["Fn::If"][1]["LambdaConfigurations"]
     for way in (queue, function):
-        events = [configuration["Event"] for configuration in way]
-        assert events == ["s3:ObjectCreated:*", "s3:ObjectRestore:Completed"]
-    for way in (*queue, *function):
-        assert {"Ref": "InputPrefix"} in list(walk(way["Filter"]))
+        found = {
+            (configuration["Event"], rule["Value"]["Ref"])
+            for configuration in way
+            for rule in configuration["Filter"]["S3Key"]["Rules"]
+        }
+        events = ("s3:ObjectCreated:*", "s3:ObjectRestore:Completed")
+        assert found == {(event, prefix) for event in events for prefix in PREFIXES}
+        assert len(way) == len(found)
     assert ways[2]["Fn::If"][2] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     rule = properties("UploadRule")
     assert rule["EventPattern"]["detail-type"] == ["Object Created", "Object Restore Completed"]
     assert rule["EventPattern"]["detail"] == {
         "bucket": {"name": [INPUT_BUCKET]},
-        "object": {"key": [{"prefix": {"Ref": "InputPrefix"}}]},
+        "object": {"key": [{"prefix": {"Ref": prefix}} for prefix in PREFIXES]},
     }
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": ["UploadQueue", "Arn"]}
     assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
+
+
+def test_line_drawings_are_read_kept_and_backfilled_like_photos() -> None:
+    for prefix in PREFIXES:
+        text = f"${{Bucket}}/${{{prefix}}}"
+        assert any(text in str(value) for value in walk(properties("ReadPhotos")))
+        assert text in str(TEMPLATE["Outputs"]["ReadablePhotos"])
+    variables = properties("StyliseFunction")["Environment"]["Variables"]
+    assert variables["INPUT_PREFIX"] == {"Ref": "InputPrefix"}
+    assert variables["LINEART_PREFIX"] == {"Ref": "LineartPrefix"}
+    assert PARAMETERS["LineartPrefix"]["Default"] == LINEART
+    rules = [
+        rule["Fn::If"] for rule in properties("InputBucket")["LifecycleConfiguration"]["Rules"][2:]
+    ]
+    expiring = [rule["Prefix"] for condition, rule, _ in rules if condition == "PhotosExpire"]
+    assert expiring == [{"Ref": prefix} for prefix in PREFIXES]
 
 
 def test_the_bucket_has_the_name_that_those_who_let_it_in_know() -> None:
@@ -231,7 +255,7 @@ def test_where_both_buckets_are_one_the_page_reads_it_and_pictures_expire() -> N
     bucket = properties("InputBucket")
     (rule,) = bucket["CorsConfiguration"]["CorsRules"]
     assert rule["AllowedMethods"] == {"Fn::If": ["IsOneBucket", ["GET", "POST"], ["POST"]]}
-    here = [rule["Fn::If"] for rule in bucket["LifecycleConfiguration"]["Rules"][3:5]]
+    here = [rule["Fn::If"] for rule in bucket["LifecycleConfiguration"]["Rules"][4:6]]
     assert {condition for condition, _, _ in here} == {"PicturesExpireHere"}
     assert [rule["Prefix"] for _, rule, _ in here] == ["stylised/", "failed/"]
     assert {str(rule["ExpirationInDays"]) for _, rule, _ in here} == {
@@ -245,3 +269,40 @@ def test_keys_of_one_region_and_of_many_are_taken() -> None:
     assert re.search(pattern, arn + "mrk-1234abcd12ab34cd56ef1234567890ab")
     assert re.search(pattern, arn + "1234abcd-12ab-34cd-56ef-1234567890ab")
     assert not re.search(pattern, arn + "alias")
+
+
+def test_long_clips_add_nothing_unless_asked_for() -> None:
+    """And then a role that may run the function alone, and a function that may start it alone."""
+    assert PARAMETERS["LongClips"]["Default"] == "off"
+    for name in ("LongClipMachine", "LongClipRole", "LongClipsAlarm"):
+        assert TEMPLATE["Resources"][name]["Condition"] == "DrawsLongClips"
+    (allowed,) = [
+        each
+        for name, each in ALLOWED
+        if name == "LongClipRole" and "Action" in each and each["Action"] != "sts:AssumeRole"
+    ]
+    assert allowed["Action"] == "lambda:InvokeFunction"
+    live = ["HasRelease", {"Ref": "LiveAlias"}, {"Fn::GetAtt": ["StyliseFunction", "Arn"]}]
+    assert allowed["Resource"] == {"Fn::If": live}
+    machine = properties("LongClipMachine")
+    assert machine["DefinitionSubstitutions"]["Function"] == {"Fn::If": live}
+    name = machine["StateMachineName"]["Fn::Sub"]
+    conditional = [
+        value["Fn::If"][1]["PolicyDocument"]["Statement"]
+        for value in walk(properties("StyliseRole"))
+        if isinstance(value, dict) and value.get("Fn::If", [None])[0] == "DrawsLongClips"
+    ]
+    ((start, keep),) = conditional
+    assert start["Action"] == "states:StartExecution"
+    assert start["Resource"]["Fn::Sub"].endswith(f":stateMachine:{name}")
+    assert texts(keep["Resource"]["Fn::Sub"][0]) == {
+        "arn:${AWS::Partition}:s3:::${Bucket}/segments/*"
+    }
+    variables = properties("StyliseFunction")["Environment"]["Variables"]
+    assert variables["LONG_CLIP_MACHINE"]["Fn::If"][1] == start["Resource"]
+    assert variables["LONG_CLIP_MACHINE"]["Fn::If"][2] == ""
+    for bucket in ("InputBucket", "OutputBucket"):
+        rules = properties(bucket)["LifecycleConfiguration"]["Rules"]
+        assert [rule["Fn::If"][1] for rule in rules if "Segments" in texts(rule)] == [
+            {"Id": "Segments", "Status": "Enabled", "Prefix": "segments/", "ExpirationInDays": 15}
+        ]

@@ -202,3 +202,13 @@ def test_a_photo_for_which_there_is_no_time_is_refused_by_name(tmp_path: Path) -
     assert run.returncode == 1
     assert b"out_of_time" in run.stderr
     assert kirei("stylise", large, "--max-seconds", "0").returncode == 2
+
+
+def test_a_photo_whose_picture_would_have_too_long_a_name_fails_alone(tmp_path: Path) -> None:
+    for name in ("l" * 250, "short"):
+        Image.new("RGB", (64, 48), "tan").save(tmp_path / f"{name}.png")
+    run = kirei("stylise", tmp_path, "-o", tmp_path / "out")
+    assert run.returncode == 1
+    assert "File name too long" in " ".join(run.stderr.decode().split())
+    assert b"Traceback" not in run.stderr
+    assert (tmp_path / "out" / "short.hayao.jpg").exists()

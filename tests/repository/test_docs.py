@@ -203,7 +203,11 @@ def test_the_card_states_the_figures_of_the_manifest() -> None:
         card = CARD[CARD.index(f"## {entry['name']}") :]
         for name, value in entry["figures"].items():
             assert f"| {name} | {value:.2f} |" in card, name
-        seen = next(name for name in ("windows", "photographs", "faces") if name in entry["recipe"])
+        seen = next(
+            name
+            for name in ("windows", "photographs", "faces", "pictures")
+            if name in entry["recipe"]
+        )
         assert f"{entry['recipe'][seen]} {seen}" in card
         assert f"{entry['recipe']['steps_done']:,} steps" in card
         for file in entry["files"].values():
@@ -245,8 +249,8 @@ def test_the_architecture_lists_the_stages_in_their_order() -> None:
     assert [row.split("|")[1].strip() for row in rows] == [stage.name for stage in STAGES]
 
 
-def test_the_glossary_has_twenty_five_words_in_order() -> None:
+def test_the_words_of_the_glossary_are_in_order() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     rows = text[text.index("| word | meaning |") :].splitlines()[2:]
     words = [row.split("|")[1].strip() for row in rows if row.startswith("|")]
-    assert words == sorted(words) and len(words) == 25
+    assert words == sorted(words) and len(words) == len(set(words)) > 20

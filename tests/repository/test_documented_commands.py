@@ -20,6 +20,7 @@ import click
 import pillow_heif
 import pytest
 import yaml
+from clips import video
 from interrupts import interruptible
 from PIL import Image
 
@@ -143,6 +144,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pillow_heif.from_pillow(small).save(folder / "selfie.heic")
     (folder / "holiday").mkdir()
     small.save(folder / "holiday" / "beach.jpg")
+    shutil.copyfile(ROOT / "samples" / "drawing.png", folder / "drawing.png")
+    (folder / "clip.mp4").write_bytes(video(0.5))
     return folder
 
 

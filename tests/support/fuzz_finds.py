@@ -37,6 +37,10 @@ FINDS: list[tuple[str, Any]] = [
     ("function", request(query={"quality": "9" * 400})),
     ("server", request(query={"quality": "9" * 400})),
     ("function", request(path="/v1/uploads", body=b'{"bytes": ' + b"9" * 500 + b"}")),
+    # a folder's name that the system cannot have, and a picture's
+    ("flags", ("stylise", {"output": "9" * 300}, False)),
+    ("flags", ("stylise", {"output": "9" * 300 + ".jpg"}, False)),
+    ("flags", ("colour", {"output": "9" * 300 + ".png"}, True)),
     # names that are none
     ("server", request(headers={"host": "["})),
     ("server", request(headers={"origin": "http://["})),

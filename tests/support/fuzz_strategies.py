@@ -12,12 +12,13 @@ from typing import Any
 
 from calls import BOUNDARY, FORM
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 from test_events_hostile import ANY
 from test_http_forms import FRAGMENTS
 from test_numbers import ODD_TEXTS
 
-from pipeline import Options
+from adapters.tasks import COMPANIONS
+from pipeline import ColourOptions, Options
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -28,34 +29,60 @@ def photo() -> bytes:
     return file.getvalue()
 
 
-PHOTO = photo()
-NAMES = [item.name for item in fields(Options)]
-WORDS = sorted({v for item in fields(Options) for v in item.metadata.get("values", ())} | {"hayao"})
-TEXTS = st.sampled_from([*ODD_TEXTS, *WORDS, "0.5", "64", ""]) | st.text(max_size=12)
+def drawing() -> bytes:
+    """Boxes of black lines on white paper."""
+    file = io.BytesIO()
+    paper = Image.new("RGB", (96, 64), "white")
+    for left in (8, 52):
+        ImageDraw.Draw(paper).rectangle((left, 8, left + 36, 56), outline="black", width=2)
+    paper.save(file, "PNG")
+    return file.getvalue()
+
+
+def base64_text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+PHOTO, DRAWING = photo(), drawing()
+FIELDS = [*fields(Options), *fields(ColourOptions)]
+NAMES = [*dict.fromkeys(item.name for item in FIELDS), "task", *COMPANIONS]
+WORDS = sorted({v for item in FIELDS for v in item.metadata.get("values", ())} | {"hayao"})
+HINT_TEXTS = ["1,2,#f00", "50%,50%,#00ff00,5%", "1,2,#f00;" * 300, "999999,9,#fff,0", "-1,2,#fff"]
+TEXTS = st.one_of(
+    st.sampled_from([*ODD_TEXTS, *WORDS, *HINT_TEXTS, "0.5", "64", "", "stylise", "colour"]),
+    st.text(max_size=12),
+)
 SENDABLE = TEXTS.map(lambda text: text.encode("utf-8", "replace").decode())
 NAMED = st.dictionaries(st.sampled_from([*NAMES, "bytes", "colour"]), TEXTS, max_size=3)
-VALUES = TEXTS | st.integers() | st.floats() | st.none() | st.lists(st.integers(), max_size=2)
+PLAIN = TEXTS | st.integers() | st.floats() | st.none()
+HINTS = st.dictionaries(st.sampled_from(["x", "y", "colour", "radius", "z"]), PLAIN)
+VALUES = PLAIN | st.lists(st.integers() | HINTS, max_size=2)
 LINES = st.sampled_from(FRAGMENTS) | st.binary(max_size=6)
 FORM_BODIES = st.lists(LINES, max_size=30).map(b"".join)
 JSON_BODIES = st.one_of(
     ANY.map(lambda value: json.dumps(value).encode()),
     st.dictionaries(
-        st.sampled_from(["image_base64", "upload_id", "content_type", "bytes", *NAMES]),
-        VALUES | st.sampled_from([ID, base64.b64encode(PHOTO).decode(), "image/png"]),
+        st.sampled_from(
+            ["image_base64", "upload_id", "content_type", "bytes", *NAMES]
+            + [f"{name}_base64" for name in COMPANIONS]
+        ),
+        VALUES | st.sampled_from([ID, *map(base64_text, (PHOTO, DRAWING)), "image/png"]),
         max_size=4,
     ).map(lambda value: json.dumps(value).encode()),
     st.sampled_from([b"[" * 50_000, b"9" * 5000, b'{"bytes": ' + b"9" * 500 + b"}", b"\xff"]),
 )
-BODIES = FORM_BODIES | JSON_BODIES | st.binary(max_size=50) | st.just(PHOTO)
+BODIES = FORM_BODIES | JSON_BODIES | st.binary(max_size=50) | st.sampled_from([PHOTO, DRAWING])
 PATHS = st.sampled_from(
     [
         "/",
         "/v1/stylise",
+        "/v1/colour",
         "/v1/uploads",
         f"/v1/uploads/{ID}",
         f"/v1/results/{ID}",
         "/v1/results/..",
         "/v1/styles",
+        "/v1/palettes",
         "/v1/styles/hayao/thumbnail.jpg",
         "/v1/options",
         "/v1/health",
@@ -100,6 +127,19 @@ REQUESTS = st.fixed_dictionaries(
         "headers": HEADERS,
         "body": BODIES,
     }
+)
+# what follows a command: flags of either, with any value, and files in their place
+FLAGS = st.tuples(
+    st.sampled_from(["stylise", "colour", "looks"]),
+    st.dictionaries(
+        st.sampled_from(
+            [name.replace("_", "-") for name in (*NAMES, "hint")]
+            + ["existing", "jobs", "max-seconds", "output", "no-such-flag"]
+        ),
+        SENDABLE.map(lambda text: text.replace("/", "").replace("\0", "")),
+        max_size=3,
+    ),
+    st.booleans(),  # whether it only says what it would draw
 )
 ANSWERS = (
     ANY

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import os
@@ -26,9 +27,12 @@ from typing import Any
 from unittest import mock
 
 from calls import context
+from click.testing import CliRunner
 from fuzz_strategies import (
     ANSWERS,
     CONTENT_TYPES,
+    DRAWING,
+    FLAGS,
     FORM_BODIES,
     JSON_BODIES,
     NAMES,
@@ -53,6 +57,7 @@ from adapters.server.local_worker import LocalWorker
 from adapters.settings import AdapterSettings
 from adapters.storage import records
 from adapters.storage.folder import FolderBucket
+from adapters.tasks import OPTIONS, options_of
 from adapters.worker import Worker
 from pipeline import (
     KireiError,
@@ -63,6 +68,7 @@ from pipeline import (
     TransientError,
     WeightsInvalid,
 )
+from pipeline.cli import main
 from pipeline.decoder import _answer
 from pipeline.weights import WeightStore
 
@@ -188,7 +194,7 @@ def invoke(event: Any) -> Any:
 def send_metadata(metadata: dict[str, str]) -> None:
     """A photo with any metadata: a picture, or a record of why there is none."""
     key = f"uploads/{time.monotonic_ns()}.png"
-    folder().put(key, PHOTO, "image/png", metadata)
+    folder().put(key, DRAWING if "task" in metadata else PHOTO, "image/png", metadata)
     outcome = process_worker().work(Job(BUCKET, key, notified=True))
     assert outcome.status in ("stylised", "refused"), outcome
     record = json.loads(folder()._path(str(outcome.record_key)).read_bytes())
@@ -196,8 +202,13 @@ def send_metadata(metadata: dict[str, str]) -> None:
 
 
 def read_options(named: dict[str, Any]) -> None:
+    for task in OPTIONS:
+        read_options_of(task, named)
+
+
+def read_options_of(task: str, named: dict[str, Any]) -> None:
     try:
-        options = Options.from_mapping(named)
+        options = options_of(task, named)
     except PermanentError as error:
         json.dumps(error.as_dict(), allow_nan=False)
         return
@@ -206,6 +217,22 @@ def read_options(named: dict[str, Any]) -> None:
         value = getattr(options, item.name)
         is_free = "range" not in item.metadata or value in item.metadata.get("words", ())
         assert is_free or low <= value <= high
+
+
+def run_command(asked: tuple[str, dict[str, str], bool]) -> None:
+    """The command line with flags of any value: a picture, or a line that says why not."""
+    command, flags, is_dry = asked
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        Path("photo.png").write_bytes(DRAWING if command == "colour" else PHOTO)
+        arguments = [f"--{flag}={text}" for flag, text in flags.items()]
+        if is_dry and command != "looks":
+            arguments.append("--dry-run")
+        run = CliRunner().invoke(main, [command, "photo.png", *arguments])
+    if run.exception is not None and not isinstance(run.exception, SystemExit):
+        raise run.exception
+    assert run.exit_code in (0, 1, 2), run.output
+    assert "internal_error" not in run.output and "Traceback" not in run.output, run.output
+    assert run.exit_code == 0 or run.output.strip()
 
 
 def read_form(sent: tuple[str, bytes]) -> None:
@@ -285,6 +312,7 @@ TARGETS: dict[str, Target] = {
         send_metadata,
     ),
     "options": Target(st.dictionaries(st.sampled_from([*NAMES, "x"]), VALUES), read_options),
+    "flags": Target(FLAGS, run_command),
     "forms": Target(st.tuples(CONTENT_TYPES, FORM_BODIES), read_form),
     "sidecars": Target(odd_sidecars(sidecar) | JSON_BODIES | st.binary(), read_records),
     "manifests": Target(ANY | odd_manifests(), read_manifest),

@@ -38,7 +38,7 @@ from training.recipes import PLANS, Plan, Stage  # noqa: E402
 TINY = {
     "hayao": "batch=1 crop_px=64 adversarial_from=2",
     "portrait": "batch=1 crop_px=64",
-    "colouriser": "batch=1 crop_px=64 adversarial_from=2",
+    "colouriser": "batch=1 crop_px=64",
     "upsampler": "batch=2 crop_px=32",
     "restorer": "doubled=1 same_size=1 crop_px=32",
     "quality": "batch=2",

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from pipeline.domain import RgbImage
 from pipeline.lineart.dots import dot_planes
-from pipeline.lineart.palette import no_wish, palette_code
+from pipeline.lineart.palette import bin_shares, no_wish, palette_code
 from training.data.linework import Hand, Ink, draw_lines, sample_hand
 from training.data.photographs import SUFFIXES, Random, read_rgb, resize, sample_crop, split
 from training.data.tensors import to_tensor
@@ -38,13 +38,15 @@ HELD_OUT_HAND = Hand()
 class Batch(NamedTuple):
     """float32: lines (N, 1, H, W), hints (N, 7, H, W), palettes (N, P, 1, 1), targets (N, 3, H, W).
 
-    As ``pipeline.architectures.colouriser`` describes them.
+    As ``pipeline.architectures.colouriser`` describes them; and of which bins the targets are,
+    (N, B, H/4, W/4).
     """
 
     lines: Tensor
     hints: Tensor
     palette: Tensor
     target: Tensor
+    bins: Tensor
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Wishes:
         hint_share: of the crops that have dots.
         max_hints: on a crop.
         palette_share: of the crops whose palette is told.
-        exchange_share: of those with wishes, whose colours are exchanged.
+        exchange_share: of those with many dots, whose colours are exchanged.
     """
 
     hint_share: float
@@ -142,7 +144,7 @@ class ColouredPictures:
         if random.random() < wishes.hint_share:
             count = round(float(np.exp(random.uniform(0, np.log(wishes.max_hints)))))
         told = random.random() < wishes.palette_share
-        if (told or count >= MANY_DOTS) and random.random() < wishes.exchange_share:
+        if count >= MANY_DOTS and random.random() < wishes.exchange_share:
             target = exchange(target, random)
         target = np.ascontiguousarray(target)
         ink = draw_lines(target, sample_hand(random), random)
@@ -152,6 +154,11 @@ class ColouredPictures:
             palette_code(target) if told else no_wish(),
             target,
         )
+
+    def bin_frequencies(self) -> NDArray[np.float64]:
+        """Mean shares of the palette's bins, (B,), the groups as often as they are sampled."""
+        codes = [np.mean([palette_code(p)[1:] ** 2 for p in group], 0) for group in self.groups]
+        return np.asarray(np.average(codes, axis=0, weights=self.shares), np.float64)
 
     def batch(self, size: int, side_px: int, wishes: Wishes, seed: Sequence[int]) -> Batch:
         """Crops, equal for equal seeds."""
@@ -236,4 +243,14 @@ def stack(samples: Sequence[Sample]) -> Batch:
     hints = torch.from_numpy(np.stack([sample.hints for sample in samples]))
     palette = torch.from_numpy(np.stack([sample.palette for sample in samples]))[..., None, None]
     target = to_tensor([sample.target for sample in samples])
-    return Batch(lines, hints.contiguous(memory_format=torch.channels_last), palette, target)
+    shares = np.stack([bin_shares(_quarter(sample.target)) for sample in samples])
+    bins = torch.from_numpy(shares).permute(0, 3, 1, 2)
+    hints = hints.contiguous(memory_format=torch.channels_last)
+    return Batch(lines, hints, palette, target, bins)
+
+
+def _quarter(picture: RgbImage) -> RgbImage:
+    """A quarter of the size; of the colours there the middle ones, so that lines count little."""
+    height, width = picture.shape[0] // 4, picture.shape[1] // 4
+    calm = cv2.medianBlur(picture, 5)
+    return cv2.resize(calm, (width, height), interpolation=cv2.INTER_NEAREST)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from pipeline.domain import RgbImage
 from training.data.tensors import to_picture
 from training.export.integer import PICTURES
+from training.export.shuffles import split_shuffles
 
 SERVED_OUTPUTS = 16
 SIDES = {2: "height", 3: "width"}  # axes of a picture
@@ -140,8 +141,14 @@ def quantise(
 
 
 def graph_bytes(graph: Path) -> bytes:
-    """An ONNX file, tensors included, as it is served."""
+    """An ONNX file, tensors included."""
     content: bytes = onnx.load(graph).SerializeToString()
+    return content
+
+
+def served_bytes(graph: Path) -> bytes:
+    """An ONNX file as it is served: with its shuffles in their quickest form."""
+    content: bytes = split_shuffles(onnx.load(graph)).SerializeToString()
     return content
 
 

@@ -42,9 +42,9 @@ from training.export.onnx import (
     INT8,
     Inputs,
     export_onnx,
-    graph_bytes,
     pad_output_channels,
     quantise,
+    served_bytes,
 )
 from training.metrics.segmentation import LabelledFace, Labels, overlaps
 
@@ -116,7 +116,7 @@ def add_parser(
     net = rounded(folded(trained))
     check_info(INFO, "parser", dirs, overwrite=True)
     with tempfile.TemporaryDirectory() as temporary:
-        graph = graph_bytes(graph_of(net, Path(temporary), calibration))
+        graph = served_bytes(graph_of(net, Path(temporary), calibration))
     spec = new_spec(
         INFO,
         "parser",

@@ -38,7 +38,7 @@ from training.export.manifest import (
     provenance,
     rounded,
 )
-from training.export.onnx import INT8, Inputs, export_onnx, graph_bytes, quantise, run_graph
+from training.export.onnx import INT8, Inputs, export_onnx, quantise, run_graph, served_bytes
 from training.metrics.quality import Measures, quality_metrics, thresholds_of
 from training.tasks.quality import Recipe, predict
 
@@ -114,7 +114,7 @@ def add_quality(
     model = rounded(QualityModel(shape), average)
     calibration, clean = photos
     with tempfile.TemporaryDirectory() as temporary:
-        graph = graph_bytes(graph_of(model, Path(temporary), calibration))
+        graph = served_bytes(graph_of(model, Path(temporary), calibration))
     pictures = {kind: [case.photo for case in cases] for kind, cases in held_out.items()}
     predictions = {kind: run_quality(graph, ones, shape) for kind, ones in pictures.items()}
     in_float = np.concatenate([predict(model, ones) for ones in pictures.values()])

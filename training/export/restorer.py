@@ -40,6 +40,7 @@ from training.export.onnx import (
     export_onnx,
     graph_bytes,
     quantise,
+    served_bytes,
 )
 from training.metrics.restoration import restoration_metrics
 from training.tasks.restorer import restore
@@ -110,9 +111,11 @@ def add_restorer(
     pictures: dict[str, list[RgbImage]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         for role in SCALES:
-            graph = graph_bytes(graph_of(net, role, Path(temporary), calibration))
+            quantised = graph_of(net, role, Path(temporary), calibration)
             if role == "picture":  # the other's cubic interpolation wants more than 7 bits
-                graph = restorer_graph(graph, shape)
+                graph = restorer_graph(graph_bytes(quantised), shape)
+            else:
+                graph = served_bytes(quantised)
             pictures[role] = draw_with_graph(graph, graph_inputs(pairs))
             graphs[role] = graph
     same, doubled = zip(*(restore(net, pair) for pair in pairs), strict=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.architectures.colouriser import Colouriser, ColouriserShape
+from pipeline.architectures.colouriser import Colouriser, ColouriserShape, split
 from pipeline.domain import RgbImage
+from pipeline.lineart.palette import bin_colours
 from training.data.colour import (
     HELD_OUT_DOTS,
     Batch,
@@ -23,9 +25,7 @@ from training.data.colour import (
     stack,
 )
 from training.data.tensors import to_picture
-from training.engine.checkpoint import Stateful
-from training.engine.task import Task, Turn
-from training.losses.adversarial import PatchDiscriminator, discriminator_loss, generator_losses
+from training.engine.task import Task
 from training.losses.pixel import gradient_loss
 from training.metrics.colour import colour_metrics
 
@@ -47,12 +47,10 @@ class Recipe:
     chroma_weight: float = 2.0
     gradient_weight: float = 0.3
     hint_weight: float = 2.0  # of the places of dots
-    adversarial_from: int = 1500
-    adversarial_weight: float = 0.05
-    matching_weight: float = 1.0
-    discriminator_rate: float = 2e-4
-    hint_share: float = 0.65
-    max_hints: int = 24
+    bin_weight: float = 0.1
+    rebalancing: float = 0.5  # of rare bins: 0 none, 1 all bins count the same
+    hint_share: float = 0.55
+    max_hints: int = 40
     palette_share: float = 0.5
     exchange_share: float = 0.5
     drawing_weight: float = 0.5  # of drawings of photographs, for each picture of the folder
@@ -87,15 +85,13 @@ class ColourTask(Task):
         shape = ColouriserShape()
         self.net = self.placed(Colouriser(shape))
         self.average_decay = recipe.average_decay
-        self.discriminator = self.placed(PatchDiscriminator())
         self.optimiser = torch.optim.Adam(self.net.parameters(), recipe.learning_rate, (0.9, 0.99))
-        self.discriminator_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), recipe.discriminator_rate, (0.5, 0.99)
-        )
         folders = [Folder(pictures)]
         if drawings:
             folders.append(Folder(drawings, recipe.drawing_weight, pairs=True))
         self.pictures = ColouredPictures(folders)
+        frequencies = self.pictures.bin_frequencies()
+        self.bin_weights = rebalanced(frequencies, recipe.rebalancing).to(device)
         held_out = ColouredPictures([Folder(pictures)], validation=True)
         self.held_out = {
             dots: held_out.held_out(HELD_OUT_PX, shape.multiple_of_px, dots)
@@ -104,66 +100,79 @@ class ColourTask(Task):
         self.about = {"shape": shape.as_dict()}
         self.notes = [f"{len(self.pictures)} pictures, {len(held_out)} held out"]
 
-    def parts(self) -> dict[str, Stateful]:
-        names = ("discriminator", "discriminator_optimiser")
-        return super().parts() | {name: getattr(self, name) for name in names}
-
     def batch(self, step: int) -> Batch:
         recipe = self.recipe
         seed = (recipe.seed, step)
         return self.pictures.batch(recipe.batch, recipe.crop_px, recipe.wishes, seed)
 
-    def turns(self, batch: Batch, step: int) -> Iterator[Turn]:
-        """The colouriser, then from ``adversarial_from`` on the discriminator."""
-        recipe, adversarial = self.recipe, step >= self.recipe.adversarial_from
+    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         with self.autocast():
-            prediction = self.net(batch.lines, batch.hints, batch.palette).float()
-        losses = colour_losses(prediction, batch, recipe)
-        condition = batch.lines.expand_as(batch.target)
-        pictures = (self.discriminator, condition, prediction, batch.target)
-        if adversarial:
-            with self.autocast():
-                asked = generator_losses(*pictures)
-            losses["adversarial"] = recipe.adversarial_weight * asked.adversarial
-            losses["matching"] = recipe.matching_weight * asked.matching
-        yield Turn(self.optimiser, losses, self.clip_norm)
-        if adversarial:
-            with self.autocast():
-                loss = discriminator_loss(*pictures)
-            yield Turn(self.discriminator_optimiser, {"discriminator": loss})
+            answer = self.net(batch.lines, batch.hints, batch.palette).float()
+        return colour_losses(answer, batch, self.recipe, self.bin_weights)
 
     def validate(self, net: nn.Module) -> dict[str, float]:
-        """Metrics on whole held-out pictures, without dots and with."""
-        metrics: dict[str, float] = {}
-        for dots, samples in self.held_out.items():
-            predictions = [colour(net, sample) for sample in samples]
-            measured = colour_metrics(predictions, [sample.target for sample in samples])
-            metrics |= {f"{name}_{dots}_dots": value for name, value in measured.items()}
-        return metrics
+        """Metrics on whole held-out pictures: the picture with dots, the bins without."""
+        dotted = self.held_out[HELD_OUT_DOTS]
+        predictions = [colour(net, sample) for sample in dotted]
+        metrics = colour_metrics(predictions, [sample.target for sample in dotted])
+        return {**metrics, "bin_accuracy": bin_accuracy(net, self.held_out[0])}
 
     def sheet(self, net: nn.Module) -> RgbImage:
-        """Held-out drawings: lines, without dots, with dots, the artist's."""
+        """Held-out drawings: lines, likeliest bins, with dots, the artist's."""
         rows = []
         number = len(self.held_out[0])
         for index in range(0, number, max(1, number // SHEET_ROWS)):
             plain, dotted = self.held_out[0][index], self.held_out[HELD_OUT_DOTS][index]
             ink = np.repeat((255 * (1 - plain.ink)).astype(np.uint8)[..., None], 3, 2)
-            row = [ink, colour(net, plain), colour(net, dotted), plain.target]
+            row = [ink, likeliest(net, plain), colour(net, dotted), plain.target]
             rows.append(np.concatenate([_square(picture) for picture in row], 1))
         return np.concatenate(rows)
 
 
-def colour_losses(prediction: Tensor, batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
-    """The losses against the artist's colours."""
-    target, error = batch.target, prediction - batch.target
-    chroma = error - error.mean(1, keepdim=True)
+def colour_losses(
+    answer: Tensor, batch: Batch, recipe: Recipe, bin_weights: Tensor
+) -> dict[str, Tensor]:
+    """The losses against the artist's colours.
+
+    The picture counts where there are dots alone: without, it would learn to be grey.
+
+    Args:
+        answer: the network's, (N, 48 + B, H/4, W/4).
+        batch: what it answers.
+        recipe: the weights.
+        bin_weights: (B,) of the palette's bins.
+    """
+    prediction, scores = split(answer)
     dots = batch.hints[:, 3:4]
+    dotted = (dots.amax((1, 2, 3), keepdim=True) > 0).float()
+    share = dotted.mean().clamp(min=1 / len(dotted))
+    error = (prediction - batch.target) * dotted / share
+    chroma = error - error.mean(1, keepdim=True)
+    steps = gradient_loss(prediction * dotted, batch.target * dotted) / share
+    weights = (batch.bins * bin_weights[:, None, None]).sum(1)
+    entropy = -(batch.bins * F.log_softmax(scores, 1)).sum(1)
     return {
         "l1": error.abs().mean(),
         "chroma": recipe.chroma_weight * chroma.abs().mean(),
-        "gradient": recipe.gradient_weight * gradient_loss(prediction, target),
+        "gradient": recipe.gradient_weight * steps,
         "hints": recipe.hint_weight * (error.abs() * dots).sum() / (3 * dots.sum() + 1),
+        "bins": recipe.bin_weight * (entropy * weights).mean(),
     }
+
+
+def rebalanced(frequencies: NDArray[np.float64], share: float) -> Tensor:
+    """Weights of bins, rare ones more, whose mean over all pixels is 1.
+
+    Source: as of ``pipeline.architectures.colouriser``, section 2.2 of the paper.
+
+    Args:
+        frequencies: (B,) of the bins, whose sum is 1.
+        share: 0 for equal weights, 1 for equal influence of the bins.
+    """
+    smooth = (1 - share) / len(frequencies) + share * frequencies
+    weights = 1 / smooth
+    weights /= (weights * frequencies).sum()
+    return torch.tensor(weights, dtype=torch.float32)
 
 
 def colour(net: nn.Module, sample: Sample) -> RgbImage:
@@ -172,7 +181,33 @@ def colour(net: nn.Module, sample: Sample) -> RgbImage:
     batch = stack([sample])
     with torch.inference_mode():
         inputs = (batch.lines, batch.hints, batch.palette)
-        return to_picture(net(*(tensor.to(device) for tensor in inputs)))
+        return to_picture(split(net(*(tensor.to(device) for tensor in inputs)))[0])
+
+
+def likeliest(net: nn.Module, sample: Sample) -> RgbImage:
+    """The colour of the likeliest bin of each 4x4 pixels, at the size of the sample."""
+    device = next(net.parameters()).device
+    batch = stack([sample])
+    with torch.inference_mode():
+        inputs = (batch.lines, batch.hints, batch.palette)
+        scores = split(net(*(tensor.to(device) for tensor in inputs)))[1]
+    colours = bin_colours()[scores[0].argmax(0).cpu().numpy()]
+    height, width = sample.ink.shape
+    return cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def bin_accuracy(net: nn.Module, samples: list[Sample]) -> float:
+    """The mean share that the targets have in the likeliest bin."""
+    device = next(net.parameters()).device
+    shares = []
+    for sample in samples:
+        batch = stack([sample])
+        with torch.inference_mode():
+            inputs = (batch.lines, batch.hints, batch.palette)
+            scores = split(net(*(tensor.to(device) for tensor in inputs)))[1].cpu()
+        chosen = scores.argmax(1, keepdim=True)
+        shares.append(float(batch.bins.gather(1, chosen).mean()))
+    return float(np.mean(shares))
 
 
 def _square(picture: RgbImage) -> RgbImage:

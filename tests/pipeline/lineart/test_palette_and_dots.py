@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
 
 from pipeline.lineart.dots import PLANES, dot_planes
+from pipeline.lineart.likely import likely_dots
 from pipeline.lineart.palette import (
+    BINS,
     CODE_LENGTH,
     NAMED,
+    bin_colours,
+    bin_shares,
+    main_colours,
+    mixed,
     named_palette,
     no_wish,
     palette_code,
@@ -17,7 +25,7 @@ from pipeline.lineart.palette import (
 )
 
 
-def painted(*colours: tuple[int, int, int]) -> np.ndarray:
+def painted(*colours: Sequence[int]) -> np.ndarray:
     return np.repeat(np.array(colours, np.uint8)[:, None], 20, 1)
 
 
@@ -37,13 +45,65 @@ def test_grey_is_of_no_hue() -> None:
 
 
 def test_palettes_are_given_by_name_by_seed_or_not_at_all() -> None:
-    codes = [named_palette(name) for name in NAMED] + sampled_palettes(7, 4) + [no_wish()]
+    swatches = [named_palette(name) for name in NAMED] + sampled_palettes(7, 4)
+    codes = [*map(palette_code, swatches), no_wish()]
     assert all(code.shape == (CODE_LENGTH,) and code.dtype == np.float32 for code in codes)
     apart = [np.abs(a - b).max() for n, a in enumerate(codes) for b in codes[:n]]
     assert min(apart) > 0.1
     again, other = sampled_palettes(7, 2), sampled_palettes(8, 2)
-    assert all((a == b).all() for a, b in zip(again, codes[len(NAMED) :], strict=False))
+    assert all((a == b).all() for a, b in zip(again, swatches[len(NAMED) :], strict=False))
     assert (again[0] != other[0]).any()
+
+
+def test_a_bin_has_the_colour_that_falls_into_it() -> None:
+    shares = bin_shares(bin_colours()[:, None])[:, 0]
+    assert (shares.argmax(1) == np.arange(BINS)).all() and shares.diagonal().min() > 0.5
+
+
+def test_the_main_colours_of_a_palette_are_its_own_and_of_a_picture_few() -> None:
+    colours, shares = main_colours(painted((200, 30, 30), (30, 30, 200), (30, 30, 200)))
+    assert sorted(map(tuple, colours.tolist())) == [(30, 30, 200), (200, 30, 30)]
+    assert sorted(shares) == pytest.approx([1 / 3, 2 / 3])
+    ramp = np.linspace((250, 200, 180), (20, 40, 90), 4000).reshape(40, 100, 3).astype(np.uint8)
+    colours, shares = main_colours(ramp)
+    assert len(colours) == 12 and shares.sum() == pytest.approx(1) and shares.min() > 0.02
+
+
+def test_mixed_palettes_have_colours_of_both() -> None:
+    both = mixed(painted((200, 30, 30)), painted((30, 30, 200)))
+    assert {tuple(int(level) for level in swatch) for swatch in both[:, 0]} == {
+        (200, 30, 30),
+        (30, 30, 200),
+    }
+
+
+def test_each_region_gets_a_dot_but_where_somebody_wished() -> None:
+    labels = np.zeros((48, 64), np.int32)
+    labels[:, 24:40], labels[:, 40:] = 1, 2
+    scores = np.zeros((BINS, 48, 64), np.float32)
+    sky, red = 3 * 6 + 2, 1
+    scores[sky, :, :24], scores[red, :, 24:] = 9, 9
+    wished = np.array([False, False, True])
+    palette = painted(*bin_colours()[[sky, red]].tolist())
+    dots = likely_dots(scores, labels, wished, (256, 192), palette)
+    assert not dots[:, 160:].any()
+    for part, number in ((np.s_[:, :96], sky), (np.s_[:, 96:160], red)):
+        colours = (dots[part][dots[part][..., 3] > 0][:, :3] + 1) * 127.5
+        assert len(colours) and np.abs(colours - bin_colours()[number]).max() < 6
+
+
+def test_a_palette_is_shared_out_as_the_scores_prefer() -> None:
+    labels = np.repeat(np.repeat(np.arange(16, dtype=np.int32).reshape(4, 4), 12, 0), 16, 1)
+    blue, red = (painted(c, c) for c in ((40, 60, 200), (200, 40, 40)))
+    of_blue = int(bin_shares(blue).mean((0, 1)).argmax())
+    scores = np.zeros((BINS, 48, 64), np.float32)
+    scores[of_blue, :24] = 0.3  # hardly above the others
+    palette = np.concatenate([blue, red])
+    dots = likely_dots(scores, labels, np.zeros(16, np.bool_), (256, 192), palette)
+    is_blue = dots[..., 2] > dots[..., 0]
+    put = dots[..., 3] > 0
+    assert is_blue[:96][put[:96]].all() and not is_blue[96:][put[96:]].any()
+    assert put[:96].any() and put[96:].any()
 
 
 def test_a_dot_fills_to_the_line_and_another_the_rest() -> None:
