@@ -317,7 +317,8 @@ export class PhotoView {
     this.label = h("p", { class: "doing" });
     const stages = job.frames ? ["stylise"] : STAGES;
     this.parts = ["upload", ...stages].map((name) => h("span", { title: t(`stage.${name}`) }, h("i")));
-    this.progressBar = h("div", { class: "stages", role: "progressbar" }, this.parts);
+    const kind = job.frames ? "stages film" : "stages";
+    this.progressBar = h("div", { class: kind, role: "progressbar" }, this.parts);
     this.progressBar.setAttribute("aria-label", t("progress.label", { name: job.name }));
     const cancel =
       !job.result &&

@@ -19,7 +19,14 @@ export const sentences = (...told) => told.join(current() === "zh" ? "" : " ");
 const together = (words) => (current() === "zh" ? words.join("、") : list(words));
 
 export const summary = (sidecar) =>
-  sentences(...[repairs(sidecar), faceCount(sidecar), inventions(sidecar)].filter(Boolean));
+  sentences(...[clip(sidecar), repairs(sidecar), faceCount(sidecar), inventions(sidecar)].filter(Boolean));
+
+function clip({ clip: told }) {
+  if (!told) return undefined;
+  const { drawn_frames: count, shots } = told;
+  const many = { count: number(count), shots: number(shots.length) };
+  return t(shots.length > 1 ? "plain.clip.shots" : "plain.clip", many);
+}
 
 function repairs({ decisions }) {
   const ran = REPAIRS.map((step) => decisions.find((one) => one.step === step && one.ran)).filter(Boolean);
