@@ -250,6 +250,17 @@ def test_what_is_wrong_leaves_a_record_and_comes_back_with_its_options(
     assert next(iter(metadata)) in record["error"]["message"]
 
 
+def test_a_refusal_can_be_asked_for_once_more(s3: Any, invoke: Invoke) -> None:
+    put(s3, "lineart/a.png", png(Image.new("L", (240, 160), 255)))
+    dots = [{"x": 60, "y": 80, "colour": RED}]
+    asked = {"bucket": INPUT, "key": "lineart/a.png", "seed": 3, "hints": dots}
+    assert invoke(asked)["error"]["code"] == "not_a_line_drawing"
+    record = json.loads(object_of(s3, OUTPUT, "failed/a.png.json"))
+    assert record["options"] == {"seed": 3, "hints": f"60.000,80.000,{RED}"}
+    again = {"bucket": INPUT, "key": "lineart/a.png", **record["options"]}
+    assert invoke(again)["error"]["code"] == "not_a_line_drawing"
+
+
 def test_a_photograph_under_lineart_is_refused_by_name(
     s3: Any, invoke: Invoke, photo: bytes
 ) -> None:
