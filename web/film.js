@@ -5,7 +5,7 @@ import { encode } from "./reduce.js";
 import { t } from "./text.js";
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
-const OPEN_MS = 30_000; // until a browser that says nothing counts as one that cannot play it
+const OPEN_MS = 120_000; // until a browser that says nothing counts as one that cannot play it
 const NEAR_S = 0.02; // so far apart, both show the same frame
 const FAR_S = 0.3; // further apart, one of them jumps to the other
 const CATCH_UP = 2; // of its speed, for each second that one is behind

@@ -8,7 +8,7 @@ the same region: so none crosses a closed line, and none leaves a seam beside it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -35,11 +35,16 @@ class Paint:
         colours: float32 (h, w, 3) RGB 0..255, without lines.
         labels: int32 (h, w): region of each of its pixels.
         flats: float32 (count, 3): one colour of each region.
+        slits: bool (count,): regions too narrow for a colour of their own, such as the inside of
+            a double contour.
+        nearest: int32 (h, w): for each pixel the index of the nearest one away from lines.
     """
 
     colours: Colours
     labels: Labels
     flats: Colours
+    slits: NDArray[np.bool_]
+    nearest: NDArray[np.int32]
 
 
 def paint_regions(
@@ -58,9 +63,9 @@ def paint_regions(
     labels = regions.sampled((width, height))
     paint = colours.astype(np.float32)
     clean = _clean(ink, labels, regions.count) & ~hinted
-    flats = _flats(paint, labels, clean, regions)
+    flats, slits = _flats(paint, labels, clean, regions.count)
     paint = _calm(_spread(paint, labels, clean, flats), flats[labels])
-    return Paint(paint, labels, flats)
+    return fill_slits(Paint(paint, labels, flats, slits, _nearest_clean(clean)), regions)
 
 
 def _calm(paint: Colours, flat: Colours) -> Colours:
@@ -78,18 +83,10 @@ def _clean(ink: NDArray[np.float32], labels: Labels, count: int) -> NDArray[np.b
 
 
 def _flats(
-    paint: Colours,
-    labels: Labels,
-    clean: NDArray[np.bool_],
-    regions: Regions,
-) -> Colours:
-    """A colour for each region: the mean of clean pixels without outliers.
-
-    A region without a clean pixel is a slit between lines: it gets the clean colours nearest to it,
-    for its own are the lines'. Where none of the working picture's pixels lies in a region, the
-    colour nearest to its centre is taken.
-    """
-    names, count = labels.ravel(), regions.count
+    paint: Colours, labels: Labels, clean: NDArray[np.bool_], count: int
+) -> tuple[Colours, NDArray[np.bool_]]:
+    """A colour for each region, the mean of clean pixels without outliers; and which have none."""
+    names = labels.ravel()
     pixels = paint.reshape(-1, 3)
     flats, total = _means(names, pixels, clean.ravel().astype(np.float64), count)
     inlier = clean.ravel().copy()
@@ -97,25 +94,41 @@ def _flats(
         inlier &= np.abs(pixels[:, channel] - flats[names, channel]) < OUTLIER_LEVELS
     trimmed, inliers = _means(names, pixels, inlier.astype(np.float64), count)
     flats = np.where(inliers[:, None] > 0, trimmed, flats)
-    if total.min() == 0:
-        near = _nearest_clean(paint, clean)
-        nearest, some = _means(names, near.reshape(-1, 3), np.ones(names.size), count)
-        flats = np.where(total[:, None] > 0, flats, nearest)
-        missing = np.flatnonzero(some == 0)
-        flats[missing] = _at_centres(near, regions, missing)
-    return flats.astype(np.float32)
+    return flats.astype(np.float32), total == 0
 
 
-def _nearest_clean(paint: Colours, clean: NDArray[np.bool_]) -> Colours:
-    """For each pixel the colour of the nearest clean one; the paint itself where there is none."""
+def _nearest_clean(clean: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """For each pixel the index of the nearest clean one; its own where there is none."""
+    indices = np.arange(clean.size, dtype=np.int32).reshape(clean.shape)
     if not clean.any():
-        return paint
+        return indices
     _, names = cv2.distanceTransformWithLabels(
         (~clean).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    colours = np.zeros((int(names.max()) + 1, 3), np.float32)
-    colours[names[clean]] = paint[clean]
-    return np.asarray(colours[names], np.float32)
+    of_name = np.zeros(int(names.max()) + 1, np.int32)
+    of_name[names[clean]] = indices[clean]
+    return np.asarray(of_name[names], np.int32)
+
+
+def fill_slits(paint: Paint, regions: Regions) -> Paint:
+    """Gives slits the colours nearest to them, whatever these are by now.
+
+    Args:
+        paint: Whose slits are filled.
+        regions: Of the drawing.
+    """
+    if not paint.slits.any():
+        return paint
+    near = paint.colours.reshape(-1, 3)[paint.nearest]
+    names, count = paint.labels.ravel(), regions.count
+    means, total = _means(names, near.reshape(-1, 3), np.ones(names.size), count)
+    flats = np.where((paint.slits & (total > 0))[:, None], means, paint.flats)
+    missing = np.flatnonzero(total == 0)  # smaller than a pixel of the working picture
+    if missing.size:
+        flats[missing] = _at_centres(near, regions, missing)
+    flats = flats.astype(np.float32)
+    colours = np.where(paint.slits[paint.labels][..., None], flats[paint.labels], paint.colours)
+    return replace(paint, colours=colours, flats=flats)
 
 
 def _means(

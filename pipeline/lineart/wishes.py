@@ -13,7 +13,7 @@ from pipeline.domain import Photo, RgbImage
 from pipeline.errors import InvalidOption
 from pipeline.hints import MAX_HINTS, Hint
 from pipeline.lineart.intake import LineDrawing
-from pipeline.lineart.paint import Paint
+from pipeline.lineart.paint import Paint, fill_slits
 from pipeline.lineart.regions import Labels, Regions
 
 DEFAULT_RADIUS_SHARE = 0.01  # of a dot, of the drawing's longer side
@@ -285,7 +285,9 @@ def apply_fills(
     # the others keep their colours to the last digit
     colours = np.where(is_filled[paint.labels][..., None], _rgb(lab), paint.colours)
     all_flats = np.where(is_filled[:, None], _rgb(flats[None])[0], paint.flats)
-    return Paint(colours, paint.labels, all_flats), tuple(fills)
+    slits = paint.slits & ~is_filled
+    filled = replace(paint, colours=colours, flats=all_flats, slits=slits)
+    return fill_slits(filled, regions), tuple(fills)
 
 
 def _contradict(colours: Sequence[NDArray[np.float32]]) -> bool:

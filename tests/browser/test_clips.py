@@ -14,7 +14,7 @@ from clips import animation, video
 from conftest import Figure, Opener, drawn
 from hand import choose, drop
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]  # a clip takes its time
 
 CLIP_MS = 240_000  # a clip, on a machine that does other things besides
 GAPS = """async () => {
