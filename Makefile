@@ -23,7 +23,7 @@ EMULATOR := .venv-stack/.installed
 DOCS := .venv-docs/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
-.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-portraits eval-looks eval-lineart weights gallery demo docs thumbnails examples corpus-formats \
+.PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-clips eval-portraits eval-looks eval-lineart weights gallery demo docs thumbnails examples corpus-formats \
 	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
 	openapi clean
 
@@ -175,6 +175,10 @@ test-browser: $(VENV)/.browser chromium
 ## make eval-faces       measure how much the face stages improve; DATA=DIR of photographs, TEACHERS=DIR
 eval-faces: $(VENV)/.development
 	$(BIN)/python -m benchmarks.faces $(if $(DATA),--data $(DATA)) $(if $(TEACHERS),--teachers $(TEACHERS))
+
+## make eval-clips       measure how steady drawn clips are, and what they cost; DATA=DIR, LONG=1 for a minute
+eval-clips: $(VENV)/.development
+	$(BIN)/python -m benchmarks.clips $(if $(DATA),--data $(DATA)) $(if $(LONG),--long)
 
 ## make eval-portraits   measure the face looks and the face restorer; DATA=DIR of photographs, TEACHERS=DIR
 eval-portraits: $(VENV)/.development

@@ -159,6 +159,17 @@ def options_of(task: str, by_name: Mapping[str, Any]) -> Options | ColourOptions
     return OPTIONS[task].from_mapping(by_name)
 
 
+def recordable(by_name: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a record of a refusal can hold them, so that the same can be asked once more."""
+    hints = by_name.get("hints")
+    if not isinstance(hints, list):
+        return dict(by_name)
+    try:
+        return {**by_name, "hints": hints_text(hints)}
+    except InvalidOption:
+        return dict(by_name)
+
+
 def known_options(task: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """The options of a task among an object's metadata.
 

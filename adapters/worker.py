@@ -24,7 +24,7 @@ from adapters.results import Results
 from adapters.settings import AdapterSettings
 from adapters.storage.objects import MARK, Bucket, ObjectState, StoredObject, owner_of
 from adapters.storage.records import read_sidecar
-from adapters.tasks import Order, plain_names
+from adapters.tasks import Order, plain_names, recordable
 from pipeline import (
     KireiError,
     Misconfigured,
@@ -318,7 +318,7 @@ class Worker:
             pipeline_version=self.pipeline.version,
             origin=origin,
             style=style if isinstance(style, str) else None,
-            options=job.options,
+            options=recordable(job.options),
         )
         owner = owner_of(job.bucket, job.key)
         key = self.results.write_failure(record, self._failure_keys(job), owner)

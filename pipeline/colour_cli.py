@@ -26,7 +26,7 @@ from pipeline.photos import (
     is_folder,
     is_same_file,
 )
-from pipeline.settings import ColourOptions
+from pipeline.settings import STILL_FORMATS, ColourOptions
 
 if TYPE_CHECKING:
     from pipeline import ColourResult, Pipeline
@@ -175,7 +175,7 @@ def _check_file(path: Path, drawings: tuple[str, ...], flags: dict[str, Any]) ->
     suffix = path.suffix.lower()
     name = "layers" if suffix in LAYERED else "format"
     value = LAYERED.get(suffix) or FORMATS.get(suffix)
-    if value is None:
+    if name == "format" and value not in STILL_FORMATS:
         raise click.UsageError(f"{path.name}: pictures are .png, .jpg, .webp, .ora or .tif")
     asked = flags.get(name)
     if asked is not None and {"jpg": "jpeg"}.get(asked.lower(), asked.lower()) != value:

@@ -86,8 +86,6 @@ export class ColourControls extends EventTarget {
       this.#swatches(),
       this.#brushes(),
       h("details", { class: "fold" }, h("summary", {}, this.count, icon("i-next")), this.list),
-      this.#palettesField(),
-      this.#referenceField(),
       h(
         "div",
         { class: "dice" },
@@ -95,6 +93,8 @@ export class ColourControls extends EventTarget {
         button("colour.other", "i-again", () => this.throwAgain(), "button"),
         h("p", { class: "help" }, t("colour.propose.help")),
       ),
+      this.#palettesField(),
+      this.#referenceField(),
     );
     this.#list();
   }

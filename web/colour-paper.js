@@ -20,7 +20,8 @@ export class Paper {
 
   constructor({ hints, tool, say }) {
     Object.assign(this, { hints, tool, say });
-    this.image = h("img", { draggable: false, alt: "" });
+    this.image = h("img", { alt: "" });
+    this.image.draggable = false; // else the browser would carry the picture away
     this.marks = svg("svg", { class: "hints", "aria-hidden": "true" });
     this.element = h("div", { class: "compare paper", tabIndex: 0, variables: { ratio: 1 } }, this.image, this.marks);
     this.element.setAttribute("role", "application");

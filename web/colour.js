@@ -15,6 +15,7 @@ import { failure, learnPermanent, words } from "./failures.js";
 import { canShare, saveBoth, saveJson, savePicture, share } from "./files.js";
 import { intake } from "./intake.js";
 import { forget } from "./memory.js";
+import { serveOffline } from "./offline.js";
 import { reduced, SENT_PX } from "./reduce.js";
 import { termsLine } from "./terms.js";
 import { current, other, remember, t, use } from "./text.js";
@@ -329,6 +330,7 @@ async function begin() {
   } catch (fault) {
     toast(words(fault));
   }
+  await serveOffline(); // last: its fetches must not stand in the way of the page's own
 }
 
 begin();

@@ -8,6 +8,7 @@ import { Grid } from "./grid.js";
 import { History, isOn } from "./history.js";
 import { intake, shared } from "./intake.js";
 import { forget, remember } from "./memory.js";
+import { serveOffline } from "./offline.js";
 import { PhotoView } from "./photo.js";
 import { Queue } from "./queue.js";
 import { resumeWhenBack } from "./resume.js";
@@ -223,16 +224,6 @@ keeper.addEventListener("change", async () => {
     }
   }
 });
-
-/** For another visit without a connection, and for the share sheet; this one does without. */
-async function serveOffline() {
-  try {
-    const scope = new URL("../", import.meta.url).pathname;
-    await navigator.serviceWorker?.register(new URL("sw.js", import.meta.url), { scope });
-  } catch (error) {
-    console.info("no service worker:", error.message);
-  }
-}
 
 async function begin() {
   forget("reloads"); // of boot.js: the modules are here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import OutOfTime
 from pipeline.settings import MAX_SIDE_PX
@@ -26,18 +26,19 @@ class Pace:
         fps: Drawings a second.
         side_px: Longer side of its frames at most.
         why: In words.
+        rate: At which the clip is read, the first frame of each slot of that length; None: every
+            frame of it is drawn.
         needed_s: Seconds that it takes, about; None where time is not limited.
     """
 
     fps: float
     side_px: int
     why: str
+    rate: float | None = None
     needed_s: float | None = None
 
 
-def choose_pace(
-    asked: Pace, duration_s: float, frame_s: float, left_s: float | None, needed_before_s: float = 0
-) -> Pace:
+def choose_pace(asked: Pace, duration_s: float, frame_s: float, left_s: float | None) -> Pace:
     """Chooses how a clip is drawn in the time that is left.
 
     Fewer drawings a second come before smaller ones: at 8 a second it is still film by hand.
@@ -47,7 +48,6 @@ def choose_pace(
         duration_s: Of what is drawn.
         frame_s: Seconds that a frame took to be drawn at that size.
         left_s: Seconds that there are; None for any time.
-        needed_before_s: Seconds that do not go with the number of frames.
 
     Raises:
         OutOfTime: There is not even time for the fewest and smallest.
@@ -58,12 +58,12 @@ def choose_pace(
     for fps, side_px in _paces(asked):
         share = (side_px / asked.side_px) ** 2
         cost_s = frame_s * (1 + BESIDE) * (FIXED_SHARE + (1 - FIXED_SHARE) * share)
-        needed_s = needed_before_s + SAFETY * cost_s * max(1.0, duration_s * fps)
+        needed_s = SAFETY * cost_s * max(1.0, duration_s * fps)
         if needed_s <= left_s:
             if (fps, side_px) == (asked.fps, asked.side_px):
-                return Pace(fps, side_px, asked.why, needed_s)
+                return replace(asked, needed_s=needed_s)
             why = f"all that was asked for would not be drawn in the {left_s:.0f} s that are left"
-            return Pace(fps, side_px, why, needed_s)
+            return Pace(fps, side_px, why, fps if fps < asked.fps else asked.rate, needed_s)
     raise OutOfTime(
         f"a clip of {duration_s:.1f} s would take about {needed_s:.0f} s and {left_s:.0f} s are "
         "left: give a shorter one",

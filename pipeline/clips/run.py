@@ -26,7 +26,7 @@ from pipeline.clips.result import ClipResult, Segment
 from pipeline.clips.steady import WARM_UP, Moment, Observer, Steadier, WarpingErrors
 from pipeline.clips.tracking import FaceTracker
 from pipeline.clips.writer import ClipWriter
-from pipeline.domain import Photo, RgbImage, Source
+from pipeline.domain import Photo, Source
 from pipeline.errors import NoPicture
 from pipeline.faces import Rendering
 from pipeline.job import Encoded, Job, Request, Services, ShotFrame
@@ -98,7 +98,7 @@ class Drawing:
     """A drawn frame that is to be steadied and written."""
 
     seen: Seen
-    pixels: RgbImage
+    picture: Photo
 
 
 @dataclass(eq=False)
@@ -143,7 +143,7 @@ def draw_clip(
     with ClipReader(services.settings, request.source, pace.side_px, left_s) as reader:
         progress = Progress()
         surveyed_s = time.perf_counter()
-        plan = plan_clip(ahead(reader.frames(rate=pace.fps), QUEUED), source, drawer)
+        plan = plan_clip(ahead(reader.frames(rate=pace.rate), QUEUED), source, drawer)
         if not plan.shots:
             raise NoPicture("the clip has no frame to draw", stage="decode")
         progress.add("survey", surveyed_s)
@@ -151,7 +151,7 @@ def draw_clip(
         run = ClipRun(request, drawer, source, reader, plan, pace, progress)
         drawn, content_type, extension = run.still() if run.format in STILLS else run.film(on_frame)
     drawn = replace(drawn, total_ms=(time.perf_counter() - start_s) * 1000)
-    if request.options.crop != "none":
+    if request.options.crop != options.crop:
         note = "a clip is not cropped: a square around a face would move with it"
         drawn = replace(drawn, warnings=(*drawn.warnings, note))
     sidecar = clip_sidecar(drawn, pipeline_version, request.output)
@@ -172,7 +172,7 @@ def _paced(reader: ClipReader, source: Source, drawer: FrameDrawer) -> tuple[Fra
     fps = info.rate if is_source else float(options.fps)
     why = "every frame of the clip" if is_source else "as asked for"
     side_px = min(options.max_side_px, max(info.width_px, info.height_px))
-    asked = Pace(max(fps, 0.1), side_px, why)
+    asked = Pace(max(fps, 0.1), side_px, why, None if is_source else fps)
     left_s = drawer.request.budget.left_s
     first = next(iter(reader.frames()), None) if left_s is not None else None
     if first is None:
@@ -244,7 +244,7 @@ class ClipRun:
         def steady_and_write(drawing: Drawing) -> None:
             nonlocal writer
             begun_s = time.perf_counter()
-            pixels = steadier(drawing.pixels, drawing.seen.moment)
+            pixels = steadier(drawing.picture.pixels, drawing.seen.moment)
             self.progress.add("steady", begun_s)
             frame = drawing.seen.frame
             if frame.time_s < self.request.start_s:
@@ -299,16 +299,16 @@ class ClipRun:
             if self.progress.first is None and seen.frame.time_s >= self.request.start_s:
                 self.drawer.finish(job, ("measure",), {})
                 self.progress.first = job
-            pixels = job.postprocessed.pixels
+            picture = Photo(job.postprocessed.pixels, job.analysed.framing.enhanced.alpha)
             del job
-            yield Drawing(seen, pixels)
+            yield Drawing(seen, picture)
 
     def _seen(self) -> Iterator[Seen]:
         """The frames up to the segment's end, with their shots and their motion."""
         observe = Observer()
         segment = self.request.segment
         end_s = segment.end_s if segment else None
-        for number, frame in enumerate(self.reader.frames(end_s=end_s, rate=self.pace.fps)):
+        for number, frame in enumerate(self.reader.frames(end_s=end_s, rate=self.pace.rate)):
             shot = self.plan.shot_of(number)
             begun_s = time.perf_counter()
             moment = observe(frame.pixels, number == shot.first)

@@ -14,6 +14,7 @@ SHIFT_PX would make; in flat areas, where ghosts are seen, next to none is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -26,6 +27,9 @@ MAX_SHARE = 0.9  # of what came before, in a drawing
 MAX_DIFFERENCE = 6.0  # grey levels by which two photos of one thing differ in flat areas
 SHIFT_PX = 1.0  # of texture, that is forgiven
 LIGHT_SHARE = 1 / 80  # of the longer side: the sigma of what counts as light
+LIGHT_REDUCED = 4  # times, for it
+LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)  # of linear sRGB
+DARK = 216 / 24389  # luminance up to which L* is linear
 WARM_UP = 16  # drawings after which the first has no part left in the average
 
 
@@ -73,11 +77,13 @@ class Past:
 
     Attributes:
         drawing: uint8 (H, W, 3) RGB, as it was given back.
-        reduced: uint8 (h, w, 3) RGB each: the frame, its drawing, its steadied drawing.
+        photo: uint8 (h, w, 3) RGB, the frame of the clip, reduced.
+        lightness: float32 (h, w) each: of the frame, its drawing, its steadied drawing.
     """
 
     drawing: RgbImage
-    reduced: tuple[RgbImage, RgbImage, RgbImage]
+    photo: RgbImage
+    lightness: tuple[Floats, Floats, Floats]
 
 
 class Steadier:
@@ -109,18 +115,18 @@ class Steadier:
         if past is not None and moment.motion is not None and self._share > 0:
             steadied = self._averaged(drawing, past, moment, moment.motion)
         size = (moment.photo.shape[1], moment.photo.shape[0])
-        raw, after = (
-            np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-            for picture in (drawing, steadied)
+        seen = (
+            lightness(moment.photo),
+            lightness(cv2.resize(drawing, size, interpolation=cv2.INTER_AREA)),
+            lightness(cv2.resize(steadied, size, interpolation=cv2.INTER_AREA)),
         )
         if past is not None and moment.motion is not None:
-            pairs = zip(past.reduced, (moment.photo, raw, after), strict=True)
-            self.errors.add(moment.motion, *pairs)
-        self._past = Past(steadied, (moment.photo, raw, after))
+            self.errors.add(moment.motion, *zip(past.lightness, seen, strict=True))
+        self._past = Past(steadied, moment.photo, seen)
         return steadied
 
     def _averaged(self, drawing: RgbImage, past: Past, moment: Moment, motion: Motion) -> RgbImage:
-        before = warp(past.reduced[0], motion.flow)
+        before = warp(past.photo, motion.flow)
         change = moment.photo.astype(np.float32) - before.astype(np.float32)
         light = _light(change, motion.seen)
         share = self._share * agreement(change - light, moment.grey) * motion.seen
@@ -144,14 +150,20 @@ def agreement(difference: Floats, grey: GrayImage) -> Floats:
     down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8)
     texture = cv2.blur(cv2.magnitude(across, down), (3, 3))
     forgiven = MAX_DIFFERENCE + SHIFT_PX * texture
-    return np.asarray(np.exp(-((apart / forgiven) ** 2)))
+    return np.asarray(np.exp(-((apart / forgiven) ** 4)))
 
 
 def _light(change: Floats, seen: Floats) -> Floats:
     """How the light changed from one photo to the next, float32 (h, w, 3) in grey levels."""
-    sigma = LIGHT_SHARE * max(seen.shape)
-    weight = cv2.GaussianBlur(seen, (0, 0), sigma)[..., None] + np.float32(0.02)
-    return np.asarray(cv2.GaussianBlur(change * seen[..., None], (0, 0), sigma) / weight)
+    height, width = seen.shape
+    coarse = (max(1, width // LIGHT_REDUCED), max(1, height // LIGHT_REDUCED))
+    sigma = LIGHT_SHARE * max(coarse)
+    weighted = cv2.resize(change * seen[..., None], coarse, interpolation=cv2.INTER_AREA)
+    weights = cv2.resize(seen, coarse, interpolation=cv2.INTER_AREA)
+    weighted = cv2.GaussianBlur(weighted, (0, 0), sigma)
+    weights = cv2.GaussianBlur(weights, (0, 0), sigma) + np.float32(0.02)
+    light = weighted / weights[..., None]
+    return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def _brightened(picture: RgbImage, light: Floats, size: tuple[int, int]) -> RgbImage:
@@ -168,13 +180,13 @@ class WarpingErrors:
         self.count = 0
         self._sums = np.zeros(3)
 
-    def add(self, motion: Motion, *pairs: tuple[RgbImage, RgbImage]) -> None:
+    def add(self, motion: Motion, *pairs: tuple[Floats, Floats]) -> None:
         """Adds one frame.
 
         Args:
             motion: Of the clip, from the frame to the one before.
-            *pairs: The frame before and the frame, uint8 (h, w, 3) RGB of the motion's size: of
-                the clip, of the drawings, of the steadied drawings.
+            *pairs: The lightness, float32 (h, w) of the motion's size, of the frame before and of
+                the frame: of the clip, of the drawings, of the steadied drawings.
         """
         self._sums += [warping_error(before, after, motion) for before, after in pairs]
         self.count += 1
@@ -186,21 +198,34 @@ class WarpingErrors:
         return float(source), float(before), float(after)
 
 
-def warping_error(before: RgbImage, after: RgbImage, motion: Motion) -> float:
+def warping_error(before: Floats, after: Floats, motion: Motion) -> float:
     """Mean absolute difference in L* of a frame and the one before it, moved; where seen in both.
 
     Args:
-        before: uint8 (h, w, 3) RGB.
-        after: uint8 (h, w, 3) RGB.
+        before: float32 (h, w), L* of the frame before.
+        after: float32 (h, w), L* of the frame.
         motion: From ``after`` to ``before``, of this size.
     """
-    moved = warp(_lightness(before), motion.flow, cv2.INTER_LANCZOS4)
-    difference = np.abs(np.asarray(moved, np.float32) - _lightness(after))
-    return float((difference * motion.seen).sum() / max(1.0, float(motion.seen.sum())))
+    moved = np.asarray(warp(before, motion.flow, cv2.INTER_LANCZOS4), np.float32)
+    difference = cv2.absdiff(moved, after)
+    seen = max(1.0, float(motion.seen.sum()))
+    return float(cv2.multiply(difference, motion.seen).sum(dtype=np.float64)) / seen
 
 
-def _lightness(picture: NDArray[np.uint8]) -> Floats:
-    """L*, float32 (h, w) in 0..100."""
+def lightness(picture: NDArray[np.uint8]) -> Floats:
+    """L* (CIE 1976) of uint8 (h, w, 3) RGB in sRGB, float32 (h, w) in 0..100.
+
+    In floating point: of what is nearly still, the steps of 8 bits would be most of the error.
+    """
+    light = cv2.transform(cv2.LUT(picture, _linear()), LUMINANCE)
+    root = np.cbrt(light)
+    return np.asarray(np.where(light > DARK, 116 * root - 16, 903.3 * light), np.float32)
+
+
+@cache
+def _linear() -> Floats:
+    """float32 (256,): sRGB's levels to light, IEC 61966-2-1."""
+    levels = np.arange(256) / 255
     return np.asarray(
-        cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32) * (100 / 255)
+        np.where(levels > 0.04045, ((levels + 0.055) / 1.055) ** 2.4, levels / 12.92), np.float32
     )

@@ -189,11 +189,11 @@ def _sampled(random: np.random.Generator) -> RgbImage:
     apart = random.choice([0.5, 0.42, 0.33])  # of the circle: opposite, split, triad
     light, dark = random.uniform(0.82, 0.95), random.uniform(0.3, 0.5)
     colours = {
-        colorsys.hsv_to_rgb(base, random.uniform(0.12, 0.35), light): 30,
-        colorsys.hsv_to_rgb(base + 0.06, random.uniform(0.45, 0.8), random.uniform(0.6, 0.85)): 22,
+        colorsys.hsv_to_rgb(base, random.uniform(0.12, 0.35), light): 26,
+        colorsys.hsv_to_rgb(base + 0.06, random.uniform(0.45, 0.8), random.uniform(0.6, 0.85)): 20,
         colorsys.hsv_to_rgb(base + apart, random.uniform(0.4, 0.75), random.uniform(0.6, 0.9)): 18,
         colorsys.hsv_to_rgb(base + apart + 0.05, random.uniform(0.3, 0.6), dark): 10,
-        (0.96, 0.85, 0.76): 12,  # skin
+        (0.96, 0.85, 0.76): 20,  # skin
         (0.98, 0.97, 0.95): 8,
     }
     return _swatches({tuple(round(255 * c) for c in rgb): share for rgb, share in colours.items()})

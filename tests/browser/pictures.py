@@ -1,4 +1,4 @@
-"""The pictures that Chromium makes: web/icon-*.png from web/icon.svg, and docs/page.png.
+"""The pictures that Chromium makes: web/icon-*.png, docs/page.png and docs/colour.png.
 
 python tests/browser/pictures.py
 """
@@ -95,9 +95,38 @@ def documents(browser: Browser) -> None:
     )
 
 
+def drawings(browser: Browser) -> None:
+    """docs/colour.png: the page of drawings with three dots."""
+    dots = (("Brown", 0.5, 0.22), ("Light skin", 0.5, 0.58), ("Blue", 0.5, 0.95))
+    with tempfile.TemporaryDirectory() as folder:
+        process, address = serve(Path(folder))
+        page = browser.new_page(
+            viewport={"width": DESK[0], "height": DESK[1]}, locale="en-GB", reduced_motion="reduce"
+        )
+        page.set_default_timeout(300_000)
+        page.goto(f"{address}/colour")
+        page.locator(".palette").nth(5).wait_for()
+        page.set_input_files("#choose", SAMPLES / "drawing.png")
+        page.locator(".viewer[data-state=done] .paper").wait_for()
+        box = page.locator(".paper").bounding_box() or {}
+        for name, x, y in dots:
+            page.get_by_role("radio", name=name, exact=True).check()
+            page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.wait_for_function("() => document.querySelectorAll('.dots li').length === 3")
+        page.wait_for_timeout(1000)  # it waits a moment for more dots
+        page.locator(".viewer[data-state=done] .paper").wait_for()
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        page.close()
+        stop(process)
+    colours = picture.quantize(256)
+    small = picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG)
+    small.save(ROOT / "docs" / "colour.png", optimize=True)
+
+
 if __name__ == "__main__":
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         icons(chromium.new_page())
         documents(chromium)
+        drawings(chromium)
         chromium.close()

@@ -241,8 +241,13 @@ def test_it_runs(command: str, folder: Path, environment: dict[str, str], addres
     assert ran.returncode == 0, ran.stderr
     if picture.name in command:
         assert is_a_picture(picture.read_bytes())
+    elif "coloured.png" in command:
+        with Image.open(folder / "coloured.png") as coloured:
+            assert coloured.format == "PNG"
     elif "-o out" in command:
-        drawn = [path for path in (folder / "out").rglob("*.jpg") if "-sheet" not in path.name]
+        suffix = "png" if command.startswith("kirei colour") else "jpg"
+        found = (folder / "out").rglob(f"*.{suffix}")
+        drawn = [path for path in found if "-sheet" not in path.name]
         assert len(drawn) == 1 + ("holiday/" in command)
         assert all(is_a_picture(path.read_bytes()) for path in drawn)
     elif command.startswith("curl"):
