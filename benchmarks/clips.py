@@ -11,6 +11,7 @@ left of it. Time and memory are those of fresh processes. Writes benchmarks/clip
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -311,7 +312,8 @@ def write_report(rows: Sequence[Row], noise: Sequence[float], costs: dict[str, C
     lines = [
         "# Clips: steadiness, noise, time and memory",
         "",
-        f"Written by `make eval-clips`, on {processor()}, {THREADS} threads.",
+        f"Written by `make eval-clips`, on {processor()}, {THREADS} threads; the machine's load was "
+        f"{os.getloadavg()[1]:.0f}.",
         "",
         "Warping errors: mean absolute difference in L* of successive frames, moved by the flow",
         "of the source; what is hidden is left out. Made clips have their true flow.",
