@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -28,7 +28,7 @@ from pipeline.clips.limits import (
     MIN_FRAME_PIXELS,
     PIXELS_EACH_CPU_S,
 )
-from pipeline.clips.pace import paced
+from pipeline.clips.pace import Shown, paced
 from pipeline.clips.sniff import VIDEO, clip_kind
 from pipeline.errors import (
     EmptyInput,
@@ -81,9 +81,13 @@ class Clip:
             self._pixels_each_cpu_s = PIXELS_EACH_CPU_S
         limit_memory(ALLOWANCE_BYTES + needed)
 
+    def frames(self, start_s: float, max_side_px: int) -> Iterator[Shown]:
+        """All frames from a key frame at or before ``start_s`` on."""
+        return self._source.frames(start_s, max_side_px)
+
     def send_frames(self, request: dict[str, Any], parent: socket.socket) -> None:
         """Sends the frames that are asked for, and then what was remarked."""
-        shown = self._source.frames(request["start_s"], request["max_side_px"])
+        shown = self.frames(request["start_s"], request["max_side_px"])
         for frame in paced(shown, request["start_s"], request["end_s"], request["rate"]):
             _send_frame(frame, parent)
         send(parent, {"end": True, "remarks": self.remarks})
@@ -167,16 +171,20 @@ def serve(settings: Settings, descriptor: int, parent: socket.socket) -> None:
         request = receive(parent)
         try:
             works[request["work"]](request)
-        except PermanentError as error:
-            send(parent, error.as_dict())
-        except MemoryError:
-            limit_memory(None)
-            send(parent, TooCostly("decoding takes more memory than its frames explain").as_dict())
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001  # FFmpeg and Pillow raise nearly everything
-            message = f"the clip is damaged or cut off: {error}"
-            send(parent, TruncatedImage(message).as_dict())
+            limit_memory(None)
+            send(parent, named(error).as_dict())
+
+
+def named(error: Exception) -> PermanentError:
+    """The error with a name for whatever opening or decoding a clip raised."""
+    if isinstance(error, PermanentError):
+        return error
+    if isinstance(error, MemoryError):
+        return TooCostly("decoding takes more memory than its frames explain")
+    return TruncatedImage(f"the clip is damaged or cut off: {error}")
 
 
 def _load_codecs(settings: Settings) -> None:

@@ -90,7 +90,7 @@ class Sound:
                 self._waiting = None
         except (av.FFmpegError, ValueError) as error:
             self._packets, self._waiting = iter(()), None
-            self._warn(f"the sound breaks off, it is damaged: {error}")
+            self._warn(f"the sound breaks off: {error}")
 
     def _copied(
         self,
@@ -105,6 +105,8 @@ class Sound:
         for packet in container.demux(source):
             if packet.size == 0 or packet.pts is None or packet.dts is None:
                 continue
+            if packet.has_sidedata("encryption_info"):
+                raise ValueError("it is encrypted")
             packet.pts, packet.dts = packet.pts - zero, packet.dts - zero
             if (packet.pts + (packet.duration or 0)) * base <= 0 and self._span_s[0] > 0:
                 continue

@@ -180,6 +180,8 @@ class Video:
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
+            if packet.has_sidedata("encryption_info"):
+                raise UnsupportedVariant("the clip cannot be read: it is encrypted")
             count += 1
             refuse_count(count, self._settings)
             time = packet.pts if packet.pts is not None else packet.dts
