@@ -43,11 +43,10 @@ def fingerprint(
         companions: Digests of other files that have a part in the result.
     """
     version = origin.version_id or origin.etag
-    defaults = asdict(Options())
     chosen = {
         name: value
         for name, value in asdict(options).items()
-        if name not in CLIP_OPTIONS or value != defaults[name]
+        if name not in CLIP_OPTIONS or value != getattr(Options, name)
     }
     identity = [pipeline_version, origin.bucket, origin.key, version, chosen, *companions]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -47,7 +47,7 @@ class MotionEstimator:
     """Estimates motion between reduced grey frames of one size. Not for several threads."""
 
     def __init__(self) -> None:
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def estimate(self, before: GrayImage, after: GrayImage) -> Motion:
         """Motion from a frame to the one before it.

@@ -12,7 +12,7 @@ from pipeline.domain import GrayImage
 
 MAX_LABEL_PX = 2048  # longer side at which regions are found
 FAINT_INK = 20  # levels: less is not counted when the ink's darkness is measured
-LINE_SHARE = 0.25  # of that darkness: from here on a pixel is line
+LINE_SHARE = 0.15  # of that darkness: from here on a pixel is line
 MIN_LINE_LEVEL = 14
 BALL_SHARE = 0.004  # radius of the largest ball over the longer side; gaps it cannot pass are shut
 MIN_BALL_PX, MAX_BALL_PX = 1.5, 9.0
