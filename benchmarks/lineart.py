@@ -292,7 +292,8 @@ def report(pipeline: Pipeline, data: Path) -> Iterator[str]:
     yield (
         f"`make eval-lineart`, {processor()}, {THREADS} threads. Held out of the training: the "
         "last tenth of each list. Lines are drawn out of coloured pictures; their own colours "
-        "are the truth."
+        "are the truth. Processor time is that of all threads without decoding; time on the clock "
+        "grows with whatever else the machine does."
     )
     yield ""
     yield "| drawing | time, ms | processor time, ms | peak memory, MB |"

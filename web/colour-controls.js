@@ -183,10 +183,7 @@ export class ColourControls extends EventTarget {
             name: "palette",
             value: name,
             checked: name === this.#palette,
-            onchange: () => {
-              this.#palette = name;
-              this.dispatchEvent(new Event("change"));
-            },
+            onchange: () => this.#choose(name),
           }),
           h(
             "span",
@@ -197,6 +194,13 @@ export class ColourControls extends EventTarget {
         ),
       ),
     );
+  }
+
+  /** A palette or a picture: the colours are drawn from one of them. */
+  #choose(palette) {
+    this.#palette = palette;
+    if (this.#reference && palette !== NONE) this.#refer(null);
+    else this.dispatchEvent(new Event("change"));
   }
 
   #referenceField() {
@@ -220,8 +224,9 @@ export class ColourControls extends EventTarget {
   #refer(blob) {
     if (this.#reference) URL.revokeObjectURL(this.#reference.url);
     this.#reference = blob && { blob, url: URL.createObjectURL(blob) };
+    if (blob) this.#palette = NONE;
     this.render();
-    this.#form.querySelector("#reference").focus();
+    this.#form.querySelector(blob ? "#reference" : "[name=palette]:checked").focus();
     this.dispatchEvent(new Event("change"));
   }
 

@@ -17,6 +17,8 @@ from pipeline.settings import SOURCE, Options, Settings
 
 EARLIEST = 0.5  # of a segment's length: how much shorter one may be, to end with its shot
 MIN_FPS = 0.1
+# Drawn frames before a segment: the steadying remembers about as many, and nothing across a cut.
+WITHIN_SHOT, FROM_CUT = 36, 1
 FEWEST = 2  # drawn frames of the last segment: fewer belong to the one before it
 
 
@@ -50,7 +52,8 @@ def segments_of(
             stop = next((number for number in range(stop, earliest, -1) if number in shots), stop)
             if len(times) - stop < FEWEST:
                 stop = len(times)
-        segments.append(Segment(start_s, times[stop] if stop < len(times) else end_s))
+        overlap = FROM_CUT if start in shots else WITHIN_SHOT
+        segments.append(Segment(start_s, times[stop] if stop < len(times) else end_s, overlap))
         start = stop
     return tuple(segments)
 

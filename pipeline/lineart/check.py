@@ -40,7 +40,7 @@ LIMITS: dict[CameAs, Limits] = {
     "scan": PAPER,
     "digital": EVEN,
     "transparent": EVEN,
-    "inverted": Limits(tones=(0.05, 0.12), colours=(0.02, 0.1), areas=(0.7, 0.8)),
+    "inverted": Limits(tones=(0.05, 0.12), colours=(0.02, 0.1), areas=(0.75, 0.98)),
 }
 
 

@@ -107,6 +107,7 @@ def test_the_doors_of_http_refuse_by_name(
         ({"hint_layer_base64": ""}, "empty_input", "hint_layer"),
         ({"style": "hayao"}, "invalid_option", "style"),
         ({"proposals": 4, "layers": "ora"}, "invalid_option", "layers"),
+        ({"palette": "meadow", "reference_base64": "AAAA"}, "invalid_option", "palette"),
     ],
 )
 def test_what_json_says_wrongly_is_named(

@@ -61,7 +61,9 @@ def _without_picture() -> Iterator[tuple[str, bytes]]:
     for name in (b"stsz", b"stts", b"stsc", b"stco"):
         at = {b"stsz": 12}.get(name, 8)
         none = changed_box(
-            none, (*STBL, name), lambda body, at=at: body[: at - 4] + bytes(4) + body[at:][:0]
+            none,
+            (*STBL, name),
+            lambda body, at=at: body[: at - 4] + bytes(4) + body[at:][:0],  # type: ignore[misc]
         )
     yield "frames-0.mp4", none
     webm = video("libvpx-vp9", "webm", frames=1, options={"cpu-used": "8"})
@@ -90,7 +92,7 @@ def _of_odd_times(webm: bytes) -> Iterator[tuple[str, bytes]]:
             changed_box(
                 mp4,
                 stated,
-                lambda body, duration=duration: (
+                lambda body, duration=duration: (  # type: ignore[misc]
                     body[:16] + struct.pack(">I", duration & 0xFFFFFFFF) + body[20:]
                 ),
             ),
@@ -101,7 +103,7 @@ def _of_odd_times(webm: bytes) -> Iterator[tuple[str, bytes]]:
             changed_box(
                 mp4,
                 (*STBL, b"stts"),
-                lambda body, ticks=ticks: body[:8] + struct.pack(">II", 12, ticks),
+                lambda body, ticks=ticks: body[:8] + struct.pack(">II", 12, ticks),  # type: ignore[misc]
             ),
         )
     yield (
@@ -232,7 +234,7 @@ def _naming_others(mp4: bytes, port: int) -> Iterator[tuple[str, bytes]]:
         ("alias", _box(b"alis", bytes(4) + bytes(alias))),
     ):
         content = struct.pack(">II", 0, 1) + entry
-        yield f"names-{name}.mp4", changed_box(mp4, place, lambda _, content=content: content)
+        yield f"names-{name}.mp4", changed_box(mp4, place, lambda _, content=content: content)  # type: ignore[misc]
 
 
 def _bombs() -> Iterator[tuple[str, bytes]]:

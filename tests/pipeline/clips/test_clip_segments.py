@@ -98,7 +98,9 @@ def test_the_sidecar_of_a_joined_clip_adds_up() -> None:
 def test_segments_are_drawn_as_the_undivided_clip_is(
     pipeline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the encoder is given, frame by frame and pixel by pixel."""
+    """What the encoder is given, frame by frame: behind a cut the same pixels, and where a segment
+    begins within a shot nearly so, for the steadying has a long memory.
+    """
     from pipeline.clips.writer import ClipWriter
 
     written: list[tuple[float, np.ndarray]] = []
@@ -110,16 +112,19 @@ def test_segments_are_drawn_as_the_undivided_clip_is(
 
     monkeypatch.setattr("pipeline.clips.run.ClipWriter", Recorder)
     source = tmp_path / "clip.mp4"
-    source.write_bytes(video(4.0, size=(320, 192)))
-    options = Options(fps=6, faces="off", enhance="off")
+    source.write_bytes(video(8.0, rate=24, size=(320, 192)))  # a cut at 4.8 s
+    options = Options(faces="off", enhance="off")
     pipeline.run_clip(source, tmp_path / "whole.mp4", options)
     whole = written.copy()
     parts = []
-    for segment in pipeline.split_clip(source, options, 2.0):
+    for segment in pipeline.split_clip(source, options, 4.0):
         written.clear()
         pipeline.run_clip(source, tmp_path / "part.mp4", options, segment=segment)
         parts += [(segment.start_s + time_s, pixels) for time_s, pixels in written]
-    assert len(whole) == len(parts) == 24
+    assert len(whole) == len(parts) == 96
     for (time_s, pixels), (part_s, part) in zip(whole, parts, strict=True):
         assert part_s == pytest.approx(time_s, abs=1e-6)
-        assert np.array_equal(pixels, part)
+        if 4.0 <= time_s < 4.8:
+            assert np.abs(pixels.astype(int) - part).mean() < 1
+        else:
+            assert np.array_equal(pixels, part)
