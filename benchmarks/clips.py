@@ -312,7 +312,7 @@ def write_report(rows: Sequence[Row], noise: Sequence[float], costs: dict[str, C
     lines = [
         "# Clips: steadiness, noise, time and memory",
         "",
-        f"Written by `make eval-clips`, on {processor()}, {THREADS} threads; the machine's load was "
+        f"Written by `make eval-clips`, on {processor()}, {THREADS} threads; the load was "
         f"{os.getloadavg()[1]:.0f}.",
         "",
         "Warping errors: mean absolute difference in L* of successive frames, moved by the flow",
