@@ -38,6 +38,7 @@ from pipeline.sheet import grid
 from pipeline.timings import Timings, timed
 
 REFERENCE_PX = 512
+MANY_WISHES = 4
 MAX_SHEET_TILE_PX = 1024
 TRANSPOSED = 5  # EXIF's orientations from here on swap width and height
 
@@ -216,17 +217,20 @@ def _colour(job: ColourJob) -> Coloured:
     lines = working_lines(taken.drawing.ink)
     fills = find_fills(taken.wishes, taken.drawing, taken.regions)
     dots = hint_planes(lines, taken.wishes)
+    wished = np.zeros(taken.regions.count, np.bool_)
+    wished[[region for fill in fills for region in fill.regions]] = True
     paints = []
     for palette in job.companions.palettes:
         job.request.budget.check_time()
-        _, scores = colour(job.model, lines, dots, palette)
-        labels = taken.regions.sampled((scores.shape[2], scores.shape[1]))
-        wished = np.zeros(taken.regions.count, np.bool_)
-        wished[[region for fill in fills for region in fill.regions]] = True
-        size = (lines.ink.shape[1], lines.ink.shape[0])
-        likely = likely_dots(scores, labels, wished, size, palette)
-        all_dots = np.where(dots[..., 3:] > 0, dots, likely)
-        picture, _ = colour(job.model, lines, all_dots, palette)
+        picture, scores = colour(job.model, lines, dots, palette)
+        all_dots = dots
+        # many dots say what the rest is like; where there are few, the palette does
+        if len(taken.wishes) < MANY_WISHES:
+            labels = taken.regions.sampled((scores.shape[2], scores.shape[1]))
+            size = (lines.ink.shape[1], lines.ink.shape[0])
+            likely = likely_dots(scores, labels, wished, size, palette)
+            all_dots = np.where(dots[..., 3:] > 0, dots, likely)
+            picture, _ = colour(job.model, lines, all_dots, palette)
         paint = paint_regions(picture, lines.ink, all_dots[..., 3] > 0, taken.regions)
         paints.append(apply_fills(paint, fills, taken.drawing, taken.regions))
     return Coloured(lines, tuple(paints))
