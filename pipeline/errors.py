@@ -237,7 +237,7 @@ class TooMuchMemory(PermanentError):
 
 
 class ClipTooLong(PermanentError):
-    """A clip that lasts longer than the limit."""
+    """A clip that lasts longer than the limit, or than the time there is to draw it."""
 
     code = "clip_too_long"
     default_stage = "decode"

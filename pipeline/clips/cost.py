@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pipeline.errors import OutOfTime
+from pipeline.errors import ClipTooLong
 from pipeline.settings import MAX_SIDE_PX
 
 SAFETY = 1.25
@@ -50,7 +50,7 @@ def choose_pace(asked: Pace, duration_s: float, frame_s: float, left_s: float | 
         left_s: Seconds that there are; None for any time.
 
     Raises:
-        OutOfTime: There is not even time for the fewest and smallest.
+        ClipTooLong: There is not even time for the fewest and smallest.
     """
     if left_s is None:
         return asked
@@ -64,7 +64,7 @@ def choose_pace(asked: Pace, duration_s: float, frame_s: float, left_s: float | 
                 return replace(asked, needed_s=needed_s)
             why = f"all that was asked for would not be drawn in the {left_s:.0f} s that are left"
             return Pace(fps, side_px, why, fps if fps < asked.fps else asked.rate, needed_s)
-    raise OutOfTime(
+    raise ClipTooLong(
         f"a clip of {duration_s:.1f} s would take about {needed_s:.0f} s and {left_s:.0f} s are "
         "left: give a shorter one",
         stage="budget",

@@ -165,7 +165,7 @@ def _paced(reader: ClipReader, source: Source, drawer: FrameDrawer) -> tuple[Fra
     """Chooses drawings a second and their size by what the first frame costs, if time is limited.
 
     Raises:
-        OutOfTime: There is not even time for the fewest and smallest.
+        ClipTooLong: There is not even time for the fewest and smallest.
     """
     info, options = reader.info, drawer.request.options
     is_source = options.fps == SOURCE or info.rate <= float(options.fps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline import OutOfTime
+from pipeline import ClipTooLong
 from pipeline.clips.cost import Pace, choose_pace
 
 ASKED = Pace(12.0, 1920, "as asked for")
@@ -32,7 +32,7 @@ def test_fewer_drawings_come_before_smaller_ones() -> None:
 
 
 def test_what_does_not_fit_is_refused_by_name_with_what_it_needs() -> None:
-    with pytest.raises(OutOfTime) as caught:
+    with pytest.raises(ClipTooLong) as caught:
         choose_pace(ASKED, 30, 2.0, 10)
     assert caught.value.stage == "budget"
     assert float(caught.value.measured or 0) > 10 == caught.value.limit
