@@ -36,8 +36,9 @@ def ahead(items: Iterable[T], count: int) -> Iterator[T]:
     thread.start()
     try:
         while not isinstance(item := fetcher.queue.get(), _End):
-            yield item
-            del item
+            handed_over = [item]
+            del item  # only the caller holds it, and may let it go
+            yield handed_over.pop()
         if item.error is not None:
             raise item.error
     finally:

@@ -13,8 +13,6 @@ from pipeline.clips.plan import ClipPlan, PlannedShot
 from pipeline.clips.result import ClipReport, ClipSidecar, ClipSource, Shot, Steadiness
 from pipeline.clips.steady import WarpingErrors
 from pipeline.domain import Source
-from pipeline.job import Job
-from pipeline.report import assemble_sidecar
 from pipeline.result import Sidecar
 
 
@@ -23,7 +21,7 @@ class Drawn:
     """What was drawn of a clip.
 
     Attributes:
-        first: The job of its first drawing, all of whose stages have run.
+        first: What a photo's sidecar says, of its first drawing.
         info: What the clip's file says.
         plan: Its shots.
         pace: Drawings a second, and their size.
@@ -35,7 +33,7 @@ class Drawn:
         warnings: What reading, drawing and writing had to leave out.
     """
 
-    first: Job
+    first: Sidecar
     info: ClipInfo
     plan: ClipPlan
     pace: Pace
@@ -55,15 +53,14 @@ def source_of(info: ClipInfo, path: Path) -> Source:
     return Source(info.container, "RGB", width, height, path.stat().st_size)
 
 
-def clip_sidecar(drawn: Drawn, pipeline_version: str, output: Path) -> ClipSidecar:
+def clip_sidecar(drawn: Drawn, output: Path) -> ClipSidecar:
     """Everything that the sidecar says of a clip.
 
     Args:
         drawn: What was drawn.
-        pipeline_version: See ``Pipeline.version``.
         output: The written file.
     """
-    photo = assemble_sidecar(drawn.first, pipeline_version, drawn.timings_ms)
+    photo = drawn.first
     own = {item.name: getattr(photo, item.name) for item in fields(Sidecar)}
     own["output"] = replace(photo.output, bytes=output.stat().st_size)
     own["timings_ms"] = {**drawn.timings_ms, "total": drawn.total_ms}

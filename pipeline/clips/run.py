@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from pipeline.budget import Budget, Costs
 from pipeline.clips.cost import Pace, choose_pace
 from pipeline.clips.domain import ClipFormat, ClipInfo, Frame, WriterSettings
@@ -31,10 +33,13 @@ from pipeline.errors import NoPicture
 from pipeline.faces import Rendering
 from pipeline.job import Encoded, Job, Request, Services, ShotFrame
 from pipeline.origin import Origin
+from pipeline.report import assemble_sidecar
+from pipeline.result import Sidecar
 from pipeline.settings import AUTO, SOURCE, Options
 from pipeline.sidecar import fingerprint
 
 QUEUED = 1  # frames between two threads
+NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 CONTENT_TYPES = {
     "mp4": "video/mp4",
     "webm": "video/webm",
@@ -108,13 +113,13 @@ class Progress:
     Attributes:
         timings_ms: By stage.
         faces: Of each shot, by the number of its first frame: how many were followed.
-        first: The job of the first drawing.
+        first: What a photo's sidecar says, of the first drawing.
         drawn: How many frames are drawn.
     """
 
     timings_ms: dict[str, float] = field(default_factory=dict)
     faces: dict[int, int] = field(default_factory=dict)
-    first: Job | None = None
+    first: Sidecar | None = None
     drawn: int = 0
 
     def add(self, stage: str, start_s: float) -> None:
@@ -148,13 +153,13 @@ def draw_clip(
             raise NoPicture("the clip has no frame to draw", stage="decode")
         progress.add("survey", surveyed_s)
         drawer = drawer.of_size(plan.shots[0].decisions)
-        run = ClipRun(request, drawer, source, reader, plan, pace, progress)
+        run = ClipRun(request, drawer, source, reader, plan, pace, progress, pipeline_version)
         drawn, content_type, extension = run.still() if run.format in STILLS else run.film(on_frame)
     drawn = replace(drawn, total_ms=(time.perf_counter() - start_s) * 1000)
     if request.options.crop != options.crop:
         note = "a clip is not cropped: a square around a face would move with it"
         drawn = replace(drawn, warnings=(*drawn.warnings, note))
-    sidecar = clip_sidecar(drawn, pipeline_version, request.output)
+    sidecar = clip_sidecar(drawn, request.output)
     # by what was asked for: time, and the size of the first shot, changed the options since
     asked = fingerprint(pipeline_version, request.options, request.origin_of(digest))
     sidecar = replace(sidecar, fingerprint=asked)
@@ -200,6 +205,7 @@ class ClipRun:
         plan: Its shots.
         pace: Drawings a second.
         progress: Of the drawing.
+        version: See ``Pipeline.version``.
     """
 
     request: ClipRequest
@@ -209,6 +215,7 @@ class ClipRun:
     plan: ClipPlan
     pace: Pace
     progress: Progress
+    version: str
 
     @property
     def format(self) -> str:
@@ -232,7 +239,8 @@ class ClipRun:
         )
         self.drawer.finish(job, ("measure", "encode"), self.progress.timings_ms)
         self.request.output.write_bytes(job.encoded.image)
-        drawn = self._drawn(job, WarpingErrors(), 1, self.reader.warnings)
+        first = assemble_sidecar(job, self.version, {})
+        drawn = self._drawn(first, WarpingErrors(), 1, self.reader.warnings)
         return drawn, job.encoded.content_type, job.encoded.extension
 
     def film(self, on_frame: Callable[[int, int], object] | None) -> tuple[Drawn, str, str]:
@@ -272,13 +280,10 @@ class ClipRun:
         first = self.progress.first
         if first is None:
             raise NoPicture("the clip has no frame to draw", stage="decode")
-        content_type = CONTENT_TYPES[self.format]
-        size = first.postprocessed.pixels.shape[1::-1]
-        first.encoded = Encoded(b"", content_type, self.format, *size)
         drawn = self._drawn(
             first, steadier.errors, self.progress.drawn, (*self.reader.warnings, *writer.warnings)
         )
-        return drawn, content_type, self.format
+        return drawn, CONTENT_TYPES[self.format], self.format
 
     def _drawings(self) -> Iterator[Drawing]:
         """Draws the frames that are needed, in their order."""
@@ -297,11 +302,19 @@ class ClipRun:
             job = self.drawer.draw(photo, self.source, takes_over, self.progress.timings_ms)
             self.progress.faces[shot.first] = tracker.count
             if self.progress.first is None and seen.frame.time_s >= self.request.start_s:
-                self.drawer.finish(job, ("measure",), {})
-                self.progress.first = job
+                self.progress.first = self._first(job)
             picture = Photo(job.postprocessed.pixels, job.analysed.framing.enhanced.alpha)
-            del job
-            yield Drawing(seen, picture)
+            drawn = replace(seen, frame=replace(seen.frame, pixels=NO_PIXELS))
+            del job, photo, seen  # a frame is of no use once it is drawn
+            yield Drawing(drawn, picture)
+            del drawn, picture
+
+    def _first(self, job: Job) -> Sidecar:
+        """What a photo's sidecar says of a drawing that becomes a part of the clip."""
+        self.drawer.finish(job, ("measure",), {})
+        height, width = job.postprocessed.pixels.shape[:2]
+        job.encoded = Encoded(b"", CONTENT_TYPES[self.format], self.format, width, height)
+        return assemble_sidecar(job, self.version, {})
 
     def _seen(self) -> Iterator[Seen]:
         """The frames up to the segment's end, with their shots and their motion."""
@@ -343,7 +356,7 @@ class ClipRun:
         return ClipWriter(request.output, format, size, settings, sound if info.has_sound else None)
 
     def _drawn(
-        self, first: Job, errors: WarpingErrors, frames: int, warnings: tuple[str, ...]
+        self, first: Sidecar, errors: WarpingErrors, frames: int, warnings: tuple[str, ...]
     ) -> Drawn:
         info: ClipInfo = self.reader.info
         return Drawn(
