@@ -7,7 +7,7 @@ of the palette's likeliest colours as if somebody had put them there.
 The likeliest of each part alone would often be one colour for all. So colours get a price each, by
 which their shares in the picture become those of the palette: the assignment of optimal transport
 (Cuturi, "Sinkhorn distances", NeurIPS 2013), where the network says what goes where. A background
-chooses for itself, or it would leave no colours to the figure before it.
+gets the palette's main colour, and no part in that, or it would leave none to the figure.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pipeline.lineart.regions import Labels
 CALM_PX = 5  # over which scores are averaged
 SHARPNESS = 12.0  # of the assignment: the higher, the smaller a preference that decides
 BACKGROUND_SHARE = 0.2  # of the picture, from which on a region is one
+CERTAIN = 1000.0  # odds that nothing outweighs
 RARE_SHARE = 1e-4  # the least that counts
 ROUNDS, SAMPLE_PIXELS = 30, 4096  # of prices
 TEMPERATURE = 0.38  # of the annealed mean: Zhang et al., ECCV 2016, section 2.3
@@ -57,8 +58,11 @@ def likely_dots(
     """
     colours, shares = main_colours(palette)
     odds = SHARPNESS * _odds(_by_region(_log_shares(scores), labels), colours)
-    background = (np.bincount(labels.ravel()) >= BACKGROUND_SHARE * labels.size)[labels]
-    odds[:, background] += np.log(shares)[:, None]
+    sizes = np.bincount(labels.ravel())
+    background = labels == sizes.argmax()
+    if sizes.max() < BACKGROUND_SHARE * labels.size:
+        background[:] = False
+    odds[shares.argmax(), background] += CERTAIN
     if not background.all():
         odds[:, ~background] += _prices(odds[:, ~background], shares)[:, None]
     dots = np.zeros((size[1], size[0], 4), np.float32)

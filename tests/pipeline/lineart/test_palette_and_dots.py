@@ -82,9 +82,9 @@ def test_each_region_gets_a_dot_but_where_somebody_wished() -> None:
     labels[:, 24:40], labels[:, 40:] = 1, 2
     scores = np.zeros((BINS, 48, 64), np.float32)
     sky, red = 3 * 6 + 2, 1
-    scores[sky, :, :24], scores[red, :, 24:] = 9, 9
+    scores[sky], scores[sky, :, 24:40], scores[red, :, 24:40] = 9, 0, 9
     wished = np.array([False, False, True])
-    palette = painted(*bin_colours()[[sky, red]].tolist())
+    palette = painted(*bin_colours()[[sky, sky, red]].tolist())  # a background gets the main one
     dots = likely_dots(scores, labels, wished, (256, 192), palette)
     assert not dots[:, 160:].any()
     for part, number in ((np.s_[:, :96], sky), (np.s_[:, 96:160], red)):
