@@ -96,10 +96,11 @@ class TorchEngine:
         self._torch = torch
         try:
             self._module, prefix = build(architecture, role, shape)
-            tensors = safetensors.torch.load(checkpoint)
+            from pipeline.architectures.compact import expanded
+
             state = {
-                name.removeprefix(prefix): tensor.float()
-                for name, tensor in tensors.items()
+                name.removeprefix(prefix): tensor
+                for name, tensor in expanded(safetensors.torch.load(checkpoint)).items()
                 if name.startswith(prefix)
             }
             self._module.load_state_dict(state)

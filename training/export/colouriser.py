@@ -11,6 +11,7 @@ import onnx
 import torch
 
 from pipeline.architectures.colouriser import Colouriser, ColouriserShape, split
+from pipeline.architectures.compact import compacted, expanded
 from pipeline.lineart.dots import PLANES
 from training.data.colour import (
     HELD_OUT_DOTS,
@@ -25,7 +26,7 @@ from training.export.manifest import (
     OutputDirs,
     WeightInfo,
     check_parity,
-    float_file,
+    compact_file,
     install,
     load_average,
     new_spec,
@@ -94,7 +95,9 @@ def export(checkpoint: Path, pictures: Path, dirs: OutputDirs) -> list[Path]:
     """
     average, saved = load_average(checkpoint, "colouriser")
     shape = ColouriserShape.from_dict(saved["shape"])
+    # rounded as its float file is, so that both files and the metrics are of one network
     net = rounded(Colouriser(shape), average)
+    net.load_state_dict(expanded(compacted(net.state_dict())))
     known = ColouredPictures([Folder(pictures)])
     held_out = ColouredPictures([Folder(pictures)], validation=True)
     random = np.random.default_rng(3)
@@ -126,5 +129,5 @@ def export(checkpoint: Path, pictures: Path, dirs: OutputDirs) -> list[Path]:
         recipe=provenance(saved, pictures=len(known)),
         figures=metrics,
     )
-    files = {"picture": (f"{INFO.name}.int8.onnx", graph), "float": float_file(INFO.name, net)}
+    files = {"picture": (f"{INFO.name}.int8.onnx", graph), "float": compact_file(INFO.name, net)}
     return install(dirs, spec, files)

@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from pipeline.architectures.compact import compacted, expanded
 from pipeline.domain import RgbImage, WeightFile, WeightSpec
 from pipeline.measure import psnr_db
 from pipeline.weights import MANIFEST_VERSION
@@ -110,6 +111,12 @@ def float_file(name: str, net: nn.Module, half: bool = True) -> tuple[str, bytes
         key: (tensor.half() if half and tensor.is_floating_point() else tensor).contiguous()
         for key, tensor in net.state_dict().items()
     }
+    return f"{name}.safetensors", safetensors.torch.save(tensors)
+
+
+def compact_file(name: str, net: nn.Module) -> tuple[str, bytes]:
+    """Name and content of the float file of a large network: see ``compacted``."""
+    tensors = {key: tensor.contiguous() for key, tensor in compacted(net.state_dict()).items()}
     return f"{name}.safetensors", safetensors.torch.save(tensors)
 
 
@@ -245,7 +252,7 @@ def shipped_checkpoint(name: str, path: Path, dirs: OutputDirs | None = None) ->
     tensors = safetensors.torch.load_file(dirs.of("float") / entry["files"]["float"]["file"])
     content = {
         "architecture": entry["architecture"],
-        "average": {key: tensor.float() for key, tensor in tensors.items()},
+        "average": expanded(tensors),
         "shape": entry["shape"],
         "step": entry["recipe"]["steps_done"],
         "history": entry["recipe"]["history"],
