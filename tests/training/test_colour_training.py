@@ -22,7 +22,7 @@ from training.data.linework import Hand, draw_lines, sample_hand  # noqa: E402
 from training.engine.errors import NoPictures  # noqa: E402
 from training.losses.adversarial import PatchDiscriminator  # noqa: E402
 from training.metrics.colour import colour_metrics, mean_chroma  # noqa: E402
-from training.tasks.sgru import nearest_proposals  # noqa: E402
+from training.tasks.sgru import Recipe, SgruTask, nearest_proposals  # noqa: E402
 
 
 def picture() -> np.ndarray:
@@ -104,3 +104,16 @@ def test_the_nearest_of_the_proposals_is_compared() -> None:
 def test_sgru_proposes_nine_pictures_of_the_size_of_the_lines() -> None:
     with torch.inference_mode():
         assert SGRU().eval()(torch.ones(1, 1, 32, 64)).shape == (1, 9, 3, 32, 64)
+
+
+def test_sgru_takes_a_step_on_a_folder_of_pictures(tmp_path: Path) -> None:
+    for number in range(10):
+        shifted = np.roll(picture(), 7 * number, 1)
+        cv2.imwrite(str(tmp_path / f"colour-{number}.png"), shifted[..., ::-1])
+    task = SgruTask(Recipe(steps=1, crop_px=32), tmp_path)
+    names = []
+    for turn in task.turns(task.batch(0), 0):
+        torch.stack(list(turn.losses.values())).sum().backward()
+        turn.optimiser.step()
+        names += [name for name, loss in turn.losses.items() if torch.isfinite(loss)]
+    assert names == ["pixel", "perceptual", "discriminator"]

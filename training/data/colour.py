@@ -177,6 +177,25 @@ class ColouredPictures:
         return samples
 
 
+def open_pictures(
+    pictures: Path, drawings: Path | None, drawing_weight: float
+) -> tuple[ColouredPictures, ColouredPictures]:
+    """The pictures for training, and those held out.
+
+    Args:
+        pictures: a folder, or a pattern of files in one.
+        drawings: a folder that ``training.data.targets`` made; None for none.
+        drawing_weight: how often it is sampled beside the pictures.
+
+    Raises:
+        NoPictures: there are no pictures of a useful size.
+    """
+    folders = [Folder(pictures)]
+    if drawings:
+        folders.append(Folder(drawings, drawing_weight, pairs=True))
+    return ColouredPictures(folders), ColouredPictures([Folder(pictures)], validation=True)
+
+
 def sample_hints(target: RgbImage, ink: Ink, count: int, random: Random) -> NDArray[np.float32]:
     """Dots of the target's colours, away from its lines, as planes float32 (7, H, W)."""
     dots = np.zeros((*ink.shape, 4), np.float32)

@@ -1,9 +1,15 @@
-"""From a colouriser's checkpoint to the served files."""
+r"""From a colouriser's checkpoint to the served files, in place of those that are there.
+
+python -m training.export.colouriser OUT/last.pt --pictures DIR --licence "..." \
+        --layer LAYER --checkpoints LAYER
+"""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,13 +87,16 @@ def graph_of(net: Colouriser, folder: Path, calibration: Sequence[Sample]) -> Pa
     return quantise(graph, graph_inputs(calibration), in_float, ("Resize",))
 
 
-def export(checkpoint: Path, pictures: Path, dirs: OutputDirs) -> list[Path]:
+def export(
+    checkpoint: Path, pictures: Path, dirs: OutputDirs, info: WeightInfo = INFO
+) -> list[Path]:
     """Adds the averaged network of a checkpoint to the weights; returns what it wrote.
 
     Args:
         checkpoint: of a colouriser's training.
         pictures: what it learned from, a folder or a pattern; the last tenth is measured on.
         dirs: where the files go.
+        info: what a person says of them.
 
     Raises:
         ExportRejected: int8 strays too far from float; nothing is written.
@@ -119,7 +128,7 @@ def export(checkpoint: Path, pictures: Path, dirs: OutputDirs) -> list[Path]:
     metrics |= parity([colour(net, sample) for sample in samples], drawn)
     check_parity(checkpoint, metrics)
     spec = new_spec(
-        INFO,
+        info,
         "colouriser",
         "colouriser",
         INT8,
@@ -129,5 +138,23 @@ def export(checkpoint: Path, pictures: Path, dirs: OutputDirs) -> list[Path]:
         recipe=provenance(saved, pictures=len(known)),
         figures=metrics,
     )
-    files = {"picture": (f"{INFO.name}.int8.onnx", graph), "float": compact_file(INFO.name, net)}
+    files = {"picture": (f"{info.name}.int8.onnx", graph), "float": compact_file(info.name, net)}
     return install(dirs, spec, files)
+
+
+def main() -> None:
+    """The command line."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("checkpoint", type=Path, help="last.pt of `kirei train colour`")
+    arguments.add_argument("--pictures", type=Path, required=True, help="what it learned from")
+    arguments.add_argument("--licence", required=True, help="of the weights")
+    arguments.add_argument("--layer", type=Path, default=OutputDirs().weights)
+    arguments.add_argument("--checkpoints", type=Path, default=OutputDirs().checkpoints)
+    options = arguments.parse_args()
+    dirs = OutputDirs(options.layer, options.checkpoints)
+    info = replace(INFO, licence=options.licence)
+    print("wrote", *export(options.checkpoint, options.pictures, dirs, info))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,10 +18,9 @@ from pipeline.lineart.palette import bin_colours
 from training.data.colour import (
     HELD_OUT_DOTS,
     Batch,
-    ColouredPictures,
-    Folder,
     Sample,
     Wishes,
+    open_pictures,
     stack,
 )
 from training.data.tensors import to_picture
@@ -86,13 +85,9 @@ class ColourTask(Task):
         self.net = self.placed(Colouriser(shape))
         self.average_decay = recipe.average_decay
         self.optimiser = torch.optim.Adam(self.net.parameters(), recipe.learning_rate, (0.9, 0.99))
-        folders = [Folder(pictures)]
-        if drawings:
-            folders.append(Folder(drawings, recipe.drawing_weight, pairs=True))
-        self.pictures = ColouredPictures(folders)
+        self.pictures, held_out = open_pictures(pictures, drawings, recipe.drawing_weight)
         frequencies = self.pictures.bin_frequencies()
         self.bin_weights = rebalanced(frequencies, recipe.rebalancing).to(device)
-        held_out = ColouredPictures([Folder(pictures)], validation=True)
         self.held_out = {
             dots: held_out.held_out(HELD_OUT_PX, shape.multiple_of_px, dots)
             for dots in (0, HELD_OUT_DOTS)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pipeline.domain import RgbImage
 from training.architectures.sgru import SGRU
-from training.data.colour import Batch, ColouredPictures, Folder, Sample, Wishes, stack
+from training.data.colour import Batch, Sample, Wishes, open_pictures, stack
 from training.data.tensors import to_picture
 from training.engine.checkpoint import Stateful
 from training.engine.task import Task, Turn
@@ -82,11 +82,7 @@ class SgruTask(Task):
         self.discriminator_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), recipe.discriminator_rate, (0.5, 0.99)
         )
-        folders = [Folder(pictures)]
-        if drawings:
-            folders.append(Folder(drawings, recipe.drawing_weight, pairs=True))
-        self.pictures = ColouredPictures(folders)
-        held_out = ColouredPictures([Folder(pictures)], validation=True)
+        self.pictures, held_out = open_pictures(pictures, drawings, recipe.drawing_weight)
         self.held_out = held_out.held_out(HELD_OUT_PX, MULTIPLE_OF_PX, 0)
         self.notes = [f"{len(self.pictures)} pictures, {len(held_out)} held out"]
 
