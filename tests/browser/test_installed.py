@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import CHINESE, SAMPLES, WORKER_NOT_FETCHED, Opener, drawn
+from conftest import CHINESE, SAMPLES, Opener, drawn
 from hand import choose
 
 pytestmark = pytest.mark.browser
@@ -54,9 +54,7 @@ def test_the_browser_would_install_it(page: Any) -> None:
 
 
 def test_without_a_connection_the_page_opens_and_says_so(visit: Opener) -> None:
-    page = visit(
-        expect=("Failed to load resource: net::ERR_INTERNET_DISCONNECTED", *WORKER_NOT_FETCHED)
-    )
+    page = visit(expect=("Failed to load resource: net::ERR_INTERNET_DISCONNECTED",))
     controlled(page)
     # what the API said a while ago would still be there otherwise
     page.context.new_cdp_session(page).send("Network.clearBrowserCache")

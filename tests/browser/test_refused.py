@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import SAMPLES, WORKER_NOT_FETCHED, Opener, drawn, serve, stop
+from conftest import SAMPLES, Opener, drawn, serve, stop
 from hand import choose, drop
 
 pytestmark = pytest.mark.browser
@@ -97,9 +97,7 @@ def test_an_error_names_the_limit(
 
 
 def test_without_a_connection_the_photo_stays_and_is_drawn_later(visit: Opener) -> None:
-    page = visit(
-        expect=("Failed to load resource: net::ERR_INTERNET_DISCONNECTED", *WORKER_NOT_FETCHED)
-    )
+    page = visit(expect=("Failed to load resource: net::ERR_INTERNET_DISCONNECTED",))
     page.context.set_offline(True)
     choose(page, COFFEE)
     page.get_by_role("alert").filter(has_text="There is no connection.").wait_for()
@@ -195,7 +193,7 @@ def test_styles_that_cannot_be_loaded_can_be_asked_for_again(visit: Opener) -> N
 
 def test_a_server_that_goes_in_the_middle_is_waited_for(visit: Opener, tmp_path: Path) -> None:
     process, address = serve(tmp_path)
-    page = visit(address, expect=("Failed to load resource: net::ERR_", *WORKER_NOT_FETCHED))
+    page = visit(address, expect=("Failed to load resource: net::ERR_",))
     page.route("**/v1/results/*", lambda route: (stop(process), route.continue_()), times=1)
     choose(page, COFFEE)
     page.get_by_role("alert").filter(has_text="The server could not be reached.").wait_for()
