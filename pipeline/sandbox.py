@@ -118,10 +118,10 @@ class Child:
 def refuse_if_guilty(ended_by: int) -> None:
     """Raises the refusal where a file ended its child; returns where somebody else did."""
     if ended_by == -signal.SIGXCPU:
-        raise TooCostly("decoding takes more processor time than pictures of its size do")
+        raise TooCostly("it takes more processor time than pictures of its size do")
     if -ended_by in OWN_SIGNALS:
         name = signal.Signals(-ended_by).name
-        raise TruncatedImage(f"the file is damaged: decoding it ended with {name}")
+        raise TruncatedImage(f"the file is damaged: reading it ended with {name}")
 
 
 # --- the child --------------------------------------------------------------------------------

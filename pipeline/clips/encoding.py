@@ -7,6 +7,7 @@ It can open nothing more.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -19,13 +20,15 @@ from pipeline.clips.sniff import VIDEO, clip_kind
 from pipeline.domain import Photo
 from pipeline.errors import PermanentError, TooCostly, TruncatedImage
 from pipeline.messages import receive, receive_array, send
-from pipeline.sandbox import limit_files, limit_memory, open_nothing_more
+from pipeline.sandbox import limit_cpu, limit_files, limit_memory, open_nothing_more
 
 HEAD_BYTES = 4096
 MAX_WRITTEN_BYTES = 4_000_000_000
 # Beside that: the pictures that an encoder looks ahead at and refers to, of 1.5 bytes a pixel, and
 # the frame on its way. WebP and GIF keep canvases of 4.
 ALLOWANCE_BYTES, FRAME_BYTES = 400_000_000, 160
+# Of processor. A GIF and a WebP are made when all frames are there, so the sum counts.
+GRANTED_S, FRAME_S = 60.0, 6.0
 MAX_REMARKS = 8
 
 
@@ -73,6 +76,8 @@ def serve(task: Task, parent: socket.socket) -> None:
     limit_files(MAX_WRITTEN_BYTES)
     open_nothing_more()
     limit_memory(ALLOWANCE_BYTES + FRAME_BYTES * task.width * task.height)
+    frames = 0
+    _grant(frames)
     remarks: list[str] = []
     size = (task.width, task.height)
 
@@ -94,9 +99,16 @@ def serve(task: Task, parent: socket.socket) -> None:
             written.close()
             send(parent, {"bytes": os.fstat(task.target).st_size, "remarks": remarks})
             return
+        frames += 1
+        _grant(frames)
         pixels = receive_array(parent, (task.height, task.width, 3))
         alpha = receive_array(parent, (task.height, task.width)) if request["alpha"] else None
         written.write(Photo(pixels, alpha), request["time_s"], request["duration_s"])
+
+
+def _grant(frames: int) -> None:
+    """Grants the processor time of so many frames and of their sound, from the beginning."""
+    limit_cpu(math.ceil(GRANTED_S + FRAME_S * frames))
 
 
 def _take_sound(written: Any, source: int, warn: Any) -> None:

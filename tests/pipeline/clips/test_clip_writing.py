@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +334,19 @@ def test_a_writer_that_somebody_ended_says_so(tmp_path: Path) -> None:
         writer.write(picture(0), 0.0, 0.1)
     writer.abandon()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_writing_process_has_processor_time_for_its_frames_and_no_more(tmp_path: Path) -> None:
+    def limit_s(writer: ClipWriter) -> int:
+        assert writer._child
+        limits = Path(f"/proc/{writer._child.process.pid}/limits").read_text().splitlines()
+        return int(next(line for line in limits if line.startswith("Max cpu time")).split()[3])
+
+    with ClipWriter(tmp_path / "clip.mp4", "mp4", (96, 64), WriterSettings(), None) as writer:
+        first = limit_s(writer)
+        for number in range(3):
+            writer.write(picture(number), number / 12, 1 / 12, None)
+        until = time.monotonic() + 20
+        while (last := limit_s(writer)) == first and time.monotonic() < until:
+            time.sleep(0.02)
+    assert 0 < first < last < 600
