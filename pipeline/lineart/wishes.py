@@ -25,7 +25,6 @@ MAX_ANCHORS = 12  # places of a stroke in one region
 SAME_COLOUR = 8.0  # CIE76: hints of colours that near do not contradict each other
 SHADE_SHARE, MAX_SHADE = 0.8, 18.0  # of L*: how much of the network's shading stays
 TINT_SHARE = 0.5  # likewise of a* and b*
-OPEN_SHARE = 0.25  # of the drawing: a larger region, or one at its edge, may be several things
 ALIKE, UNLIKE = 22.0, 45.0  # CIE76 to the colour at the hint: there such a region is filled, left
 
 
@@ -250,9 +249,8 @@ def apply_fills(
 
     The network has seen the hints and has coloured by them; what is left is shifted in CIELAB so
     that the colour at the hint is the one asked for. Some of its shading stays. Several hints in a
-    region share it by distance. A region at the edge of the drawing, or a very large one, may be
-    several things that no line divides: there what the network coloured very differently from the
-    hint's place is left.
+    region share it by distance. A region at the edge of the drawing may be several things that no
+    line divides: there what the network coloured very differently from the hint's place is left.
 
     Args:
         paint: At working size.
@@ -327,7 +325,7 @@ def _fill_region(
     total = np.sum(nearness, axis=0)
     filled /= total[:, None]
     share = (likeness / total)[:, None]
-    if not regions.at_border[region] and regions.areas[region] < OPEN_SHARE * regions.labels.size:
+    if not regions.at_border[region]:
         share = np.ones_like(share)
     lab[rows, columns] = own + (filled - own) * share
     flats[region] = lab[rows, columns].mean(0)

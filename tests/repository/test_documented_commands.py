@@ -52,6 +52,7 @@ NOT_RUN = {
     "make": "takes minutes, or is the test itself: its targets are looked up",
     "kirei train": "takes minutes, or a GPU: tests/training",
     "kirei weights add": "needs a trained checkpoint: tests/training",
+    "python -m training.export.colouriser": "needs a trained checkpoint: tests/training",
     "filter": "is a query for Logs Insights",
 }
 
