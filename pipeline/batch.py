@@ -23,7 +23,7 @@ from pipeline.outputs import Outputs, Target, check_folder, write_all
 from pipeline.photos import SHEET, STANDARD_STREAM, PhotoFile, read_sidecar
 from pipeline.result import Result
 from pipeline.run import Pipeline
-from pipeline.settings import Options
+from pipeline.settings import ColourOptions, Options
 from pipeline.sidecar import (
     failure_document,
     fingerprint,
@@ -92,6 +92,10 @@ class Order:
 
 class AnyOrder(Protocol):
     """What a batch asks of every file: Order, or that of another task."""
+
+    @property
+    def options(self) -> Options | ColourOptions:
+        """What the caller asks for."""
 
     @property
     def has_sheets(self) -> bool:

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import MAX_CLIP_MINUTES, MAX_SECONDS, VERSION
+from pipeline.batch_cli import draw_all, end_now
 from pipeline.commands import (
-    EXIT_INTERRUPTED,
     DrawingCommand,
     ExtensibleGroup,
     errors_on_one_line,
@@ -42,7 +42,7 @@ from pipeline.settings import STILL_FORMATS, Options, Settings
 
 if TYPE_CHECKING:
     from pipeline import Pipeline
-    from pipeline.batch import Batch, Order
+    from pipeline.batch import Order
 
 MAX_JOBS = 4  # by default: each photo in work takes memory
 BATCH_FLAGS = (
@@ -159,21 +159,7 @@ def stylise(photos: tuple[str, ...], output: str | None, dry_run: bool, **flags:
         return
     found = list(find_photos(photos, path, with_motion=order.options.motion == "on"))
     outputs = Outputs(path, is_file=is_file, existing=how.existing, sources=found)
-
-    from pipeline.batch import Batch
-    from pipeline.console import ConsoleWatcher, print_preview
-
-    watcher = ConsoleWatcher(len(found), print_json=how.print_json)
-    batch = Batch(pipeline, order, outputs, watcher)
-    if dry_run:
-        sys.exit(0 if print_preview(batch, order.options, found) else 1)
-    with watcher, suppress(KeyboardInterrupt):
-        batch.run(iter(found), how.jobs_of(pipeline))
-        watcher.stop()
-        watcher.summarise()
-        sys.exit(1 if watcher.failed or not found else 0)
-    watcher.summarise_stop()
-    end_now(batch, EXIT_INTERRUPTED)
+    draw_all(pipeline, order, outputs, found, how, dry_run)
 
 
 @main.command(cls=DrawingCommand)
@@ -313,15 +299,6 @@ def _to_stdout(pipeline: Pipeline, order: Order, name: str) -> None:
         sys.exit(1)
     for note in notes(result):
         click.echo(f"kirei: {name}: {note}", err=True)
-
-
-def end_now(batch: Batch, code: int) -> None:
-    """Ends the process without waiting for photos in work, and with no file half written."""
-    with batch.writing:
-        batch.unfinished.discard()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 @main.command()

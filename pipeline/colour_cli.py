@@ -6,15 +6,15 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipeline.cli import BATCH_FLAGS, BatchFlags, end_now, open_pipeline
-from pipeline.commands import EXIT_INTERRUPTED, ColourCommand, colour_flags
+from pipeline.batch_cli import draw_all
+from pipeline.cli import BATCH_FLAGS, BatchFlags, open_pipeline
+from pipeline.commands import ColourCommand, colour_flags
 from pipeline.errors import KireiError
 from pipeline.origin import Origin
 from pipeline.outputs import FORMATS, LAYERED, Outputs
@@ -146,21 +146,7 @@ def colour(
         return
     found = list(find_photos(drawings, path))
     outputs = Outputs(path, is_file=is_file, existing=how.existing, sources=found)
-
-    from pipeline.batch import Batch
-    from pipeline.console import ConsoleWatcher, print_preview
-
-    watcher = ConsoleWatcher(len(found), print_json=how.print_json)
-    batch = Batch(pipeline, order, outputs, watcher)
-    if dry_run:
-        sys.exit(0 if print_preview(batch, order.options, found) else 1)
-    with watcher, suppress(KeyboardInterrupt):
-        batch.run(iter(found), how.jobs_of(pipeline))
-        watcher.stop()
-        watcher.summarise()
-        sys.exit(1 if watcher.failed or not found else 0)
-    watcher.summarise_stop()
-    end_now(batch, EXIT_INTERRUPTED)
+    draw_all(pipeline, order, outputs, found, how, dry_run)
 
 
 def _check_file(path: Path, drawings: tuple[str, ...], flags: dict[str, Any]) -> None:
