@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
@@ -24,6 +25,7 @@ from pipeline import (
     Settings,
     sidecar_document,
 )
+from pipeline.lineart.likely import likely_dots
 from pipeline.lineart.palette import NAMED
 from pipeline.lineart.result import ColourSidecar
 from pipeline.settings import PALETTES, REPOSITORY
@@ -141,3 +143,21 @@ def test_blank_paper_and_no_time_are_named(pipeline: Pipeline) -> None:
         pipeline.colour(png(np.full((80, 80, 3), 255, np.uint8)), ColourOptions())
     with pytest.raises(OutOfTime):
         pipeline.colour(PAGE, ColourOptions(), time_left_s=0.0)
+
+
+def test_many_dots_say_what_the_rest_is_like_and_few_leave_it_to_the_palette(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(*arguments: Any) -> Any:
+        asked.append(1)
+        return likely_dots(*arguments)
+
+    monkeypatch.setattr("pipeline.colouring.likely_dots", counted)
+    corners = ("5%,5%", "95%,5%", "5%,95%", "95%,95%")
+    for count, times in ((3, 1), (4, 0)):
+        asked.clear()
+        hints = ";".join(f"{corner},#c03030" for corner in corners[:count])
+        pipeline.colour(PAGE, ColourOptions(hints=hints))
+        assert len(asked) == times

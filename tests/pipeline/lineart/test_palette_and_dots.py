@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 
 from pipeline.lineart.dots import PLANES, dot_planes
+from pipeline.lineart.intake import LineDrawing
 from pipeline.lineart.likely import likely_dots
+from pipeline.lineart.paint import Paint
 from pipeline.lineart.palette import (
     BINS,
     CODE_LENGTH,
@@ -23,6 +27,8 @@ from pipeline.lineart.palette import (
     palette_code,
     sampled_palettes,
 )
+from pipeline.lineart.regions import Regions
+from pipeline.lineart.wishes import Fill, Wish, apply_fills
 
 
 def painted(*colours: Sequence[int]) -> np.ndarray:
@@ -128,3 +134,34 @@ def test_a_dot_of_one_pixel_fills_and_none_fills_nothing() -> None:
     assert not dot_planes(ink, dots).any()
     dots[11, 46] = (0.5, 0.5, -0.5, 1)
     assert (dot_planes(ink, dots)[4] == 0.5).all()
+
+
+def test_a_background_gets_the_main_colour_whatever_the_scores_prefer() -> None:
+    labels = np.zeros((48, 64), np.int32)
+    labels[:, 40:52], labels[:, 52:] = 1, 2
+    blue, red = (40, 60, 200), (200, 40, 40)
+    palette = painted(blue, blue, blue, red, red)
+    scores = np.zeros((BINS, 48, 64), np.float32)
+    scores[int(bin_shares(painted(red)).mean((0, 1)).argmax())] = 9
+    dots = likely_dots(scores, labels, np.zeros(3, np.bool_), (256, 192), palette)
+    background = dots[:, :160][dots[:, :160, 3] > 0]
+    assert len(background) and (background[:, 2] > background[:, 0]).all()
+
+
+def test_a_dot_fills_a_large_closed_region_whole_and_not_what_is_open() -> None:
+    labels = np.zeros((64, 64), np.int32)
+    labels[4:60, 4:60] = 1
+    colours = np.full((64, 64, 3), 200, np.float32)
+    colours[:, 32:] = (20, 30, 160)  # what the network made of one half
+    areas = np.bincount(labels.ravel())
+    regions = Regions(labels, 2, areas, np.array([True, False]), 64)
+    flats, slits = np.full((2, 3), 128, np.float32), np.zeros(2, np.bool_)
+    nearest = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
+    paint = Paint(colours, labels, flats, slits, nearest)
+    drawing = cast(LineDrawing, SimpleNamespace(size=(64, 64)))
+    for region, (x, y), is_whole in ((1, (16, 32), True), (0, (2, 32), False)):
+        wish = Wish((220, 60, 60), x, y, 2, np.array([[x, y]], np.float32))
+        filled, _ = apply_fills(paint, (Fill(wish, (region,)),), drawing, regions)
+        other_half = (labels == region) & (np.arange(64) >= 40)
+        is_red = filled.colours[other_half][:, 0] > filled.colours[other_half][:, 2]
+        assert is_red.all() == is_whole
