@@ -3,9 +3,9 @@
     make eval-portraits DATA=DIR TEACHERS=DIR
 
 Measured on framed faces that no training saw, in thirds by the lightness of their skin (ITA, the
-individual typology angle of Chardon et al., 1991, on the parsed skin). An eye counts as drawn when
-the published detector finds it in the picture within EYE_SHIFT inter-ocular distances of where it
-was in the sharp photo. Writes benchmarks/portraits.md.
+individual typology angle of Chardon et al., 1991, on the parsed skin), and by age, which was judged
+by eye. An eye counts as drawn when the published detector finds it in the picture within EYE_SHIFT
+inter-ocular distances of where it was in the sharp photo. Writes benchmarks/portraits.md.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ from training.metrics.drawing import line_f1
 
 EYE_SHIFT = 0.15
 THIRDS = ("lightest", "middle", "darkest")
+AGES = ("children", "adults", "old")
+# Numbers of face2-NUMBER.jpg: under about 14 years, and from about 60 on, as they look.
+CHILDREN = frozenset({1424, 1443, 1462, 1468, 1498, 1523, 1534})
+OLD = frozenset(
+    {1420, 1451, 1454, 1477, 1482, 1484, 1508, 1524, 1529, 1531, 1546, 1565, 1568},
+)
 SIZES_PX = (141, 56, 36)  # width of the face in the photo
 # A bad selfie: the width of its face, and the share of the strongest blur.
 MIDDLE, END = (56.0, 0.5), (28.0, 1.0)
@@ -51,11 +57,25 @@ class Figures:
     psnr: dict[str, list[float]] = field(default_factory=dict)
     distance: dict[str, list[float]] = field(default_factory=dict)
 
+    def add(self, other: Figures) -> None:
+        """Adds the faces of another group to this one."""
+        for attribute in ("skin", "apart", "lines"):
+            getattr(self, attribute).extend(getattr(other, attribute))
+        for attribute in ("eyes", "psnr", "distance"):
+            for label, values in getattr(other, attribute).items():
+                getattr(self, attribute).setdefault(label, []).extend(values)
 
-def held_out(data: Path, count: int) -> list[RgbImage]:
-    """The first ``count`` framed faces that no training saw, uint8 (256, 256, 3)."""
+
+def held_out(data: Path, count: int) -> dict[str, RgbImage]:
+    """The first ``count`` framed faces that no training saw, uint8 (256, 256, 3), by file name."""
     files = split(list((data / "faces256").glob("face2-*.jpg")), validation=True)
-    return [read_rgb(file) for file in files[:count]]
+    return {file.stem: read_rgb(file) for file in files[:count]}
+
+
+def age_of(name: str) -> str:
+    """Which of AGES the face of a file is, by eye."""
+    number = int(name.rpartition("-")[2])
+    return "children" if number in CHILDREN else "old" if number in OLD else "adults"
 
 
 def typology_angle(photo: RgbImage, skin: NDArray[np.bool_]) -> float:
@@ -97,11 +117,15 @@ class Evaluation:
     find: Finder
     distance: Distance
 
-    def measure(self, photo: RgbImage, style: str, figures: Figures, seed: int) -> None:
-        """Adds a face's figures in a face style; ``photo``: uint8 (256, 256, 3), sharp."""
+    def measure(self, photo: RgbImage, style: str, seed: int) -> Figures:
+        """A face's figures in a face style; ``photo``: uint8 (256, 256, 3), sharp.
+
+        None are measured where the published detector finds no face in the photo itself.
+        """
+        figures = Figures()
         faces = self.find(photo)
         if not faces:
-            return
+            return figures
         eyes = np.array(faces[0].landmarks[:2]) / len(photo)
         labels = label_map(self.parser.parse(photo))
         for face_px in SIZES_PX:
@@ -118,6 +142,7 @@ class Evaluation:
                 figures.lines.append(line_f1(plain, picture))
         for name, (width, badness) in (("middle", MIDDLE), ("end", END)):
             self._measure_spoilt(photo, style, figures, (name, width, badness, seed), eyes)
+        return figures
 
     def _measure_spoilt(
         self,
@@ -185,7 +210,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of faces256/")
     parser.add_argument("--teachers", type=Path, help="folder of retinaface_mobilenet025.onnx")
     parser.add_argument("--styles", nargs="+", default=["portrait", "cute"])
-    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--count", type=int, default=157)
     parser.add_argument("--weights", type=Path, help="folder of manifest.json")
     given = parser.parse_args()
     settings = Settings(threads=THREADS)
@@ -201,36 +226,24 @@ def main() -> None:
     photos = held_out(given.data, given.count)
     angles = [
         typology_angle(photo, np.isin(label_map(models.parser.parse(photo)), SKIN))
-        for photo in photos
+        for photo in photos.values()
     ]
-    order = np.argsort(angles)[::-1]
+    darkness = np.argsort(np.argsort(angles)[::-1])  # rank of each, the lightest first
     lines = [
         f"{processor()}, {THREADS} threads, {len(photos)} held-out faces. Landmarks by {by_whom}; "
-        f"distance: {about}. A bad selfie's face is {MIDDLE[0]:.0f} px wide and half as blurred "
-        f"as the worst (middle), or {END[0]:.0f} px and the worst (end).",
+        f"distance: {about}. Ages by eye. A bad selfie's face is {MIDDLE[0]:.0f} px wide and half "
+        f"as blurred as the worst (middle), or {END[0]:.0f} px and the worst (end).",
     ]
     for style in given.styles:
-        groups = {"all": Figures()} | {name: Figures() for name in THIRDS}
-        for rank, number in enumerate(order):
-            third = THIRDS[min(2, 3 * rank // len(order))]
-            evaluation.measure(photos[number], style, groups[third], int(number))
-        _join(groups)
+        groups = {name: Figures() for name in ("all", *THIRDS, *AGES)}
+        for number, (name, photo) in enumerate(photos.items()):
+            figures = evaluation.measure(photo, style, number)
+            for group in ("all", THIRDS[3 * darkness[number] // len(photos)], age_of(name)):
+                groups[group].add(figures)
         lines += ["", *table(groups, style)]
     text = "\n".join(lines) + "\n"
     print(text)
     (ROOT / "benchmarks" / "portraits.md").write_text(text)
-
-
-def _join(groups: dict[str, Figures]) -> None:
-    """Fills the group "all" with what the thirds have."""
-    every = groups["all"]
-    for name in THIRDS:
-        third = groups[name]
-        for attribute in ("skin", "apart", "lines"):
-            getattr(every, attribute).extend(getattr(third, attribute))
-        for attribute in ("eyes", "psnr", "distance"):
-            for label, values in getattr(third, attribute).items():
-                getattr(every, attribute).setdefault(label, []).extend(values)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     given = parser.parse_args()
     pipeline = Pipeline(Settings(threads=THREADS))
-    photos = held_out(given.data, given.count)
+    photos = list(held_out(given.data, given.count).values())
     features, about = student_features()
     lines = [
         f"{processor()}, {THREADS} threads; {len(photos)} held-out faces. Fréchet: {about}.",

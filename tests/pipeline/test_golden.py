@@ -33,8 +33,10 @@ PARTS = {
     "chelsea": (80, 20, 400, 260),
 }
 PART_PX = (160, 120)
-# Sums in another order, on another processor, round a level up or down here and there.
+# Sums in another order, on another processor, round a level up or down here and there. A head lies
+# where its landmarks were found, and they differ by hundredths of a pixel then: 1.3 levels, 8.
 MAX_MEAN, MAX_OF_99_PERCENT = 1.0, 12.0
+MAX_MEAN_OF_HEADS = 2.0
 BINS = (0, 1, 2, 4, 8, 16, 32, 64, 256)  # levels
 
 
@@ -75,13 +77,13 @@ def golden(style: str) -> RgbImage:
     return np.asarray(Image.open(GOLDEN / f"{style}.png"))
 
 
-def why_unlike(picture: RgbImage, expected: RgbImage) -> str | None:
+def why_unlike(picture: RgbImage, expected: RgbImage, max_mean: float = MAX_MEAN) -> str | None:
     """None for two pictures that are alike; else how far apart, with a histogram."""
     if picture.shape != expected.shape:
         return f"{picture.shape} instead of {expected.shape}"
     apart = np.abs(picture.astype(int) - expected).max(2).ravel()
     mean, most = float(apart.mean()), float(np.percentile(apart, 99))
-    if mean <= MAX_MEAN and most <= MAX_OF_99_PERCENT:
+    if mean <= max_mean and most <= MAX_OF_99_PERCENT:
         return None
     counts, _ = np.histogram(apart, BINS)
     lines = [f"mean {mean:.2f} levels apart, 99 in 100 within {most:.0f}; pixels by levels:"]
@@ -97,7 +99,8 @@ def test_every_style_draws_what_it_drew(style: str, pytestconfig: pytest.Config)
     if pytestconfig.getoption("--update-golden"):
         GOLDEN.mkdir(exist_ok=True)
         Image.fromarray(picture).save(GOLDEN / f"{style}.png", optimize=True)
-    why = why_unlike(picture, golden(style))
+    max_mean = MAX_MEAN if style in scene_styles() else MAX_MEAN_OF_HEADS
+    why = why_unlike(picture, golden(style), max_mean)
     assert why is None, why
 
 
