@@ -7,7 +7,7 @@ for every prior, a square of known position and size, the network answers how a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -34,8 +34,11 @@ MAX_FACES = 100  # the largest
 PRE_NMS_TOP_K = 4000
 MAX_LANDMARK_OVERHANG = 0.5  # of the box's sides: how far outside it a landmark may lie
 # Further passes over a whole photo
-MAX_ENLARGEMENT = 2.0  # of a small photo
-MIN_FURTHER_SCORE = 0.9  # of a face that only these see: counted, 17 of 17 were people
+MIN_ENLARGEMENT, MAX_ENLARGEMENT = 1.25, 2.0  # of a small photo
+# Of a face that only these see: counted, 17 of 17 were people. A lower score counts half, so that a
+# closer look has to confirm it: in 419 photographs 23 faces more that way, 21
+# of them people's.
+MIN_FURTHER_SCORE = 0.9
 MAX_SHARED = 0.5  # of the smaller of two boxes: more, and they are one face
 MAX_COLOUR_CAST = 1.5  # ratio of the channels' means from which on the light is coloured
 MIN_GREY, MEAN_GREY = 70.0, 110.0  # grey levels: under the first a photo is dim
@@ -132,7 +135,7 @@ class FaceDetector:
         found = [self.detect(pixels, min_score)]
         enlarged = min(MAX_ENLARGEMENT, self.fine_side_px / max(height, width))
         passes = []
-        if max(height, width) <= self.coarse_side_px:
+        if enlarged >= MIN_ENLARGEMENT:
             size = (round(width * enlarged), round(height * enlarged))
             passes.append(cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC))
         evened = even_light(pixels)
@@ -140,7 +143,9 @@ class FaceDetector:
             passes.append(evened)
         for image in passes:
             scale = min(1.0, self.fine_side_px / max(image.shape[:2]))
-            faces, _ = self._pass(image, scale, max(min_score, MIN_FURTHER_SCORE))
+            faces, _ = self._pass(image, scale, min_score)
+            scores = np.where(faces.scores < MIN_FURTHER_SCORE, faces.scores / 2, faces.scores)
+            faces = replace(faces, scores=scores)[scores >= min_score]
             ratio = (image.shape[1] / width, image.shape[0] / height)
             faces = plausible(faces.rescaled(ratio, (0, 0)), width, height)
             found.append(tuple(_to_faces(faces)))
@@ -202,13 +207,16 @@ def even_light(pixels: RgbImage) -> RgbImage | None:
 
 
 def _distinct(passes: Sequence[tuple[Face, ...]]) -> tuple[Face, ...]:
-    """The faces of all passes, each once: as the first pass saw it that was confident."""
+    """The faces of all passes, each once: as the first pass saw it that was confident.
+
+    Without one, as the last pass saw it: that was the larger image or the better light.
+    """
     faces: list[Face] = []
     for face in (face for found in passes for face in found):
         same = next((other for other in faces if _overlap(face, other) > MAX_SHARED), None)
         if same is None:
             faces.append(face)
-        elif same.score < MIN_SCORE <= face.score:
+        elif same.score < MIN_SCORE:
             faces[faces.index(same)] = face
     return tuple(sorted(faces, key=_area, reverse=True)[:MAX_FACES])
 

@@ -22,6 +22,8 @@ from pipeline.domain import Engine, Face, WeightSpec
 from pipeline.faces.detect import (
     COARSE_SIDE_PX,
     MAX_FACES,
+    MIN_SCORE,
+    MIN_WEAK_SCORE,
     Detections,
     FaceDetector,
     decode_boxes,
@@ -357,6 +359,19 @@ def test_a_face_is_found_once_by_all_passes() -> None:
 @pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
 def test_further_passes_find_no_face_in_a_cat_a_cup_and_a_rocket(name: str) -> None:
     assert searched_by_shipped(sample(name)) == ()
+
+
+def test_what_the_enlarged_pass_doubts_is_for_a_closer_look() -> None:
+    """The first pass sees two of 29 people at the Solvay conference, reduced to faces of 15 px."""
+    photo = cv2.imread(str(ROOT / "tests/photographs/solvay-1927.jpg"))[..., ::-1]
+    small = cv2.resize(photo, (532, 366), interpolation=cv2.INTER_AREA)
+    detector = FaceDetector(shipped_model("detector", "faces"))
+    seen = detector.search(small, MIN_WEAK_SCORE)
+    doubted = [face for face in seen if face.score < MIN_SCORE]
+    assert len(detector.detect(small, MIN_WEAK_SCORE)) < 5
+    assert len(seen) >= 20
+    assert len(doubted) >= 10
+    assert len(detector.search(small)) == len(seen) - len(doubted)
 
 
 def test_ordinary_light_is_left_and_coloured_light_becomes_white() -> None:

@@ -58,7 +58,7 @@ def overlap(box: Sequence[float], other: Sequence[float]) -> float:
 
 @pytest.mark.parametrize(
     ("max_side_px", "least"),
-    [(1280, 27), (1024, 22), (800, 14)],  # faces 40, 32 and 25 px high
+    [(1280, 27), (800, 25), (540, 22)],  # faces 40, 25 and 17 px high
 )
 def test_nearly_everybody_in_a_group_is_found_and_nobody_else(max_side_px: int, least: int) -> None:
     file, boxes = faces_within("solvay-1927", max_side_px)
