@@ -363,7 +363,8 @@ def test_further_passes_find_no_face_in_a_cat_a_cup_and_a_rocket(name: str) -> N
 
 def test_what_the_enlarged_pass_doubts_is_for_a_closer_look() -> None:
     """The first pass sees two of 29 people at the Solvay conference, reduced to faces of 15 px."""
-    photo = cv2.imread(str(ROOT / "tests/photographs/solvay-1927.jpg"))[..., ::-1]
+    file = (ROOT / "tests/photographs/solvay-1927.jpg").read_bytes()
+    photo = decode_photo(file, Settings())[0].pixels
     small = cv2.resize(photo, (532, 366), interpolation=cv2.INTER_AREA)
     detector = FaceDetector(shipped_model("detector", "faces"))
     seen = detector.search(small, MIN_WEAK_SCORE)
