@@ -71,6 +71,10 @@ def _tree(element: ElementTree.Element) -> Any:
     return dict(zip(names, map(_tree, children), strict=True))
 
 
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
 class Role:
     """What the statements of a policy allow."""
 
@@ -84,7 +88,7 @@ class Role:
                 [value] if isinstance(value, str) else value
                 for value in (statement["Action"], statement["Resource"])
             )
-            if action in actions and any(fnmatch.fnmatchcase(resource, each) for each in resources):
+            if _matches(action, actions) and _matches(resource, resources):
                 return
         raise PermissionError(f"{action} on {resource}")
 
