@@ -1,4 +1,4 @@
-"""What failed: dead letters, failed asynchronous calls, and refused photos."""
+"""What failed: dead letters, failed asynchronous calls, long clips, and refused photos."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters.events import message_jobs
 from adapters.keys import FAILED
+from operations.long_clips import failed_clips
 from operations.queues import Message, peek
 from operations.stack import Stack, client
 from pipeline import InvalidRequest, UnknownEvent
@@ -20,7 +21,7 @@ class Failure:
     """Something that failed and was not replayed yet.
 
     Attributes:
-        kind: ``dead_letter``, ``failed_event`` or ``refused``.
+        kind: ``dead_letter``, ``failed_event``, ``long_clip`` or ``refused``.
         at: When it was sent or written: UTC, ISO 8601.
         bucket: The photo's bucket, if it is known.
         key: The photo's key, if it is known.
@@ -58,6 +59,8 @@ def list_failures(stack: Stack, maximum: int) -> Iterator[Failure]:
             yield Failure("dead_letter", message.sent_at, bucket, key, code, why)
     for message in peek(stack.output("FailedEventsUrl"), maximum):
         yield from _failed_event(message)
+    for clip in islice(failed_clips(stack), maximum):
+        yield Failure("long_clip", clip.at, clip.bucket, clip.key, clip.code, clip.why)
     for refusal in islice(list_refusals(stack), maximum):
         bucket, key = refusal.call["bucket"], refusal.call["key"]
         code, why = refusal.error.get("code"), str(refusal.error.get("message"))

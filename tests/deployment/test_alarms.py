@@ -11,6 +11,7 @@ from buckets import INPUT, put, s3_event
 from metric_math import Period, calculate, rings, substituted
 from templates import (
     PARAMETERS,
+    ROOT,
     TEMPLATE,
     of_type,
     properties,
@@ -24,13 +25,17 @@ ALARMED = {
     "ErrorsAlarm": ("AWS/Lambda", "Errors"),
     "ThrottlesAlarm": ("AWS/Lambda", "Throttles"),
     "DurationAlarm": ("AWS/Lambda", "Duration"),
-    "LongClipsAlarm": ("AWS/States", "ExecutionsFailed"),
+}
+OF_METRICS = {
+    "FailuresAlarm": {("Kirei", name) for name in ("Refused", "Transient", "Stylised")},
+    "SpendAlarm": {("AWS/Lambda", name) for name in ("Duration", "Invocations")},
+    "LongClipsAlarm": {("AWS/States", f"Executions{name}") for name in ("Failed", "TimedOut")},
 }
 
 
 def test_every_alarm_is_told_and_every_one_asked_for_is_there() -> None:
     alarms = of_type("AWS::CloudWatch::Alarm")
-    assert set(alarms) >= {*ALARMED, "FailuresAlarm", "SpendAlarm"}
+    assert set(alarms) == {*ALARMED, *OF_METRICS, "CanaryErrorsAlarm"}
     for name, alarm in alarms.items():
         of = alarm["Properties"]
         assert of["AlarmActions"] == of["OKActions"] == [{"Ref": "AlarmTopic"}], name
@@ -38,9 +43,23 @@ def test_every_alarm_is_told_and_every_one_asked_for_is_there() -> None:
         assert of["AlarmDescription"]
         if name in ALARMED:
             assert (of["Namespace"], of["MetricName"]) == ALARMED[name]
+        if name in OF_METRICS:
+            looked_at = [
+                item["MetricStat"]["Metric"] for item in of["Metrics"] if "MetricStat" in item
+            ]
+            assert {(each["Namespace"], each["MetricName"]) for each in looked_at} == OF_METRICS[
+                name
+            ]
     near = properties("DurationAlarm")
     assert near["ExtendedStatistic"] == "p95"
     assert near["Threshold"] == {"Fn::FindInMap": ["Timeouts", {"Ref": "Timeout"}, "NearMs"]}
+
+
+def test_operators_are_told_what_to_do_at_every_alarm_and_no_other() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page[page.index("## Alarms") :].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+Alarm)` \|[^|]+\|[^|]{9,}\|$", section, re.MULTILINE)
+    assert sorted(rows) == sorted(of_type("AWS::CloudWatch::Alarm"))
 
 
 def dashboard() -> Any:
@@ -114,13 +133,17 @@ def runs(seconds: float | None, calls: float | None) -> list[Period]:
     return [{"duration": None if seconds is None else seconds * 1000, "calls": calls}]
 
 
+def clips(failed: float | None, late: float | None) -> list[Period]:
+    return [{"failed": failed, "late": late}]
+
+
 QUIET_AND_LOUD: dict[str, tuple[list[list[Period]], list[list[Period]]]] = {
     "DeadLettersAlarm": ([one(0), one(None)], [one(1)]),
     "FailedEventsAlarm": ([one(0), one(None)], [one(1)]),
     "OldestUploadAlarm": ([one(3600), one(None)], [one(3601)]),
     "ErrorsAlarm": ([one(0), one(None)], [one(1)]),
     "CanaryErrorsAlarm": ([one(0), one(None)], [one(1)]),
-    "LongClipsAlarm": ([one(0), one(None)], [one(1)]),
+    "LongClipsAlarm": ([clips(0, 0), clips(None, None)], [clips(1, None), clips(None, 1)]),
     "ThrottlesAlarm": ([one(9, 9, 0), one(9, None, 9), one(None, None, None)], [one(1, 1, 1)]),
     "DurationAlarm": (
         [one(239_999, 239_999, 239_999), one(240_000, None, 0), one(0, 0, 240_000)],

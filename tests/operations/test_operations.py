@@ -18,7 +18,8 @@ from buckets import INPUT, OUTPUT, keys, put, s3_event, sqs_event
 from calls import Invoke
 from click.testing import CliRunner, Result
 
-from operations.stack import client
+from operations.long_clips import MACHINE as MACHINE_OUTPUT
+from operations.stack import Stack, client
 from pipeline.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,6 +161,70 @@ def test_sqs_moves_dead_letters_itself_where_it_can(
     states[:] = [{"Status": "FAILED", "FailureReason": "no permission"}]
     done = run("redrive")
     assert done.exit_code == 1 and "no permission" in done.stderr
+
+
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:kirei-long-clips"
+
+
+@pytest.fixture
+def executions(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A state machine with three executions that ended badly, one of them too long ago to go on.
+
+    moto redrives none: its service's model and these answers stand for it.
+    """
+    asked: list[tuple[str, Any]] = []
+    ended = {
+        "one": ("FAILED", {"error": "StoreUnavailable", "cause": '{"errorMessage": "no\\nstore"}'}),
+        "two": ("TIMED_OUT", {}),
+        "old": ("FAILED", {"error": "StoreUnavailable", "cause": "gone"}),
+    }
+
+    def listed(name: str) -> Any:
+        times = {"startDate": 1.7e9, "stopDate": 1.7e9}
+        arn = f"{MACHINE}:{name}".replace("stateMachine", "execution")
+        return {"executionArn": arn, "name": name, "status": ended[name][0], **times}
+
+    def answer(request: Any, **_: Any) -> Any:
+        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        body = json.loads(request.body)
+        asked.append((operation, body))
+        name = body.get("executionArn", "").rpartition(":")[2]
+        if operation == "ListExecutions":
+            names = [name for name, (state, _) in ended.items() if state == body["statusFilter"]]
+            return raw(request, json.dumps({"executions": [listed(each) for each in names]}))
+        if operation == "RedriveExecution":
+            return raw(request, json.dumps({"redriveDate": 1.7e9}))
+        found = {
+            **listed(name),
+            **ended[name][1],
+            "redriveStatus": "NOT_REDRIVABLE" if name == "old" else "REDRIVABLE",
+            "input": json.dumps({"bucket": INPUT, "key": f"uploads/{name}.mp4"}),
+        }
+        return raw(request, json.dumps(found))
+
+    monkeypatch.setattr(
+        "operations.stack.Stack.find", lambda name: Stack(name, {**stack, MACHINE_OUTPUT: MACHINE})
+    )
+    client("stepfunctions").meta.events.register("before-send.stepfunctions.*", answer)
+    return asked
+
+
+def test_long_clips_that_failed_are_listed_and_gone_on_with(run: Any, executions: Any) -> None:
+    done = run("failures", "--json")
+    assert done.exit_code == 0, done.output
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["kind"], one["key"], one["code"], one["why"]) for one in told] == [
+        ("long_clip", "uploads/one.mp4", "StoreUnavailable", "no store"),
+        ("long_clip", "uploads/two.mp4", "States.Timeout", "TIMED_OUT"),
+    ]
+    assert "RedriveExecution" not in {operation for operation, _ in executions}
+    assert "2 long clips gone on with" in run("redrive").stdout
+    redriven = [body for operation, body in executions if operation == "RedriveExecution"]
+    assert [body["executionArn"].rpartition(":")[2] for body in redriven] == ["one", "two"]
+
+
+def test_a_stack_without_a_state_machine_is_not_asked_for_clips(run: Any, stack: Any) -> None:
+    assert "long clips" not in run("redrive").stdout
 
 
 def test_refused_photos_are_asked_for_again_with_their_options(
