@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from adapters.tasks import COLOUR, STYLISE, TASK
 from operations.estimate import Work
 from operations.stack import OperationsError, Stack, client
 
@@ -43,6 +44,24 @@ def check_readable(stack: Stack, selection: Selection) -> None:
             f"the function may read {' and '.join(readable)}, but not {location}: deploy with"
             f" BackfillBucketName={selection.bucket} and a BackfillPrefix"
         )
+
+
+def check_task(stack: Stack, selection: Selection, options: Mapping[str, str]) -> None:
+    """Checks that line drawings are not sent the options of photos: each would be refused.
+
+    Raises:
+        OperationsError: They would be.
+    """
+    if TASK in options or not options:
+        return
+    readable = map(urlsplit, stack.output("ReadablePhotos").split())
+    prefixes = [each.path[1:] for each in readable if each.netloc == stack.output("InputBucket")]
+    for lineart in prefixes[1:2]:  # after that of photos
+        if selection.prefix.startswith(lineart):
+            raise OperationsError(
+                f"what lies under {lineart} is coloured: --task {COLOUR} takes the options of line"
+                f" drawings, --task {STYLISE} those of photos"
+            )
 
 
 def count_photos(

@@ -12,14 +12,8 @@ from typing import Any
 
 import click
 
-from pipeline import (
-    KireiError,
-    Options,
-    Pipeline,
-    Settings,
-    errors_on_one_line,
-    option_flags,
-)
+from adapters.tasks import OPTIONS, STYLISE, TASK, options_of
+from pipeline import KireiError, Pipeline, Settings, errors_on_one_line, task_flags
 
 # Checked when a command is looked up, without importing these.
 if find_spec("boto3") is None:
@@ -51,7 +45,8 @@ def failures(stack: str, most: int, print_json: bool) -> None:
     """List what failed. Nothing is changed.
 
     These are uploads that failed five times (dead_letter), asynchronous calls that failed three
-    times (failed_event), and photos that were refused (refused).
+    times (failed_event), long clips that could not be drawn (long_clip), and photos that were
+    refused (refused).
     """
     from operations.failures import list_failures
 
@@ -74,10 +69,11 @@ def failures(stack: str, most: int, print_json: bool) -> None:
 @click.option("--refused", is_flag=True, help="also replay the photos that were refused")
 @click.option("--code", help="of the refused photos, only those with this error code")
 def redrive(stack: str, refused: bool, code: str | None) -> None:
-    """Replay what failed: dead letters, failed calls and, with --refused, refused photos.
+    """Replay what failed: dead letters, failed calls, long clips and, with --refused, refusals.
 
     What fails again returns to where it was. What was drawn in the meantime is not drawn again.
     """
+    from operations.long_clips import MACHINE, redrive_clips
     from operations.redrive import move_dead_letters, repeat_failed_calls, resubmit_refused
 
     if code and not refused:
@@ -92,6 +88,8 @@ def redrive(stack: str, refused: bool, code: str | None) -> None:
                 f"message {message_id} of FailedEvents is not a record of Lambda: not touched",
                 err=True,
             )
+        if MACHINE in found_stack.outputs:
+            click.echo(f"{redrive_clips(found_stack)} long clips gone on with")
         if refused:
             count = resubmit_refused(found_stack, code)
             click.echo(f"{count} refused photos sent to the upload queue")
@@ -138,12 +136,18 @@ class BackfillFlags:
 @click.option(
     "--price", "prices", multiple=True, metavar="NAME=DOLLARS", help="replace a price; repeatable"
 )
-@option_flags
+@click.option(
+    "--task",
+    type=click.Choice([*OPTIONS]),
+    help="what is done with all of them  [default: by prefix and metadata of each, as in a bucket]",
+)
+@task_flags
 def backfill(**flags: Any) -> None:
     """Draw the photos that are already in a bucket, with a job of S3 Batch Operations.
 
     The photos are counted and the cost is estimated first; then you are asked. Photos that were
     already drawn with the same options are not drawn again: a stopped job can be started again.
+    Clips are drawn as well, and with --task colour line drawings are coloured.
     """
     names = {item.name for item in fields(BackfillFlags)}
     run_flags = BackfillFlags(**{name: flags[name] for name in names})
@@ -158,6 +162,7 @@ def _backfill(flags: BackfillFlags, options: dict[str, str]) -> None:
     from operations.backfill import (
         Selection,
         check_readable,
+        check_task,
         count_photos,
         create_job,
         job_request,
@@ -174,6 +179,7 @@ def _backfill(flags: BackfillFlags, options: dict[str, str]) -> None:
     stack = Stack.find(flags.stack)
     selection = Selection(flags.bucket, flags.prefix, flags.suffixes)
     check_readable(stack, selection)
+    check_task(stack, selection, options)
     request = job_request(stack, selection, options)
     cost = estimate(count_photos(stack, selection, flags.seconds, flags.at_once), prices)
     click.echo(json.dumps(cost.as_dict()) if flags.print_json else _summary(cost))
@@ -212,7 +218,9 @@ def _check(options: dict[str, str]) -> None:
 
     The weights at hand (KIREI_WEIGHTS_DIR) stand for the deployed ones.
     """
-    Pipeline(Settings.from_environment(os.environ)).check(Options.from_mapping(options))
+    by_name = {name: value for name, value in options.items() if name != TASK}
+    order = options_of(options.get(TASK, STYLISE), by_name)
+    Pipeline(Settings.from_environment(os.environ)).check(order)
 
 
 def _summary(cost: Estimate) -> str:

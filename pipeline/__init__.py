@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.clips.moving import moving_part
     from pipeline.clips.reader import clips_available
     from pipeline.clips.result import ClipResult, Segment
-    from pipeline.commands import errors_on_one_line, option_flags
+    from pipeline.commands import errors_on_one_line, task_flags
     from pipeline.companions import companion, live_photo_of
     from pipeline.domain import Source, WeightSpec
     from pipeline.errors import (
@@ -120,8 +120,8 @@ __all__ = [
     "join_sidecars",
     "live_photo_of",
     "moving_part",
-    "option_flags",
     "sidecar_document",
+    "task_flags",
     "to_json",
 ]
 
@@ -130,7 +130,7 @@ _MODULES = {
     "clips.moving": ("moving_part",),
     "clips.reader": ("clips_available",),
     "clips.result": ("ClipResult", "Segment"),
-    "commands": ("errors_on_one_line", "option_flags"),
+    "commands": ("errors_on_one_line", "task_flags"),
     "companions": ("companion", "live_photo_of"),
     "domain": ("Source", "WeightSpec"),
     "lineart.result": ("ColourResult", "ColourSidecar"),

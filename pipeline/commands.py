@@ -51,6 +51,13 @@ def colour_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_flags(command, [item for item in fields(ColourOptions) if item.name != "hints"])
 
 
+def task_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the flags of both: those of Options, then what ColourOptions has beside them."""
+    known = {item.name for item in fields(Options)} | {"hints"}
+    others = [item for item in fields(ColourOptions) if item.name not in known]
+    return _with_flags(command, [*fields(Options), *others])
+
+
 def _with_flags(command: Callable[..., Any], items: Sequence[Field[Any]]) -> Callable[..., Any]:
     for item in reversed(items):
         bounds, values = item.metadata.get("range"), item.metadata.get("values")

@@ -93,15 +93,18 @@ class Pipeline:
         """The same options, with the style's own name. Raises UnknownStyle."""
         return replace(options, style=self.style(options.style).name)
 
-    def check(self, options: Options) -> None:
-        """Opens, before any photo comes, what every photo with these options needs.
+    def check(self, options: Options | ColourOptions) -> None:
+        """Opens, before any file comes, what every file with these options needs.
 
         Raises:
             UnknownStyle, InvalidOption: The folder of weights cannot do what the options ask.
             WeightsInvalid: A network that restores photos is missing or damaged.
         """
-        self.registry.open_style(self.registry.style(options.style))
         self._services.decoder.warm()
+        if isinstance(options, ColourOptions):
+            self.registry.colouriser()
+            return
+        self.registry.open_style(self.registry.style(options.style))
         restoration = self.registry.restoration(options)
         if restoration.mode == "auto" and restoration.restorer:
             restoration.restorer.open()

@@ -33,7 +33,7 @@ def stack(s3: Any) -> Iterator[Any]:
         "FunctionMemoryMb": "3008",
         "BackfillRoleArn": ROLE,
         "BackfillReports": f"s3://{OUTPUT}/backfill",
-        "ReadablePhotos": f"s3://{INPUT}/uploads/ s3://old-photos/",
+        "ReadablePhotos": f"s3://{INPUT}/uploads/ s3://{INPUT}/lineart/ s3://old-photos/",
         "UploadQueueUrl": {"Ref": "UploadQueue"},
         "DeadLettersUrl": {"Ref": "DeadLetters"},
         "FailedEventsUrl": {"Ref": "FailedEvents"},

@@ -101,6 +101,9 @@ KNOWN = ", ".join(shipped_styles())
         (["--bucket", "old-photos", "--price", "s3_get=cheap"], "NAME=DOLLARS"),
         (["--bucket", "old-photos", "--stack", "another"], "DescribeStacks"),
         (["--bucket", "old-photos"], "ListObjectsV2: NoSuchBucket"),
+        (["--bucket", INPUT, "--prefix", "lineart/", "--style", "cel"], "--task colour takes"),
+        (["--bucket", "old-photos", "--palette", "meadow"], "unknown option 'palette'"),
+        (["--bucket", "old-photos", "--task", "colour", "--fps", "4"], "unknown option 'fps'"),
     ],
 )
 def test_a_backfill_that_cannot_be_says_so_in_one_line(

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from batch_operations import MODEL, BatchOperations, Role, violations
 from botocore.awsrequest import AWSResponse, HTTPHeaders
-from buckets import INPUT, OUTPUT, keys, put
+from buckets import INPUT, OUTPUT, keys, object_of, put
 from click.testing import CliRunner, Result
+from clips import animation
+from line_drawings import boxes
 from metric_math import substituted
 from templates import properties
 
@@ -44,9 +46,10 @@ def stack(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             "FunctionName": FUNCTION.rpartition(":")[2],
             "FunctionArn": FUNCTION,
             "FunctionMemoryMb": "3008",
+            "InputBucket": INPUT,
             "BackfillRoleArn": ROLE,
             "BackfillReports": f"s3://{OUTPUT}/backfill",
-            "ReadablePhotos": f"s3://{INPUT}/uploads/",
+            "ReadablePhotos": f"s3://{INPUT}/uploads/ s3://{INPUT}/lineart/",
         },
     )
     client.cache_clear()
@@ -146,6 +149,26 @@ def test_a_job_draws_what_its_manifest_lists_and_its_report_is_read_back(
     document = json.loads(run("--job", "job-1", "--json").stdout.splitlines()[-1])
     assert document["failed_tasks"] == [task.as_dict()]
     assert (document["status"], document["total"]) == ("Complete", 3)
+
+
+def test_line_drawings_and_clips_are_done_by_jobs_too(
+    s3: Any, service: BatchOperations, stack: Stack
+) -> None:
+    put(s3, "lineart/girl.png", boxes())
+    put(s3, "uploads/walk.gif", animation())
+    coloured = ("--bucket", INPUT, "--prefix", "lineart/", "--task", "colour", "--yes")
+    run(*coloured, "--palette", "meadow")
+    run("--bucket", INPUT, "--prefix", "uploads/", "--fps", "4", "--style", "cel", "--yes")
+    of_drawings, _ = service.requests
+    arguments = of_drawings["Operation"]["LambdaInvoke"]["UserArguments"]
+    given = {item["key"]: item["value"] for item in arguments}
+    assert given == {"task": "colour", "palette": "meadow"}
+    assert [key for key in keys(s3, OUTPUT) if not key.endswith(".json")] == [
+        *("stylised/girl.colour.png", "stylised/walk.cel.webp"),
+    ]
+    sidecar = json.loads(object_of(s3, OUTPUT, "stylised/girl.colour.json"))
+    assert sidecar["palette"] == "meadow"
+    assert "clip" in json.loads(object_of(s3, OUTPUT, "stylised/walk.cel.json"))
 
 
 def test_a_job_without_failures_has_no_report_and_resumes_what_was_drawn(
