@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from operations.estimate import GETS, PUTS, Prices
+from operations.estimate import GETS, GIGABYTE, PUTS, Prices
 from operations.stack import Stack, client
 
 # what AWS gives every account each month, without an end
@@ -22,12 +22,13 @@ PHOTOS = 1000
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a stack has that is paid by the month."""
+    """What a stack has that is paid by the month; the bytes: all images in its repository."""
 
     alarm_metrics: int
     dashboards: int
     secrets: int
     custom_metrics: int
+    image_bytes: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,16 @@ def inventory(stack: Stack) -> Inventory:
         dashboards=kinds.count("AWS::CloudWatch::Dashboard"),
         secrets=kinds.count("AWS::SecretsManager::Secret"),
         custom_metrics=len(sent["Metrics"]),
+        image_bytes=_image_bytes(stack),
     )
+
+
+def _image_bytes(stack: Stack) -> int:
+    """What lies in the repository of the function's image, older images too, as it is stored."""
+    function = client("lambda").get_function(FunctionName=stack.output("FunctionName"))
+    repository = function["Code"]["ImageUri"].partition("/")[2].partition("@")[0].partition(":")[0]
+    pages = client("ecr").get_paginator("describe_images").paginate(repositoryName=repository)
+    return sum(item["imageSizeInBytes"] for page in pages for item in page["imageDetails"])
 
 
 def usage(stack: Stack, days: int) -> Usage:
@@ -136,6 +146,7 @@ def costs(has: Inventory, used: Usage, prices: Prices) -> Costs:
             "dashboards": max(dashboards, 0) * prices.dashboard_month,
             "secrets": has.secrets * prices.secret_month,
             "queue": max(requests, 0) * prices.queue_request,
+            "images": has.image_bytes / GIGABYTE * prices.image_gigabyte_month,
         }
 
     idle = month(has.alarm_metrics, has.dashboards, IDLE_QUEUE_REQUESTS)

@@ -38,6 +38,7 @@ class Prices:
     )
     dashboard_month: float = _price(3.00, "one dashboard for a month")
     secret_month: float = _price(0.40, "one secret for a month")
+    image_gigabyte_month: float = _price(0.10, "a gigabyte of images in ECR for a month")
 
     @classmethod
     def with_changes(cls, changes: tuple[str, ...]) -> Self:

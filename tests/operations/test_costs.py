@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import boto3
 import pytest
 from buckets import put, s3_event
 from click.testing import CliRunner, Result
-from templates import of_type, properties
+from templates import ROOT, of_type, properties
 
 from operations import cli
 from operations.costs import Inventory, Usage
@@ -21,24 +22,52 @@ from operations.stack import Stack, client
 FUNCTION = "kirei-StyliseFunction"
 
 
-def of_template() -> Inventory:
-    """What a stack with the template's defaults has."""
+IMAGE_BYTES = 792_000_000  # not compressed: docs/deploy.md
+
+
+def of_template(*conditions: str) -> Inventory:
+    """What a stack has with the template's defaults, and where these conditions hold besides."""
     alarms = [
-        name for name, item in of_type("AWS::CloudWatch::Alarm").items() if "Condition" not in item
+        name
+        for name, item in of_type("AWS::CloudWatch::Alarm").items()
+        if item.get("Condition") in (None, *conditions)
     ]
     metrics = 0
     for name in alarms:
         looked_at = [item for item in properties(name).get("Metrics", []) if "MetricStat" in item]
         metrics += len(looked_at) or 1
-    return Inventory(metrics, len(of_type("AWS::CloudWatch::Dashboard")), 1, 5)
+    dashboards, secrets = (
+        len(of_type(f"AWS::{kind}")) for kind in ("CloudWatch::Dashboard", "SecretsManager::Secret")
+    )
+    return Inventory(metrics, dashboards, secrets, 5, IMAGE_BYTES)
 
 
-def test_an_idle_stack_costs_less_than_a_dollar_a_month() -> None:
+@pytest.mark.parametrize("conditions", [(), ("DrawsLongClips", "HasRelease")])
+def test_an_idle_stack_costs_less_than_a_dollar_a_month(conditions: tuple[str, ...]) -> None:
     nothing = Usage(14, 0, 0, 0.0, 3008)
-    idle = reckon(of_template(), nothing, Prices())
+    has = of_template(*conditions)
+    idle = reckon(has, nothing, Prices())
     assert sum(idle.idle_beyond_free.values()) < 1
     assert sum(idle.idle.values()) > sum(idle.idle_beyond_free.values())
     assert idle.per_thousand is None
+    assert has.alarm_metrics == 11 + 3 * bool(conditions)
+
+
+def test_the_page_states_what_an_idle_stack_costs() -> None:
+    idle = reckon(of_template(), Usage(14, 0, 0, 0.0, 3008), Prices())
+    page = (ROOT / "docs" / "operations.md").read_text()
+    table = page[page.index("| idle, a month |") : page.index("| a thousand photos,")]
+    rows = [line.split("|")[1:4] for line in table.splitlines() if line[:1] == "|" and "$" in line]
+    stated = {re.findall(r"\w+", what)[0]: costs for what, *costs in rows}
+    names = {
+        **{"alarms": "alarms", "dashboards": "dashboard", "secrets": "secret"},
+        **{"queue": "looking", "images": "image"},
+    }
+    for column, dollars in enumerate((idle.idle, idle.idle_beyond_free)):
+        assert {name: stated[row][column].strip() for name, row in names.items()} == {
+            name: f"${value:.2f}" for name, value in dollars.items()
+        }
+        assert stated["together"][column].strip(" *") == f"${sum(dollars.values()):.2f}"
 
 
 def test_a_thousand_photos_cost_the_runs_the_requests_and_the_queue() -> None:
@@ -69,6 +98,28 @@ def stack(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         EvaluationPeriods=1,
         Threshold=0,
         ComparisonOperator="GreaterThanThreshold",
+    )
+    images = boto3.client("ecr")
+    repository = images.create_repository(repositoryName="kirei/images")["repository"]
+    for tag, size_mb in (("old", 300), ("new", 400)):
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"size": size_mb * 1_000_000},  # which moto takes for the image's
+            "layers": [],
+        }
+        images.put_image(
+            repositoryName="kirei/images", imageManifest=json.dumps(manifest), imageTag=tag
+        )
+    images.close()
+    role = boto3.client("iam").create_role(
+        RoleName="kirei", AssumeRolePolicyDocument="{}", Path="/"
+    )["Role"]["Arn"]
+    boto3.client("lambda").create_function(
+        FunctionName=FUNCTION,
+        Role=role,
+        PackageType="Image",
+        Code={"ImageUri": f"{repository['repositoryUri']}:new"},
     )
     yield cloudwatch
     client.cache_clear()
@@ -121,6 +172,7 @@ def test_the_command_reads_what_the_function_has_sent(
     assert document["per_thousand"]["function"] == pytest.approx(expected)
     assert document["idle"]["alarms"] == pytest.approx(0.10)
     assert document["idle"]["secrets"] == 0
+    assert document["idle"]["images"] == pytest.approx(0.7 * 0.10)
     text = run("--days", "3", "--price", "alarm_metric_month=2").stdout
     assert "of 2 photos in 3 days, 1.00 s each" in text
     assert "alarms                 $2.00" in text
