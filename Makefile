@@ -24,7 +24,7 @@ DOCS := .venv-docs/bin
 TOOL_PIP := -m pip install -q --disable-pip-version-check
 
 .PHONY: help setup run serve test test-heavy coverage mutants fuzz check wheel test-wheel format bench bench-check compare eval eval-faces eval-clips eval-portraits eval-looks eval-lineart weights gallery demo docs thumbnails examples corpus-formats \
-	chromium test-browser test-container test-stack configure local-s3 check-template lock licences sbom audit schema \
+	chromium test-browser test-container test-stack configure local-s3 check-template lock licences parameters sbom audit schema \
 	openapi clean
 
 help:
@@ -247,6 +247,11 @@ lock: $(SUPPLY)/uv
 licences: $(VENV)/.development
 	$(BIN)/python -m supply.licences > licences.part
 	mv licences.part docs/licences.md
+
+## make parameters       write docs/parameters.md: the stack's parameters and outputs
+parameters: $(VENV)/.development
+	$(BIN)/python -m supply.parameters > parameters.part
+	mv parameters.part docs/parameters.md
 
 ## make sbom             write build/kirei.cdx.json, the image's bill of materials (CycloneDX), and check it
 sbom: $(VENV)/.development $(SUPPLY)/uv

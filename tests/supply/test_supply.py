@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipeline import VERSION
+from supply import parameters
 from supply.bom import bill
 from supply.licences import page
 from supply.parts import IMAGE, IMAGE_TORCH, bundled, licence, packages, weights
@@ -138,6 +139,11 @@ def test_the_image_takes_only_locked_wheels() -> None:
         assert flag in text
     users = re.findall(r"^USER (\S+)$", text, re.MULTILINE)
     assert users and users[-1].isdecimal() and int(users[-1]) > 0
+
+
+def test_the_page_of_parameters_is_current() -> None:
+    """`make parameters` mends it."""
+    assert (ROOT / "docs" / "parameters.md").read_text() == parameters.page()
 
 
 def test_the_list_of_licences_is_current() -> None:
