@@ -15,12 +15,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from buckets import keys, object_of
+from buckets import keys, object_of, s3_event
+from clips import frame_count, streams, video
+from line_drawings import boxes
 from local_s3 import HOST, INPUT, NETWORK, OUTPUT, ROOT, docker
 from look import why_no_drawing
 from PIL import Image
@@ -78,6 +81,40 @@ def test_event_about_an_object_writes_picture_and_sidecar(
         assert answer == {"batchItemFailures": []}
     if event == "s3_batch":
         assert [result["resultCode"] for result in answer["results"]] == ["Succeeded"]
+
+
+@pytest.fixture
+def put_object(sam: Callable[..., str], s3: Any, tmp_path: Path) -> Callable[..., str]:
+    """Puts an object, calls the function with its event, and returns the only picture's key."""
+
+    def put(key: str, data: bytes, **metadata: str) -> str:
+        s3.put_object(Bucket=INPUT, Key=key, Body=data, Metadata=metadata)
+        event = tmp_path / "event.json"
+        event.write_text(json.dumps(s3_event(key)))
+        sam("local", "invoke", "StyliseFunction", "-e", str(event))
+        (picture, _) = sorted(keys(s3, OUTPUT), key=lambda name: name.endswith(".json"))
+        return picture
+
+    return put
+
+
+def test_a_clip_is_drawn_with_its_sound(put_object: Callable[..., str], s3: Any) -> None:
+    key = put_object("uploads/walk.mp4", video(1.0), fps="4", style="cel")
+    assert key == "stylised/walk.cel.mp4"
+    drawn = object_of(s3, OUTPUT, key)
+    assert frame_count(drawn) == 4 and streams(drawn).keys() == {"video", "audio"}
+
+
+def test_a_line_drawing_is_coloured_in_its_lines(put_object: Callable[..., str], s3: Any) -> None:
+    key = put_object("lineart/boxes.png", boxes(), hints="25%,50%,#d94f70")
+    assert key == "stylised/boxes.colour.png"
+    picture, lines = (
+        Image.open(io.BytesIO(each)) for each in (object_of(s3, OUTPUT, key), boxes())
+    )
+    assert picture.size == lines.size
+    pixels, grey = np.asarray(picture.convert("RGB")).astype(int), np.asarray(lines.convert("L"))
+    assert np.abs(pixels[80, 60] - (217, 79, 112)).max() < 40  # the knob that the dot lies in
+    assert pixels[grey < 64].mean() < 96 < pixels[grey > 192].mean()  # lines are still there
 
 
 def test_http_call_answers_the_picture(

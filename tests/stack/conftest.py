@@ -94,13 +94,16 @@ def client(endpoint: str) -> Callable[[str], Any]:
 
 @pytest.fixture(scope="session")
 def sam(endpoint: str) -> Callable[..., str]:
-    """`sam` with its shipped configuration, and nobody to answer a question; what it prints."""
+    """`sam` with its shipped configuration, and nobody to answer a question; what it prints.
 
-    def call(*arguments: str) -> str:
+    It is run as the account's owner, or with other credentials.
+    """
+
+    def call(*arguments: str, **credentials: str) -> str:
         done = subprocess.run(
             [SAM_PYTHON, Path(__file__).with_name("sam.py"), *arguments],
             cwd=ROOT,
-            env=environment() | {"AWS_ENDPOINT_URL": endpoint},
+            env=environment() | {"AWS_ENDPOINT_URL": endpoint} | credentials,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ from urllib.request import Request
 
 import pytest
 from deployed import REGION, Deployed, fetch, let_read, wait_for
+from line_drawings import boxes
 from test_stack import picture_size
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(0)]
@@ -40,11 +41,15 @@ def test_one_bucket_calls_the_function_and_its_pictures_do_not(
     assert one_bucket.drawn("stylised/a.cel")["source"]["bucket"] == "kirei-both"
     one_bucket.upload("uploads/b.jpg", photo, **SMALL)
     one_bucket.drawn("stylised/b.cel")
+    one_bucket.upload("lineart/boxes.png", boxes())
+    one_bucket.drawn("stylised/boxes.colour")
     drawn = [
         "stylised/a.cel.jpg",
         "stylised/a.cel.json",
         "stylised/b.cel.jpg",
         "stylised/b.cel.json",
+        "stylised/boxes.colour.json",
+        "stylised/boxes.colour.png",
     ]
     assert one_bucket.keys("stylised/") == drawn
     assert one_bucket.keys("failed/") == []
@@ -123,6 +128,8 @@ def test_a_bucket_that_was_there_before_sends_its_photos(existing: Deployed, pho
     source = existing.drawn("stylised/写真+1 (2).cel")["source"]
     head = existing.client("s3").head_object(Bucket="kirei-there", Key="uploads/写真+1 (2).jpg")
     assert source["version_id"] == head["VersionId"]
+    existing.upload("lineart/boxes.png", boxes())
+    existing.drawn("stylised/boxes.colour")
     existing.upload("uploads/bad.jpg", b"no photo")
     wait_for(lambda: existing.keys("failed/") == ["failed/bad.jpg.json"])
     resources = existing.client("cloudformation").describe_stack_resources(StackName="kirei-events")
