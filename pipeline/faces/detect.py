@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -209,10 +210,11 @@ def even_light(pixels: RgbImage) -> RgbImage | None:
 def _distinct(passes: Sequence[tuple[Face, ...]]) -> tuple[Face, ...]:
     """The faces of all passes, each once: as the first pass saw it that was confident.
 
-    Without one, as the last pass saw it: that was the larger image or the better light.
+    Without one, as the last pass saw it: that was the larger image or the better light. Within a
+    pass the surer face stays: what the network sees between two heads is less sure than these.
     """
     faces: list[Face] = []
-    for face in (face for found in passes for face in found):
+    for face in chain(*(sorted(found, key=lambda face: -face.score) for found in passes)):
         same = next((other for other in faces if _overlap(face, other) > MAX_SHARED), None)
         if same is None:
             faces.append(face)
