@@ -41,7 +41,7 @@ def cheek_to_cheek(shift_px: int) -> RgbImage:
     return photo
 
 
-@pytest.mark.parametrize("shift_px", [85, 110, 140])
+@pytest.mark.parametrize("shift_px", [75, 90, 110])
 def test_of_two_heads_that_overlap_the_one_in_front_is_drawn(shift_px: int) -> None:
     _, sidecar = drawn(cheek_to_cheek(shift_px), "portrait")
     centre = HEAD.shape[1] - FACE_CENTRE + shift_px
