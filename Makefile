@@ -175,6 +175,7 @@ test-browser: $(VENV)/.browser chromium
 ## make eval-faces       measure how much the face stages improve; DATA=DIR of photographs, TEACHERS=DIR
 eval-faces: $(VENV)/.development
 	$(BIN)/python -m benchmarks.faces $(if $(DATA),--data $(DATA)) $(if $(TEACHERS),--teachers $(TEACHERS))
+	$(if $(DATA),$(BIN)/python -m benchmarks.counted_faces --data $(DATA))
 
 ## make eval-clips       measure how steady drawn clips are, and what they cost; DATA=DIR, LONG=1 for a minute
 eval-clips: $(VENV)/.development
