@@ -121,10 +121,11 @@ class Decoder:
             DecoderLost: The child was ended from outside.
         """
         lost: OSError | None = None
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
         for _ in range(TRIES):
             child = self._child()
             try:
-                answer = child.decode(data, max_side_px, timeout_s)
+                answer = child.decode(data, max_side_px, until_s)
             except PermanentError:
                 self._idle.append(child)
                 raise
@@ -169,13 +170,16 @@ class _Child(Child):
         self._ready = False
         self._memory_mb = settings.memory_mb
 
-    def decode(self, data: bytes, max_side_px: int, timeout_s: float | None) -> Decoded:
-        """Raises a refusal, TimeoutError, or OSError when the process is gone."""
+    def decode(self, data: bytes, max_side_px: int, until_s: float | None) -> Decoded:
+        """Decodes until a moment of time.monotonic; None: without end.
+
+        Raises a refusal, TimeoutError, or OSError when the process is gone.
+        """
         if not self._ready:
-            self.socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
+            self.wait_until(time.monotonic() + STARTING_S if until_s is None else until_s)
             receive(self.socket)
             self._ready = True
-        self.socket.settimeout(timeout_s)
+        self.wait_until(until_s)
         request = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}
         send(self.socket, request)
         self.socket.sendall(data)

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from functools import cache
 
@@ -98,6 +99,16 @@ class Child:
     def is_there(self) -> bool:
         """Whether the process still runs."""
         return self.process.poll() is None
+
+    def wait_until(self, until_s: float | None) -> None:
+        """Limits what its socket waits for to a moment of time.monotonic; None: without a limit.
+
+        Raises TimeoutError where that moment is over, whatever the process has done since.
+        """
+        left_s = None if until_s is None else until_s - time.monotonic()
+        if left_s is not None and left_s <= 0:
+            raise TimeoutError
+        self.socket.settimeout(left_s)
 
     def wait(self) -> int:
         """The return code of a process that closed its end; negative for a signal."""

@@ -108,6 +108,27 @@ def test_every_element_and_symbol_that_its_scripts_ask_for_is_there() -> None:
     assert used_symbols <= IDS
 
 
+def test_both_pages_have_the_same_head_and_what_both_draw_is_one_drawing() -> None:
+    """Each is served as one file, so what they share stands in both."""
+    first = (WEB / "index.html").read_text()
+    heads = [html.partition("</head>")[0].splitlines() for html in (first, HTML)]
+    own = ("<html", "<title>", '<meta name="description"', "app/colour.css", 'type="module"')
+    shared = [[line for line in head if not any(mark in line for mark in own)] for head in heads]
+    assert shared[0] == shared[1] and len(shared[0]) > 10
+    drawn = [
+        {
+            re.findall(r'id="(\S+)"', line)[0]: line
+            for line in html.splitlines()
+            if "<symbol" in line
+        }
+        for html in (first, HTML)
+    ]
+    both = drawn[0].keys() & drawn[1].keys()
+    assert len(both) > 8
+    for name in both:
+        assert drawn[0][name] == drawn[1][name], name
+
+
 def test_the_pages_lead_to_each_other() -> None:
     here = {attributes.get("href") for tag, attributes, _ in ELEMENTS if tag == "a"}
     there = {attributes.get("href") for tag, attributes, _ in FIRST_PAGE if tag == "a"}

@@ -48,8 +48,7 @@ from training.export.onnx import (
     run_graph,
     served_bytes,
 )
-from training.metrics.colour import colour_metrics
-from training.tasks.colour import bin_accuracy, colour
+from training.metrics.colour import bin_accuracy, colour, colour_metrics
 
 CALIBRATION_CROPS, CALIBRATION_PX = 96, 384
 MEASURED_PX = 512  # longer side, as it is served

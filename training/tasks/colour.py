@@ -8,25 +8,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.architectures.colouriser import Colouriser, ColouriserShape, split
+from pipeline.architectures.colouriser import Colouriser, ColouriserShape
 from pipeline.domain import RgbImage
-from pipeline.lineart.palette import bin_colours
 from training.data.colour import (
     HELD_OUT_DOTS,
     Batch,
-    Sample,
     Wishes,
     open_pictures,
-    stack,
 )
-from training.data.tensors import to_picture
 from training.engine.task import Task
-from training.losses.pixel import gradient_loss
-from training.metrics.colour import colour_metrics
+from training.losses.colour import colour_losses, rebalanced
+from training.metrics.colour import bin_accuracy, colour, colour_metrics, likeliest
 
 HELD_OUT_PX = 384
 SHEET_ROWS, SHEET_PX = 10, 320
@@ -103,7 +97,14 @@ class ColourTask(Task):
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         with self.autocast():
             answer = self.net(batch.lines, batch.hints, batch.palette).float()
-        return colour_losses(answer, batch, self.recipe, self.bin_weights)
+        recipe, losses = self.recipe, colour_losses(answer, batch, self.bin_weights)
+        weights = {
+            "chroma": recipe.chroma_weight,
+            "gradient": recipe.gradient_weight,
+            "hints": recipe.hint_weight,
+            "bins": recipe.bin_weight,
+        }
+        return {name: weights.get(name, 1.0) * loss for name, loss in losses.items()}
 
     def validate(self, net: nn.Module) -> dict[str, float]:
         """Metrics on whole held-out pictures: the picture with dots, the bins without."""
@@ -122,87 +123,6 @@ class ColourTask(Task):
             row = [ink, likeliest(net, plain), colour(net, dotted), plain.target]
             rows.append(np.concatenate([_square(picture) for picture in row], 1))
         return np.concatenate(rows)
-
-
-def colour_losses(
-    answer: Tensor, batch: Batch, recipe: Recipe, bin_weights: Tensor
-) -> dict[str, Tensor]:
-    """The losses against the artist's colours.
-
-    The picture counts where there are dots alone: without, it would learn to be grey.
-
-    Args:
-        answer: the network's, (N, 48 + B, H/4, W/4).
-        batch: what it answers.
-        recipe: the weights.
-        bin_weights: (B,) of the palette's bins.
-    """
-    prediction, scores = split(answer)
-    dots = batch.hints[:, 3:4]
-    dotted = (dots.amax((1, 2, 3), keepdim=True) > 0).float()
-    share = dotted.mean().clamp(min=1 / len(dotted))
-    error = (prediction - batch.target) * dotted / share
-    chroma = error - error.mean(1, keepdim=True)
-    steps = gradient_loss(prediction * dotted, batch.target * dotted) / share
-    weights = (batch.bins * bin_weights[:, None, None]).sum(1)
-    entropy = -(batch.bins * F.log_softmax(scores, 1)).sum(1)
-    return {
-        "l1": error.abs().mean(),
-        "chroma": recipe.chroma_weight * chroma.abs().mean(),
-        "gradient": recipe.gradient_weight * steps,
-        "hints": recipe.hint_weight * (error.abs() * dots).sum() / (3 * dots.sum() + 1),
-        "bins": recipe.bin_weight * (entropy * weights).mean(),
-    }
-
-
-def rebalanced(frequencies: NDArray[np.float64], share: float) -> Tensor:
-    """Weights of bins, rare ones more, whose mean over all pixels is 1.
-
-    Source: as of ``pipeline.architectures.colouriser``, section 2.2 of the paper.
-
-    Args:
-        frequencies: (B,) of the bins, whose sum is 1.
-        share: 0 for equal weights, 1 for equal influence of the bins.
-    """
-    smooth = (1 - share) / len(frequencies) + share * frequencies
-    weights = 1 / smooth
-    weights /= (weights * frequencies).sum()
-    return torch.tensor(weights, dtype=torch.float32)
-
-
-def colour(net: nn.Module, sample: Sample) -> RgbImage:
-    """The picture that the torch module makes of a sample."""
-    device = next(net.parameters()).device
-    batch = stack([sample])
-    with torch.inference_mode():
-        inputs = (batch.lines, batch.hints, batch.palette)
-        return to_picture(split(net(*(tensor.to(device) for tensor in inputs)))[0])
-
-
-def likeliest(net: nn.Module, sample: Sample) -> RgbImage:
-    """The colour of the likeliest bin of each 4x4 pixels, at the size of the sample."""
-    device = next(net.parameters()).device
-    batch = stack([sample])
-    with torch.inference_mode():
-        inputs = (batch.lines, batch.hints, batch.palette)
-        scores = split(net(*(tensor.to(device) for tensor in inputs)))[1]
-    colours = bin_colours()[scores[0].argmax(0).cpu().numpy()]
-    height, width = sample.ink.shape
-    return cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST)
-
-
-def bin_accuracy(net: nn.Module, samples: list[Sample]) -> float:
-    """The mean share that the targets have in the likeliest bin."""
-    device = next(net.parameters()).device
-    shares = []
-    for sample in samples:
-        batch = stack([sample])
-        with torch.inference_mode():
-            inputs = (batch.lines, batch.hints, batch.palette)
-            scores = split(net(*(tensor.to(device) for tensor in inputs)))[1].cpu()
-        chosen = scores.argmax(1, keepdim=True)
-        shares.append(float(batch.bins.gather(1, chosen).mean()))
-    return float(np.mean(shares))
 
 
 def _square(picture: RgbImage) -> RgbImage:

@@ -20,10 +20,10 @@ from pipeline.domain import RgbImage
 from training.architectures.sgru import SGRU
 from training.data.colour import Batch, Sample, Wishes, open_pictures, stack
 from training.data.tensors import to_picture
-from training.engine.checkpoint import Stateful
-from training.engine.task import Task, Turn
-from training.losses.adversarial import PatchDiscriminator, discriminator_loss
+from training.engine.task import Turn
+from training.losses.adversarial import discriminator_loss
 from training.metrics.colour import colour_metrics
+from training.tasks.adversarial import AdversarialTask
 
 HELD_OUT_PX = 256
 MULTIPLE_OF_PX = 32
@@ -55,7 +55,7 @@ class Nearest(NamedTuple):
     pictures: Tensor
 
 
-class SgruTask(Task):
+class SgruTask(AdversarialTask):
     """Trains SGRU on coloured pictures.
 
     Args:
@@ -77,18 +77,11 @@ class SgruTask(Task):
         super().__init__(recipe, device)
         self.net = SGRU().to(device)  # channels last, oneDNN was measured to take twice the time
         self.average_decay = recipe.average_decay
-        self.discriminator = self.placed(PatchDiscriminator())
         self.optimiser = torch.optim.Adam(self.net.parameters(), recipe.learning_rate)
-        self.discriminator_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), recipe.discriminator_rate, (0.5, 0.99)
-        )
+        self.add_discriminator(recipe.discriminator_rate)
         self.pictures, held_out = open_pictures(pictures, drawings, recipe.drawing_weight)
         self.held_out = held_out.held_out(HELD_OUT_PX, MULTIPLE_OF_PX, 0)
         self.notes = [f"{len(self.pictures)} pictures, {len(held_out)} held out"]
-
-    def parts(self) -> dict[str, Stateful]:
-        names = ("discriminator", "discriminator_optimiser")
-        return super().parts() | {name: getattr(self, name) for name in names}
 
     def batch(self, step: int) -> Batch:
         recipe = self.recipe

@@ -17,11 +17,11 @@ from pipeline.domain import RgbImage
 from training.architectures.student import Student
 from training.data.student import Batch, Flaws, degraded, graded_pairs
 from training.data.tensors import to_picture, to_tensor
-from training.engine.checkpoint import Stateful
-from training.engine.task import Task, Turn
-from training.losses.adversarial import PatchDiscriminator, discriminator_loss, generator_losses
+from training.engine.task import Turn
+from training.losses.adversarial import discriminator_loss, generator_losses
 from training.losses.pixel import contour_weight, energy_loss, fourier_loss, gradient_loss
 from training.metrics.drawing import drawing_metrics
+from training.tasks.adversarial import AdversarialTask
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Recipe:
     seed: int = 1
 
 
-class StudentTask(Task):
+class StudentTask(AdversarialTask):
     """Trains a student on a teacher's drawings.
 
     Args:
@@ -82,11 +82,8 @@ class StudentTask(Task):
         shape = StudentShape()
         self.net = self.placed(Student(shape))
         self.average_decay = recipe.average_decay
-        self.discriminator = self.placed(PatchDiscriminator())
         self.optimiser = torch.optim.Adam(self.net.parameters(), recipe.learning_rate, (0.9, 0.99))
-        self.discriminator_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), recipe.discriminator_rate, (0.5, 0.99)
-        )
+        self.add_discriminator(recipe.discriminator_rate)
         if start_from:
             tensors = safetensors.torch.load_file(start_from)
             self.net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -98,10 +95,6 @@ class StudentTask(Task):
             self.pairs.input_transform = degraded(recipe.degraded_share)
         self.about = {"shape": shape.as_dict()}
         self.notes = [f"{len(self.pairs.inputs)} windows, {len(self.held_out.inputs)} held out"]
-
-    def parts(self) -> dict[str, Stateful]:
-        names = ("discriminator", "discriminator_optimiser")
-        return super().parts() | {name: getattr(self, name) for name in names}
 
     def batch(self, step: int) -> Batch:
         return self.pairs.batch(self.recipe.batch, self.flaws, (self.recipe.seed, step))
@@ -141,9 +134,9 @@ class StudentTask(Task):
         rows = []
         for number in range(0, len(self.held_out.inputs), 4):
             pair = [self.held_out.inputs[number], self.held_out.targets[number]]
-            row = np.concatenate([*pair, self._draw(net, number)], 1)
+            row = np.hstack([*pair, self._draw(net, number)])
             rows.append(cv2.resize(row, (1152, 384), interpolation=cv2.INTER_AREA))
-        return np.concatenate(rows)
+        return np.vstack(rows)
 
     def _draw(self, net: nn.Module, number: int) -> RgbImage:
         pictures = (self.held_out.inputs[number], self.held_out.thumbnails[number])
