@@ -6,7 +6,6 @@ when the clip is drawn.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from mimetypes import guess_type
@@ -129,10 +128,3 @@ def live_photo(bucket: Bucket, key: str, order: Order) -> str | None:
     if live_photo_of(key, [f"{stem}.jpg"]) is None:  # not the name of a film
         return None
     return live_photo_of(key, bucket.keys(f"{stem}."))
-
-
-def with_digest(origin: Origin, data: bytes) -> Origin:
-    """Returns the origin with the digest of the whole file, where it names no version."""
-    if origin.version_id or origin.etag:
-        return origin
-    return Origin(origin.bucket, origin.key, None, hashlib.sha256(data).hexdigest())

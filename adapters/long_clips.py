@@ -87,8 +87,7 @@ def _split(worker: Worker, event: Mapping[str, Any], _: Deadline) -> Step:
         plan = {
             "job": event["job"],
             "segments": [
-                {"index": index, "start_s": segment.start_s, "end_s": segment.end_s}
-                for index, segment in enumerate(segments)
+                {"index": index, **asdict(segment)} for index, segment in enumerate(segments)
             ],
         }
         key = f"{SEGMENTS}{event['execution']}/plan.json"
@@ -115,7 +114,7 @@ def _draw(worker: Worker, event: Mapping[str, Any], _: Deadline) -> Step:
             source.with_name("drawn"),
             clip.options,
             clip.origin,
-            segment=pipeline.Segment(segment["start_s"], segment["end_s"]),
+            segment=pipeline.Segment(segment["start_s"], segment["end_s"], segment["overlap"]),
         )
         clip.put(f"{name}.{result.extension}", result.path.read_bytes(), result.content_type)
         clip.put(f"{name}.json", to_json(sidecar_document(result.sidecar)), JSON)

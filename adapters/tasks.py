@@ -6,7 +6,6 @@ worker carries it out.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -95,7 +94,8 @@ class Order:
         """What the result of this order will have as its fingerprint."""
         from pipeline import fingerprint  # brings in numpy, which a cold start does without
 
-        return fingerprint(pipeline_version, self.options, origin, self._digests())
+        beside = {name: getattr(self.companions, name) for name in COMPANIONS}
+        return fingerprint(pipeline_version, self.options, origin, beside)
 
     def carry_out(
         self,
@@ -119,16 +119,6 @@ class Order:
             reference=self.companions.reference,
             on_stage=on_stage,
             time_left_s=time_left_s,
-        )
-
-    def _digests(self) -> tuple[str, ...]:
-        if isinstance(self.options, Options):
-            return ()
-        files = {name: getattr(self.companions, name) for name in COMPANIONS}
-        return tuple(
-            f"{name} {hashlib.sha256(file).hexdigest()}"
-            for name, file in files.items()
-            if file is not None
         )
 
 

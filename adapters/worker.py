@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from adapters import job_log, logger
-from adapters.clips import clip_in, draw_clip, live_photo, max_bytes, with_digest
+from adapters.clips import clip_in, draw_clip, live_photo, max_bytes
 from adapters.deadline import NO_DEADLINE, Deadline
 from adapters.errors import InternalError, unnamed_errors_guarded
 from adapters.events import not_a_photo
@@ -155,7 +155,7 @@ class Worker:
             self.pipeline,
             data[part],
             order,
-            with_digest(origin, data),
+            origin.with_digest(hashlib.sha256(data).hexdigest()),
             on_frame=on_frame,
             time_left_s=self.clip_deadline(deadline).remaining_s(),
         )

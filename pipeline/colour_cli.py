@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -62,11 +61,8 @@ class ColourOrder:
         """What the sidecar of this order will have as its fingerprint."""
         from pipeline import fingerprint
 
-        files = {"hint_layer": self.hint_layer, "reference": self.reference}
-        digests = [
-            f"{name} {hashlib.sha256(file).hexdigest()}" for name, file in files.items() if file
-        ]
-        return fingerprint(pipeline.version, self.options, origin, digests)
+        beside = {"hint_layer": self.hint_layer, "reference": self.reference}
+        return fingerprint(pipeline.version, self.options, origin, beside)
 
     def carry_out(
         self,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,10 +13,9 @@ from pipeline.lineart.result import ColourSidecar, DrawingReport, HintReport
 from pipeline.lineart.wishes import Fill
 from pipeline.measure import ciede2000
 from pipeline.provenance import files_used, terms_of
-from pipeline.result import Output
+from pipeline.report import output_of, with_origin
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
 
-FORMAT_NAMES = {"jpg": "jpeg", "tif": "tiff"}  # where a format's name is not its extension
 SAMPLE_PX = 4  # half the side of the square where a hint's colour is measured
 
 
@@ -33,22 +30,15 @@ def assemble_colour_sidecar(
         timings_ms: By stage.
     """
     request, options, encoded = job.request, job.request.options, job.encoded
-    origin = request.origin
-    if not (origin.version_id or origin.etag):
-        origin = replace(origin, etag=request.digest)
+    origin = request.origin.with_digest(request.digest)
+    beside = {"hint_layer": request.hint_layer, "reference": request.reference}
     working = job.coloured.lines.ink.shape
     return ColourSidecar(
         schema_version=SCHEMA_VERSION,
         pipeline_version=pipeline_version,
-        fingerprint=fingerprint(pipeline_version, options, origin, _digests(job)),
+        fingerprint=fingerprint(pipeline_version, options, origin, beside),
         task="colour",
-        source=replace(
-            job.decoded.source,
-            bucket=origin.bucket,
-            key=origin.key,
-            version_id=origin.version_id,
-            etag=origin.etag,
-        ),
+        source=with_origin(job.decoded.source, origin),
         drawing=_drawing(job),
         hints=tuple(_hint(job, fill) for fill in job.coloured.paints[0][1]),
         palette=job.companions.palette,
@@ -56,36 +46,20 @@ def assemble_colour_sidecar(
         proposals=options.proposals,
         choice=options.choice,
         layers=options.layers,
-        decisions=job.taken.drawing.decisions,
+        decisions=job.intake.drawing.decisions,
         engine=job.services.settings.engine,
         weights=files_used([job.model], job.services.settings.engine),
         terms=terms_of([job.model.spec]),
         working_width_px=working[1],
         working_height_px=working[0],
-        output=Output(
-            format=FORMAT_NAMES.get(encoded.extension, encoded.extension),
-            content_type=encoded.content_type,
-            width_px=encoded.width_px,
-            height_px=encoded.height_px,
-            bytes=len(encoded.image),
-        ),
+        output=output_of(encoded),
         timings_ms={**timings_ms, "total": sum(timings_ms.values())},
-        warnings=(*job.decoded.warnings, *job.taken.warnings),
-    )
-
-
-def _digests(job: ColourJob) -> tuple[str, ...]:
-    """Of what came beside the drawing, each by its name."""
-    beside = {"hint_layer": job.request.hint_layer, "reference": job.request.reference}
-    return tuple(
-        f"{name} {hashlib.sha256(data).hexdigest()}"
-        for name, data in beside.items()
-        if data is not None
+        warnings=(*job.decoded.warnings, *job.intake.warnings),
     )
 
 
 def _drawing(job: ColourJob) -> DrawingReport:
-    drawing, examination = job.taken.drawing, job.taken.examination
+    drawing, examination = job.intake.drawing, job.intake.examination
     corners: tuple[tuple[float, float], ...] = ()
     if drawing.sheet:
         ratio = job.decoded.source.width_px * job.decoded.source.height_px
@@ -101,16 +75,16 @@ def _drawing(job: ColourJob) -> DrawingReport:
         line_coverage=examination.coverage,
         line_width_px=examination.line_width_px,
         tones=examination.tones,
-        closed_regions=job.taken.regions.closed_count,
+        closed_regions=job.intake.regions.closed_count,
     )
 
 
 def _hint(job: ColourJob, fill: Fill) -> HintReport:
     """What became of a wish, measured on the first picture."""
     wish = fill.wish
-    labels = job.taken.regions.labels
-    areas = np.bincount(labels.ravel(), minlength=job.taken.regions.count)
-    drawing = job.taken.drawing
+    labels = job.intake.regions.labels
+    areas = np.bincount(labels.ravel(), minlength=job.intake.regions.count)
+    drawing = job.intake.drawing
     share = drawing.size[0] * drawing.size[1] / labels.size
     error = _error(job, fill) if fill.regions else None
     return HintReport(
@@ -126,19 +100,19 @@ def _hint(job: ColourJob, fill: Fill) -> HintReport:
 
 def _error(job: ColourJob, fill: Fill) -> float | None:
     """The colour around a wish's centre, in its region and away from lines, beside that asked."""
-    picture, wish, regions = job.laid.pictures[0], fill.wish, job.taken.regions
+    picture, wish, regions = job.composition.pictures[0], fill.wish, job.intake.regions
     height, width = picture.shape[:2]
     centre = (
-        int(wish.x * width / job.taken.drawing.size[0]),
-        int(wish.y * height / job.taken.drawing.size[1]),
+        int(wish.x * width / job.intake.drawing.size[0]),
+        int(wish.y * height / job.intake.drawing.size[1]),
     )
     rows = np.arange(max(0, centre[1] - SAMPLE_PX), min(height, centre[1] + SAMPLE_PX + 1))
     columns = np.arange(max(0, centre[0] - SAMPLE_PX), min(width, centre[0] + SAMPLE_PX + 1))
     y = (rows * regions.labels.shape[0] // height)[:, None]
     x = (columns * regions.labels.shape[1] // width)[None]
-    ink_y = (rows * job.taken.drawing.ink.shape[0] // height)[:, None]
-    ink_x = (columns * job.taken.drawing.ink.shape[1] // width)[None]
-    is_free = job.taken.drawing.ink[ink_y, ink_x] == 0
+    ink_y = (rows * job.intake.drawing.ink.shape[0] // height)[:, None]
+    ink_x = (columns * job.intake.drawing.ink.shape[1] // width)[None]
+    is_free = job.intake.drawing.ink[ink_y, ink_x] == 0
     seen = picture[rows[:, None], columns[None]][
         is_free & np.isin(regions.labels[y, x], fill.regions)
     ]

@@ -14,7 +14,7 @@ from pipeline.domain import Photo, RgbImage, Source
 from pipeline.encode import encode
 from pipeline.errors import InvalidOption
 from pipeline.hints import parse_hints
-from pipeline.job import Services
+from pipeline.job import Encoded, Services
 from pipeline.lineart.check import Examination, examine, refuse
 from pipeline.lineart.colouriser import WorkingLines, colour, hint_planes, working_lines
 from pipeline.lineart.intake import LineDrawing, ink_of, take_lines
@@ -67,7 +67,7 @@ class ColourRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class Taken:
+class Intake:
     """The stage "intake": lines, what they enclose, and the caller's wishes on them."""
 
     drawing: LineDrawing
@@ -86,22 +86,11 @@ class Coloured:
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class Composition:
     """The stage "lay": for each proposal its paint and the picture, both at full size."""
 
     paints: tuple[RgbImage, ...]
     pictures: tuple[RgbImage, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedDrawing:
-    """The stage "encode": a file."""
-
-    image: bytes
-    content_type: str
-    extension: str
-    width_px: int
-    height_px: int
 
 
 @dataclass(eq=False)
@@ -113,10 +102,10 @@ class ColourJob:
     model: Model
     decoded: Decoded = field(init=False)
     companions: Companions = field(init=False)
-    taken: Taken = field(init=False)
+    intake: Intake = field(init=False)
     coloured: Coloured = field(init=False)
-    laid: Laid = field(init=False)
-    encoded: EncodedDrawing = field(init=False)
+    composition: Composition = field(init=False)
+    encoded: Encoded = field(init=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +182,7 @@ def _palettes(wish: RgbImage | None, options: ColourOptions) -> tuple[RgbImage, 
     return (palettes[options.choice - 1],) if options.choice else tuple(palettes)
 
 
-def _take(job: ColourJob) -> Taken:
+def _take(job: ColourJob) -> Intake:
     request, options, decoded = job.request, job.request.options, job.decoded
     drawing = take_lines(decoded.photo, keep=options.lines == "keep")
     regions = find_regions(drawing.ink)
@@ -204,7 +193,7 @@ def _take(job: ColourJob) -> Taken:
     if job.companions.layer:
         wishes += wishes_of_layer(job.companions.layer, decoded.photo, drawing)
     request.budget.check_time()
-    return Taken(drawing, examination, warnings, regions, wishes)
+    return Intake(drawing, examination, warnings, regions, wishes)
 
 
 def _open_weights(job: ColourJob) -> Model:
@@ -213,11 +202,11 @@ def _open_weights(job: ColourJob) -> Model:
 
 
 def _colour(job: ColourJob) -> Coloured:
-    taken = job.taken
-    lines = working_lines(taken.drawing.ink)
-    fills = find_fills(taken.wishes, taken.drawing, taken.regions)
-    dots = hint_planes(lines, taken.wishes)
-    wished = np.zeros(taken.regions.count, np.bool_)
+    intake = job.intake
+    lines = working_lines(intake.drawing.ink)
+    fills = find_fills(intake.wishes, intake.drawing, intake.regions)
+    dots = hint_planes(lines, intake.wishes)
+    wished = np.zeros(intake.regions.count, np.bool_)
     wished[[region for fill in fills for region in fill.regions]] = True
     paints = []
     for palette in job.companions.palettes:
@@ -225,31 +214,31 @@ def _colour(job: ColourJob) -> Coloured:
         picture, scores = colour(job.model, lines, dots, palette)
         all_dots = dots
         # many dots say what the rest is like; where there are few, the palette does
-        if len(taken.wishes) < MANY_WISHES:
-            labels = taken.regions.sampled((scores.shape[2], scores.shape[1]))
+        if len(intake.wishes) < MANY_WISHES:
+            labels = intake.regions.sampled((scores.shape[2], scores.shape[1]))
             size = (lines.ink.shape[1], lines.ink.shape[0])
             likely = likely_dots(scores, labels, wished, size, palette)
             all_dots = np.where(dots[..., 3:] > 0, dots, likely)
             picture, _ = colour(job.model, lines, all_dots, palette)
-        paint = paint_regions(picture, lines.ink, all_dots[..., 3] > 0, taken.regions)
-        paints.append(apply_fills(paint, fills, taken.drawing, taken.regions))
+        paint = paint_regions(picture, lines.ink, all_dots[..., 3] > 0, intake.regions)
+        paints.append(apply_fills(paint, fills, intake.drawing, intake.regions))
     return Coloured(lines, tuple(paints))
 
 
-def _lay(job: ColourJob) -> Laid:
-    drawing = job.taken.drawing
+def _lay(job: ColourJob) -> Composition:
+    drawing = job.intake.drawing
     size = _proposal_size(job)
     lines, ink = drawing.lines, drawing.ink
     if size != drawing.size:
         lines = np.asarray(cv2.resize(lines, size, interpolation=cv2.INTER_AREA), np.uint8)
         ink = ink_of(lines)
-    paints = tuple(enlarge(paint, job.taken.regions, size) for paint, _ in job.coloured.paints)
-    return Laid(paints, tuple(lay_lines(paint, lines, ink) for paint in paints))
+    paints = tuple(enlarge(paint, job.intake.regions, size) for paint, _ in job.coloured.paints)
+    return Composition(paints, tuple(lay_lines(paint, lines, ink) for paint in paints))
 
 
 def _proposal_size(job: ColourJob) -> tuple[int, int]:
     """Of the picture; of several, reduced so that their sheet is no larger than was asked."""
-    size = job.taken.drawing.size
+    size = job.intake.drawing.size
     count = len(job.companions.palettes)
     if count == 1:
         return size
@@ -258,35 +247,35 @@ def _proposal_size(job: ColourJob) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _encode(job: ColourJob) -> EncodedDrawing:
-    options, pictures = job.request.options, job.laid.pictures
+def _encode(job: ColourJob) -> Encoded:
+    options, pictures = job.request.options, job.composition.pictures
     if options.layers != "off":
-        return EncodedDrawing(*encode_layers(_layers(job), options.layers), *job.taken.drawing.size)
+        return Encoded(*encode_layers(_layers(job), options.layers), *job.intake.drawing.size)
     picture = pictures[0]
     if len(pictures) > 1:
         picture = grid([(str(number), picture) for number, picture in enumerate(pictures, 1)])
     encoded = encode(Photo(picture), options.format, options.quality)
-    return EncodedDrawing(*encoded, picture.shape[1], picture.shape[0])
+    return Encoded(*encoded, picture.shape[1], picture.shape[0])
 
 
 def _layers(job: ColourJob) -> Layers:
-    drawing = job.taken.drawing
-    flats = enlarge_flats(job.coloured.paints[0][0], job.taken.regions, drawing.size)
+    drawing = job.intake.drawing
+    flats = enlarge_flats(job.coloured.paints[0][0], job.intake.regions, drawing.size)
     return Layers(
         lines=line_layer(drawing.lines, drawing.ink),
-        shades=shade_layer(job.laid.paints[0], flats),
+        shades=shade_layer(job.composition.paints[0], flats),
         flats=flats,
-        picture=job.laid.pictures[0],
+        picture=job.composition.pictures[0],
     )
 
 
 _STAGES: Sequence[tuple[str, str, Callable[[ColourJob], object]]] = (
     ("decode", "decoded", _decode),
     ("companions", "companions", _decode_companions),
-    ("intake", "taken", _take),
+    ("intake", "intake", _take),
     ("open_weights", "model", _open_weights),
     ("colour", "coloured", _colour),
-    ("lay", "laid", _lay),
+    ("lay", "composition", _lay),
     ("encode", "encoded", _encode),
 )
 COLOUR_STAGES = tuple(name for name, *_ in _STAGES)

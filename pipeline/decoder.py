@@ -34,13 +34,13 @@ from pipeline.errors import (
 )
 from pipeline.messages import receive, receive_array, send
 from pipeline.sandbox import (
-    REFUSALS,
     STARTING_S,
     Child,
     limit_cpu,
     limit_files,
     limit_memory,
     refuse_if_guilty,
+    refused,
 )
 from pipeline.settings import Settings
 
@@ -195,26 +195,22 @@ def _answer(child: socket.socket, max_side_px: int) -> Decoded:
     A photo that broke a codec may send anything: what is no valid answer counts as none, and costs
     no more. Raises the refusal, or OSError.
     """
-    answer = receive(child)
     try:
-        if "code" in answer:
-            refusal: PermanentError = REFUSALS[answer.pop("code")](**answer)
-        else:
-            height, width, channels = shape = tuple(answer["shape"])
-            if not (0 < height <= max_side_px and 0 < width <= max_side_px and channels == 3):
-                raise ValueError(f"a photo of {shape}")
-            if answer["reduced_by"] not in REDUCTIONS:
-                raise ValueError(f"reduced by {answer['reduced_by']}")
-            source = Source(**answer["source"])
-            pixels = receive_array(child, shape)
-            alpha = receive_array(child, shape[:2]) if answer["alpha"] else None
-            remarks = tuple(str(remark) for remark in answer["remarks"])
-            return Decoded(Photo(pixels, alpha), source, answer["reduced_by"], remarks)
+        answer = refused(receive(child))
+        height, width, channels = shape = tuple(answer["shape"])
+        if not (0 < height <= max_side_px and 0 < width <= max_side_px and channels == 3):
+            raise ValueError(f"a photo of {shape}")
+        if answer["reduced_by"] not in REDUCTIONS:
+            raise ValueError(f"reduced by {answer['reduced_by']}")
+        source = Source(**answer["source"])
+        pixels = receive_array(child, shape)
+        alpha = receive_array(child, shape[:2]) if answer["alpha"] else None
+        remarks = tuple(str(remark) for remark in answer["remarks"])
+        return Decoded(Photo(pixels, alpha), source, answer["reduced_by"], remarks)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConnectionAbortedError(
             f"the decoding process sent an invalid answer: {error!r}"
         ) from error
-    raise refusal
 
 
 # --- the child --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,7 @@ class Origin:
     key: str | None = None
     version_id: str | None = None
     etag: str | None = None
+
+    def with_digest(self, digest: str) -> Origin:
+        """The same, with the file's digest as its etag where nothing else tells its version."""
+        return self if self.version_id or self.etag else replace(self, etag=digest)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.job import Job
+from pipeline.domain import Source
+from pipeline.job import Encoded, Job
 from pipeline.model import Model
+from pipeline.origin import Origin
 from pipeline.provenance import files_used, restoration_models, terms_of
 from pipeline.result import Drawing, Output, Sidecar
 from pipeline.sidecar import SCHEMA_VERSION, fingerprint
 
-FORMAT_NAMES = {"jpg": "jpeg"}  # where a format's name is not its extension
+FORMAT_NAMES = {"jpg": "jpeg", "tif": "tiff"}  # where a format's name is not its extension
 
 
 def assemble_sidecar(job: Job, pipeline_version: str, timings_ms: Mapping[str, float]) -> Sidecar:
@@ -23,20 +25,12 @@ def assemble_sidecar(job: Job, pipeline_version: str, timings_ms: Mapping[str, f
         timings_ms: By stage.
     """
     request, planned, encoded = job.request, job.planned, job.encoded
-    origin, models = request.origin, models_used(job)
-    if not (origin.version_id or origin.etag):
-        origin = replace(origin, etag=request.digest)
+    origin, models = request.origin.with_digest(request.digest), models_used(job)
     return Sidecar(
         schema_version=SCHEMA_VERSION,
         pipeline_version=pipeline_version,
         fingerprint=fingerprint(pipeline_version, request.options, origin),
-        source=replace(
-            job.decoded.source,
-            bucket=origin.bucket,
-            key=origin.key,
-            version_id=origin.version_id,
-            etag=origin.etag,
-        ),
+        source=with_origin(job.decoded.source, origin),
         quality=job.assessment.report,
         decisions=(
             *planned.decisions,
@@ -61,16 +55,32 @@ def assemble_sidecar(job: Job, pipeline_version: str, timings_ms: Mapping[str, f
             job.scale.why,
             job.scale.face_px,
         ),
-        output=Output(
-            format=FORMAT_NAMES.get(encoded.extension, encoded.extension),
-            content_type=encoded.content_type,
-            width_px=encoded.width_px,
-            height_px=encoded.height_px,
-            bytes=len(encoded.image),
-        ),
+        output=output_of(encoded),
         metrics=job.measured.metrics,
         timings_ms={**timings_ms, "total": sum(timings_ms.values())},
         warnings=_warnings(job),
+    )
+
+
+def with_origin(source: Source, origin: Origin) -> Source:
+    """What a file said, with where it came from."""
+    return replace(
+        source,
+        bucket=origin.bucket,
+        key=origin.key,
+        version_id=origin.version_id,
+        etag=origin.etag,
+    )
+
+
+def output_of(encoded: Encoded) -> Output:
+    """What the sidecar says of an encoded picture."""
+    return Output(
+        format=FORMAT_NAMES.get(encoded.extension, encoded.extension),
+        content_type=encoded.content_type,
+        width_px=encoded.width_px,
+        height_px=encoded.height_px,
+        bytes=len(encoded.image),
     )
 
 

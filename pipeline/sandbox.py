@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from pipeline.errors import (
     ClipTooLong,
@@ -124,6 +125,13 @@ class Child:
         self.socket.close()
         self.process.kill()
         self.process.wait()
+
+
+def refused(answer: dict[str, Any]) -> dict[str, Any]:
+    """A child's answer, or the refusal that it is. Raises PermanentError."""
+    if "code" in answer:
+        raise REFUSALS[answer.pop("code")](**answer)
+    return answer
 
 
 def refuse_if_guilty(ended_by: int) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,7 +28,7 @@ def fingerprint(
     pipeline_version: str,
     options: Options | ColourOptions,
     origin: Origin,
-    companions: Sequence[str] = (),
+    companions: Mapping[str, bytes | None] | None = None,
 ) -> str:
     """SHA-256, in hexadecimal, of all that decides the result: equal means computed before.
 
@@ -40,7 +40,8 @@ def fingerprint(
         pipeline_version: See ``Pipeline.version``.
         options: What the caller asked for.
         origin: Where the file came from.
-        companions: Digests of other files that have a part in the result.
+        companions: Other files that have a part in the result, by their names; None for one that
+            is not there.
     """
     version = origin.version_id or origin.etag
     chosen = {
@@ -48,7 +49,12 @@ def fingerprint(
         for name, value in asdict(options).items()
         if name not in CLIP_OPTIONS or value != getattr(Options, name)
     }
-    identity = [pipeline_version, origin.bucket, origin.key, version, chosen, *companions]
+    digests = [
+        f"{name} {hashlib.sha256(file).hexdigest()}"
+        for name, file in (companions or {}).items()
+        if file is not None
+    ]
+    identity = [pipeline_version, origin.bucket, origin.key, version, chosen, *digests]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

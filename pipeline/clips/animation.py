@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile
 
 from pipeline.clips.domain import ClipInfo
 from pipeline.clips.limits import refuse_count, refuse_length, refuse_size
-from pipeline.clips.pace import Shown
+from pipeline.clips.pace import DecodedFrame
 from pipeline.clips.sniff import MAX_DEPTH
 from pipeline.decode import EXTENTS, PILLOW, fit
 from pipeline.domain import Photo
@@ -99,7 +99,7 @@ class Animation:
             loops=loops,
         )
 
-    def frames(self, start_s: float, max_side_px: int) -> Iterator[Shown]:  # noqa: ARG002
+    def frames(self, start_s: float, max_side_px: int) -> Iterator[DecodedFrame]:  # noqa: ARG002
         """All frames from the first on, since each is made from those before it.
 
         Raises:
@@ -119,7 +119,7 @@ class Animation:
                     raise
                 self._warn(f"the {self._kind} is damaged or cut off: frames are missing")
                 return
-            yield Shown(
+            yield DecodedFrame(
                 time_s, time_s + duration_s, number, lambda: self._photo(image, max_side_px)
             )
             time_s += duration_s

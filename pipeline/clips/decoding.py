@@ -28,7 +28,7 @@ from pipeline.clips.limits import (
     MIN_FRAME_PIXELS,
     PIXELS_EACH_CPU_S,
 )
-from pipeline.clips.pace import Shown, paced
+from pipeline.clips.pace import DecodedFrame, paced
 from pipeline.clips.sniff import VIDEO, clip_kind
 from pipeline.errors import (
     EmptyInput,
@@ -81,7 +81,7 @@ class Clip:
             self._pixels_each_cpu_s = PIXELS_EACH_CPU_S
         limit_memory(ALLOWANCE_BYTES + needed)
 
-    def frames(self, start_s: float, max_side_px: int) -> Iterator[Shown]:
+    def frames(self, start_s: float, max_side_px: int) -> Iterator[DecodedFrame]:
         """All frames from a key frame at or before ``start_s`` on."""
         return self._source.frames(start_s, max_side_px)
 

@@ -17,7 +17,7 @@ from pipeline.clips.joining import JoinTask
 from pipeline.clips.reader import opened_source
 from pipeline.errors import DecoderLost, InvalidRequest
 from pipeline.messages import receive
-from pipeline.sandbox import REFUSALS, STARTING_S, Child, refuse_if_guilty
+from pipeline.sandbox import STARTING_S, Child, refuse_if_guilty, refused
 
 MODULE = "pipeline.clips.joining"
 JOINED_FORMATS = ("mp4", "webm")
@@ -72,7 +72,7 @@ def join_segments(
             child.socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
             receive(child.socket)  # it is ready
             child.socket.settimeout(timeout_s)
-            answer = receive(child.socket)
+            answer = refused(receive(child.socket))
         except TimeoutError as error:
             raise DecoderLost("joining the segments took too long", stage="encode") from error
         except OSError as error:
@@ -80,8 +80,6 @@ def join_segments(
             raise DecoderLost(
                 "the joining process was ended from outside", stage="encode"
             ) from error
-        if "code" in answer:
-            raise REFUSALS[answer.pop("code")](**answer)
         part.replace(output)
         return str(answer["sound"]), tuple(str(remark) for remark in answer["remarks"])
 

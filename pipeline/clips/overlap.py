@@ -21,7 +21,7 @@ class _End:
     error: BaseException | None = None
 
 
-def ahead(items: Iterable[T], count: int) -> Iterator[T]:
+def prefetch(items: Iterable[T], count: int) -> Iterator[T]:
     """Yields items that a thread fetches while the caller works.
 
     What the items raise is raised here. A caller that stops early ends the thread at its next
@@ -32,7 +32,7 @@ def ahead(items: Iterable[T], count: int) -> Iterator[T]:
         count: How many are held at most, beside the one that the thread fetches.
     """
     fetcher = _Fetcher(items, count)
-    thread = Thread(target=fetcher.fetch, name="ahead", daemon=True)
+    thread = Thread(target=fetcher.fetch, name="prefetch", daemon=True)
     thread.start()
     try:
         while not isinstance(item := fetcher.queue.get(), _End):
@@ -71,7 +71,7 @@ class _Fetcher(Generic[T]):
                 return
 
 
-class Behind(Generic[T]):
+class BackgroundConsumer(Generic[T]):
     """Handles items in a thread, in their order, while the caller works. A context manager.
 
     Args:
@@ -83,7 +83,7 @@ class Behind(Generic[T]):
         self._handle = handle
         self._queue: Queue[T | None] = Queue(count)
         self._error: BaseException | None = None
-        self._thread = Thread(target=self._work, name="behind", daemon=True)
+        self._thread = Thread(target=self._work, name="consumer", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:

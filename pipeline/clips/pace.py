@@ -12,7 +12,7 @@ EPSILON = 1e-3  # of a slot: times are rounded to the ticks of their file
 
 
 @dataclass(frozen=True)
-class Shown:
+class DecodedFrame:
     """A decoded frame that is not converted yet.
 
     Attributes:
@@ -29,7 +29,7 @@ class Shown:
 
 
 def paced(
-    frames: Iterable[Shown], start_s: float, end_s: float | None, rate: float | None
+    frames: Iterable[DecodedFrame], start_s: float, end_s: float | None, rate: float | None
 ) -> Iterator[Frame]:
     """Chooses frames and fixes how long each is shown.
 
@@ -47,7 +47,7 @@ def paced(
         Frames with their own times. Each is shown until the next one begins, the last until the
         end of the last frame of the part.
     """
-    held: tuple[Shown, Photo] | None = None
+    held: tuple[DecodedFrame, Photo] | None = None
     last_slot, ends_s = -1, start_s
     for frame in frames:
         if frame.time_s < start_s - 1e-6:
@@ -67,6 +67,6 @@ def paced(
         yield _timed(*held, ends_s)
 
 
-def _timed(frame: Shown, photo: Photo, until_s: float) -> Frame:
+def _timed(frame: DecodedFrame, photo: Photo, until_s: float) -> Frame:
     duration_s = max(0.0, until_s - frame.time_s)
     return Frame(photo.pixels, photo.alpha, frame.time_s, duration_s, frame.index)

@@ -30,7 +30,7 @@ from pipeline.errors import (
     PermanentError,
 )
 from pipeline.messages import receive, receive_array, send
-from pipeline.sandbox import REFUSALS, STARTING_S, Child, refuse_if_guilty
+from pipeline.sandbox import STARTING_S, Child, refuse_if_guilty, refused
 from pipeline.settings import MAX_SIDE_PX, Settings
 
 MODULE = "pipeline.clips.decoding"
@@ -152,7 +152,7 @@ class ClipReader:
 
     def _frame(self, child: Child) -> Frame | None:
         """Reads one frame; None at the end."""
-        answer = _refused(receive(child.socket))
+        answer = refused(receive(child.socket))
         if answer.get("end"):
             self.warnings = _texts(answer["remarks"])
             return None
@@ -174,7 +174,7 @@ class ClipReader:
             receive(child.socket)
             child.socket.settimeout(self._timeout_s)
             send(child.socket, {"work": "open", "free_bytes": self._free_bytes()})
-            answer = _refused(receive(child.socket))
+            answer = refused(receive(child.socket))
             self.warnings = _texts(answer["remarks"])
             return _info(answer["info"])
 
@@ -241,13 +241,6 @@ def clips_available() -> bool:
     from importlib.util import find_spec
 
     return find_spec("av") is not None
-
-
-def _refused(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer, or the refusal that it is. Raises PermanentError."""
-    if "code" in answer:
-        raise REFUSALS[answer.pop("code")](**answer)
-    return answer
 
 
 def _seconds(value: Any) -> float:

@@ -17,7 +17,7 @@ from pipeline.result import Sidecar
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnClip:
     """What was drawn of a clip.
 
     Attributes:
@@ -53,7 +53,7 @@ def source_of(info: ClipInfo, path: Path) -> Source:
     return Source(info.container, "RGB", width, height, path.stat().st_size)
 
 
-def clip_sidecar(drawn: Drawn, output: Path) -> ClipSidecar:
+def clip_sidecar(drawn: DrawnClip, output: Path) -> ClipSidecar:
     """Everything that the sidecar says of a clip.
 
     Args:

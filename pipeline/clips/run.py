@@ -20,12 +20,12 @@ from pipeline.budget import Budget, Costs
 from pipeline.clips.cost import Pace, choose_pace
 from pipeline.clips.domain import ClipFormat, ClipInfo, Frame, WriterSettings
 from pipeline.clips.drawing import FrameDrawer
-from pipeline.clips.overlap import Behind, ahead
+from pipeline.clips.overlap import BackgroundConsumer, prefetch
 from pipeline.clips.plan import ClipPlan, PlannedShot, plan_clip
 from pipeline.clips.reader import ClipReader
-from pipeline.clips.report import Drawn, clip_sidecar, file_digest, source_of
+from pipeline.clips.report import DrawnClip, clip_sidecar, file_digest, source_of
 from pipeline.clips.result import ClipResult, Segment
-from pipeline.clips.steady import WARM_UP, Moment, Observer, Steadier, WarpingErrors
+from pipeline.clips.steady import WARM_UP, ObservedFrame, Observer, Steadier, WarpingErrors
 from pipeline.clips.tracking import FaceTracker
 from pipeline.clips.writer import ClipWriter
 from pipeline.domain import Photo, Source
@@ -70,11 +70,6 @@ class ClipRequest:
     budget: Budget
     segment: Segment | None = None
 
-    def origin_of(self, digest: str) -> Origin:
-        """The origin, with the file's digest where nothing else tells its version."""
-        known = self.origin.version_id or self.origin.etag
-        return self.origin if known else replace(self.origin, etag=digest)
-
     @property
     def start_s(self) -> float:
         """Time of the first frame that is written."""
@@ -82,27 +77,27 @@ class ClipRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class PlannedFrame:
     """A frame that is to be drawn.
 
     Attributes:
         number: Among those that are drawn.
         frame: The frame.
         shot: Its shot.
-        moment: What the steadying sees of it.
+        observed: What the steadying sees of it.
     """
 
     number: int
     frame: Frame
     shot: PlannedShot
-    moment: Moment
+    observed: ObservedFrame
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
+class DrawnFrame:
     """A drawn frame that is to be steadied and written."""
 
-    seen: Seen
+    planned: PlannedFrame
     picture: Photo
 
 
@@ -148,7 +143,7 @@ def draw_clip(
     with ClipReader(services.settings, request.source, pace.side_px, left_s) as reader:
         progress = Progress()
         surveyed_s = time.perf_counter()
-        plan = plan_clip(ahead(reader.frames(rate=pace.rate), QUEUED), source, drawer)
+        plan = plan_clip(prefetch(reader.frames(rate=pace.rate), QUEUED), source, drawer)
         if not plan.shots:
             raise NoPicture("the clip has no frame to draw", stage="decode")
         progress.add("survey", surveyed_s)
@@ -161,7 +156,7 @@ def draw_clip(
         drawn = replace(drawn, warnings=(*drawn.warnings, note))
     sidecar = clip_sidecar(drawn, request.output)
     # by what was asked for: time, and the size of the first shot, changed the options since
-    asked = fingerprint(pipeline_version, request.options, request.origin_of(digest))
+    asked = fingerprint(pipeline_version, request.options, request.origin.with_digest(digest))
     sidecar = replace(sidecar, fingerprint=asked)
     return ClipResult(request.output, content_type, extension, sidecar)
 
@@ -225,7 +220,7 @@ class ClipRun:
             return asked
         return "mp4" if self.reader.info.is_video else "webp"
 
-    def still(self) -> tuple[Drawn, str, str]:
+    def still(self) -> tuple[DrawnClip, str, str]:
         """Draws the sharpest frame of the clip, as a photo."""
         best_s = self.plan.best_s
         frame = next(iter(self.reader.frames(start_s=best_s)), None)
@@ -243,18 +238,18 @@ class ClipRun:
         drawn = self._drawn(first, WarpingErrors(), 1, self.reader.warnings)
         return drawn, job.encoded.content_type, job.encoded.extension
 
-    def film(self, on_frame: Callable[[int, int], object] | None) -> tuple[Drawn, str, str]:
+    def film(self, on_frame: Callable[[int, int], object] | None) -> tuple[DrawnClip, str, str]:
         """Draws all frames, or those of the segment."""
         steadier = Steadier(self.request.options.steady)
         total = self._count()
         writer: ClipWriter | None = None
 
-        def steady_and_write(drawing: Drawing) -> None:
+        def steady_and_write(drawing: DrawnFrame) -> None:
             nonlocal writer
             begun_s = time.perf_counter()
-            pixels = steadier(drawing.picture.pixels, drawing.seen.moment)
+            pixels = steadier(drawing.picture.pixels, drawing.planned.observed)
             self.progress.add("steady", begun_s)
-            frame = drawing.seen.frame
+            frame = drawing.planned.frame
             if frame.time_s < self.request.start_s:
                 return
             begun_s = time.perf_counter()
@@ -264,9 +259,9 @@ class ClipRun:
             self.progress.add("encode", begun_s)
 
         try:
-            with Behind(steady_and_write, QUEUED) as behind:
+            with BackgroundConsumer(steady_and_write, QUEUED) as consumer:
                 for drawing in self._drawings():
-                    behind.put(drawing)
+                    consumer.put(drawing)
                     self.progress.drawn += 1
                     if on_frame:
                         on_frame(min(self.progress.drawn, total), total)
@@ -285,28 +280,28 @@ class ClipRun:
         )
         return drawn, CONTENT_TYPES[self.format], self.format
 
-    def _drawings(self) -> Iterator[Drawing]:
+    def _drawings(self) -> Iterator[DrawnFrame]:
         """Draws the frames that are needed, in their order."""
         tracker, renderings, shot = FaceTracker(), dict[int, Rendering](), self.plan.shots[0]
         begins_s = self._begins_s()
-        for seen in ahead(self._seen(), QUEUED):
+        for planned in prefetch(self._planned_frames(), QUEUED):
             self.drawer.request.budget.check_time()
-            if seen.shot is not shot:
-                shot, tracker, renderings = seen.shot, FaceTracker(), {}
-            follow = partial(tracker.follow, motion=seen.moment.motion)
+            if planned.shot is not shot:
+                shot, tracker, renderings = planned.shot, FaceTracker(), {}
+            follow = partial(tracker.follow, motion=planned.observed.motion)
             takes_over = ShotFrame(shot.decisions, follow, renderings)
-            photo = Photo(seen.frame.pixels, seen.frame.alpha)
-            if seen.frame.time_s < begins_s:
+            photo = Photo(planned.frame.pixels, planned.frame.alpha)
+            if planned.frame.time_s < begins_s:
                 self.drawer.follow(photo, self.source, takes_over)
                 continue
             job = self.drawer.draw(photo, self.source, takes_over, self.progress.timings_ms)
             self.progress.faces[shot.first] = tracker.count
-            if self.progress.first is None and seen.frame.time_s >= self.request.start_s:
+            if self.progress.first is None and planned.frame.time_s >= self.request.start_s:
                 self.progress.first = self._first(job)
             picture = Photo(job.postprocessed.pixels, job.analysed.framing.enhanced.alpha)
-            drawn = replace(seen, frame=replace(seen.frame, pixels=NO_PIXELS))
-            del job, photo, seen  # a frame is of no use once it is drawn
-            yield Drawing(drawn, picture)
+            drawn = replace(planned, frame=replace(planned.frame, pixels=NO_PIXELS))
+            del job, photo, planned  # a frame is of no use once it is drawn
+            yield DrawnFrame(drawn, picture)
             del drawn, picture
 
     def _first(self, job: Job) -> Sidecar:
@@ -316,7 +311,7 @@ class ClipRun:
         job.encoded = Encoded(b"", CONTENT_TYPES[self.format], self.format, width, height)
         return assemble_sidecar(job, self.version, {})
 
-    def _seen(self) -> Iterator[Seen]:
+    def _planned_frames(self) -> Iterator[PlannedFrame]:
         """The frames up to the segment's end, with their shots and their motion."""
         observe = Observer()
         segment = self.request.segment
@@ -324,9 +319,9 @@ class ClipRun:
         for number, frame in enumerate(self.reader.frames(end_s=end_s, rate=self.pace.rate)):
             shot = self.plan.shot_of(number)
             begun_s = time.perf_counter()
-            moment = observe(frame.pixels, number == shot.first)
+            observed = observe(frame.pixels, number == shot.first)
             self.progress.add("flow", begun_s)
-            yield Seen(number, frame, shot, moment)
+            yield PlannedFrame(number, frame, shot, observed)
 
     def _begins_s(self) -> float:
         """Time from which on frames are drawn: a segment needs some for its steadying."""
@@ -357,9 +352,9 @@ class ClipRun:
 
     def _drawn(
         self, first: Sidecar, errors: WarpingErrors, frames: int, warnings: tuple[str, ...]
-    ) -> Drawn:
+    ) -> DrawnClip:
         info: ClipInfo = self.reader.info
-        return Drawn(
+        return DrawnClip(
             first=first,
             info=info,
             plan=self.plan,

@@ -34,7 +34,7 @@ WARM_UP = 16  # drawings after which the first has no part left in the average
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class ObservedFrame:
     """What the steadying sees of a frame.
 
     Attributes:
@@ -55,7 +55,7 @@ class Observer:
         self._estimator = MotionEstimator()
         self._grey: GrayImage | None = None
 
-    def __call__(self, photo: RgbImage, is_first: bool) -> Moment:
+    def __call__(self, photo: RgbImage, is_first: bool) -> ObservedFrame:
         """The next frame.
 
         Args:
@@ -68,11 +68,11 @@ class Observer:
         if self._grey is not None and not is_first:
             motion = self._estimator.estimate(self._grey, grey)
         self._grey = grey
-        return Moment(small, grey, motion)
+        return ObservedFrame(small, grey, motion)
 
 
 @dataclass(frozen=True, eq=False)
-class Past:
+class PreviousFrame:
     """The frame before.
 
     Attributes:
@@ -98,41 +98,43 @@ class Steadier:
 
     def __init__(self, steady: float) -> None:
         self._share = MAX_SHARE * steady
-        self._past: Past | None = None
+        self._previous: PreviousFrame | None = None
         self.errors = WarpingErrors()
 
-    def __call__(self, drawing: RgbImage, moment: Moment) -> RgbImage:
+    def __call__(self, drawing: RgbImage, observed: ObservedFrame) -> RgbImage:
         """Steadies the next drawing.
 
         Args:
             drawing: uint8 (H, W, 3) RGB.
-            moment: The frame that it is a drawing of.
+            observed: The frame that it is a drawing of.
 
         Returns:
             uint8 (H, W, 3) RGB.
         """
-        past, steadied = self._past, drawing
-        if past is not None and moment.motion is not None and self._share > 0:
-            steadied = self._averaged(drawing, past, moment, moment.motion)
-        size = (moment.photo.shape[1], moment.photo.shape[0])
-        seen = (
-            lightness(moment.photo),
+        previous, steadied = self._previous, drawing
+        if previous is not None and observed.motion is not None and self._share > 0:
+            steadied = self._averaged(drawing, previous, observed, observed.motion)
+        size = (observed.photo.shape[1], observed.photo.shape[0])
+        levels = (
+            lightness(observed.photo),
             lightness(cv2.resize(drawing, size, interpolation=cv2.INTER_AREA)),
             lightness(cv2.resize(steadied, size, interpolation=cv2.INTER_AREA)),
         )
-        if past is not None and moment.motion is not None:
-            self.errors.add(moment.motion, *zip(past.lightness, seen, strict=True))
-        self._past = Past(steadied, moment.photo, seen)
+        if previous is not None and observed.motion is not None:
+            self.errors.add(observed.motion, *zip(previous.lightness, levels, strict=True))
+        self._previous = PreviousFrame(steadied, observed.photo, levels)
         return steadied
 
-    def _averaged(self, drawing: RgbImage, past: Past, moment: Moment, motion: Motion) -> RgbImage:
-        before = warp(past.photo, motion.flow)
-        change = moment.photo.astype(np.float32) - before.astype(np.float32)
+    def _averaged(
+        self, drawing: RgbImage, previous: PreviousFrame, observed: ObservedFrame, motion: Motion
+    ) -> RgbImage:
+        before = warp(previous.photo, motion.flow)
+        change = observed.photo.astype(np.float32) - before.astype(np.float32)
         light = _light(change, motion.seen)
-        share = self._share * agreement(change - light, moment.grey) * motion.seen
+        share = self._share * agreement(change - light, observed.grey) * motion.seen
         share = cv2.blur(share, (3, 3))
         size = (drawing.shape[1], drawing.shape[0])
-        moved = warp(past.drawing, motion.at_size(size), cv2.INTER_LANCZOS4)
+        moved = warp(previous.drawing, motion.at_size(size), cv2.INTER_LANCZOS4)
         moved = _brightened(np.asarray(moved, np.uint8), light, size)
         share = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
         return np.asarray(cv2.blendLinear(moved, drawing, share, 1 - share), np.uint8)

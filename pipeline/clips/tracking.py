@@ -17,6 +17,7 @@ from pipeline.clips.flow import Motion
 from pipeline.domain import Decision, Face, FaceParsing, Photo
 from pipeline.faces import DetectedFace, FaceModels, analyse_faces
 from pipeline.faces.align import Matrix, compose_affine, transform_points
+from pipeline.faces.face import is_same_place
 from pipeline.settings import Options
 
 DETECT_EVERY = 6  # drawn frames: half a second of 12
@@ -81,7 +82,10 @@ class FaceTracker:
         """Joins detected faces to the tracks, ends tracks and begins new ones."""
         left = list(detected)
         for track in self._tracks:
-            same = next((face for face in left if _is_same(face, track.face)), None)
+            known = track.face
+            same = next(
+                (one for one in left if is_same_place(one.face, known.face, known.width_px)), None
+            )
             if same is None:
                 track.missed += 1
                 continue
@@ -184,9 +188,3 @@ def blended(expected: DetectedFace, detected: DetectedFace) -> DetectedFace:
     }
     parsing = FaceParsing(masks, between(old.to_photo, new.to_photo))
     return replace(detected, face=face, parsing=parsing, track=expected.track)
-
-
-def _is_same(face: DetectedFace, other: DetectedFace) -> bool:
-    """Whether the landmarks of both lie within half the other's width."""
-    apart = np.mean(face.face.landmarks, 0) - np.mean(other.face.landmarks, 0)
-    return float(np.hypot(*apart)) < other.width_px / 2

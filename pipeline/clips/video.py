@@ -20,7 +20,7 @@ from pipeline.clips.container import (
 )
 from pipeline.clips.domain import ClipInfo
 from pipeline.clips.limits import refuse_count, refuse_length, refuse_size
-from pipeline.clips.pace import Shown
+from pipeline.clips.pace import DecodedFrame
 from pipeline.clips.upright import Upright
 from pipeline.errors import NoPicture, TruncatedImage, UnsupportedVariant
 from pipeline.formats.colour import Warn
@@ -99,7 +99,7 @@ class Video:
             loops=1,
         )
 
-    def frames(self, start_s: float, max_side_px: int) -> Iterator[Shown]:
+    def frames(self, start_s: float, max_side_px: int) -> Iterator[DecodedFrame]:
         """All frames from the last key frame at or before ``start_s`` on.
 
         Raises:
@@ -127,7 +127,7 @@ class Video:
             previous = time_s, number
             refuse_length(time_s, self._settings)  # a clock that jumps in mid-stream
             end_s = time_s + self._duration_s(number, frame, base)
-            yield Shown(time_s, end_s, number, self._shown.converter(frame, max_side_px))
+            yield DecodedFrame(time_s, end_s, number, self._shown.converter(frame, max_side_px))
 
     def _duration_s(self, number: int, frame: VideoFrame, base: Fraction) -> float:
         times = (*self._timeline.times[number + 1 : number + 2], self._timeline.end)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from pipeline.clips.reader import opened_source
 from pipeline.domain import GrayImage, RgbImage
 from pipeline.errors import DecoderLost, InvalidOption, InvalidRequest, PermanentError
 from pipeline.messages import receive, send
-from pipeline.sandbox import REFUSALS, STARTING_S, Child, refuse_if_guilty
+from pipeline.sandbox import STARTING_S, Child, refuse_if_guilty, refused
 
 MODULE = "pipeline.clips.encoding"
 FORMATS: tuple[ClipFormat, ...] = ("mp4", "webm", "webp", "gif", "apng")
@@ -148,7 +148,7 @@ class ClipWriter:
                 raise InvalidRequest("a clip without a frame", stage="encode")
             with self._named_losses() as child:
                 send(child.socket, {"work": "close"})
-                answer = _refused(receive(child.socket))
+                answer = refused(receive(child.socket))
                 self.warnings = tuple(str(remark) for remark in answer["remarks"])
             self._part.replace(self._path)
         finally:
@@ -185,7 +185,7 @@ class ClipWriter:
         self._child = Child(MODULE, [task.to_json()], numbers)
         with self._named_losses() as child:
             child.socket.settimeout(STARTING_S)
-            answer = _refused(receive(child.socket))
+            answer = refused(receive(child.socket))
             child.socket.settimeout(None)
             return str(answer["sound"])
 
@@ -217,11 +217,4 @@ def _raise_last_words(child: Child) -> None:
         answer = receive(child.socket)
     except OSError:
         return
-    _refused(answer)
-
-
-def _refused(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer, or the error that it is. Raises PermanentError."""
-    if "code" in answer:
-        raise REFUSALS[answer.pop("code")](**answer)
-    return answer
+    refused(answer)

@@ -18,7 +18,7 @@ from pipeline.faces.align import (
 )
 from pipeline.faces.detail import MIN_DETAIL_PX, detail_px
 from pipeline.faces.detect import MIN_SCORE, MIN_WEAK_SCORE
-from pipeline.faces.face import DetectedFace
+from pipeline.faces.face import DetectedFace, is_same_place
 from pipeline.faces.human import CONFIDENT, why_not_human
 from pipeline.faces.landmarks import CROP_PX, detect_in_crop, landmarks_in_crop
 from pipeline.faces.models import FaceModels
@@ -78,16 +78,10 @@ def _confirmed(
         if detection.score >= MIN_SCORE:
             yield face
         elif face.face.score >= MIN_SCORE and not any(
-            _same(face.face, other) for other in confident
+            is_same_place(face.face, other, other.box[2] - other.box[0]) for other in confident
         ):
             confident.append(face.face)
             yield face
-
-
-def _same(face: Face, other: Face) -> bool:
-    """Whether the landmarks of both lie within half the other's width."""
-    apart = np.mean(face.landmarks, 0) - np.mean(other.landmarks, 0)
-    return float(np.hypot(*apart)) < (other.box[2] - other.box[0]) / 2
 
 
 def _analyse(pixels: RgbImage, face: Face, options: Options, models: FaceModels) -> DetectedFace:

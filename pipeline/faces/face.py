@@ -92,3 +92,9 @@ class DetectedFace:
 def largest_face_px(faces: Sequence[DetectedFace]) -> float | None:
     """How wide the largest of the aligned faces is in the photo; None without one."""
     return max((face.width_px for face in faces if face.is_aligned), default=None)
+
+
+def is_same_place(face: Face, other: Face, width_px: float) -> bool:
+    """Whether the landmarks of two faces lie within half a face's width of each other."""
+    apart = np.mean(face.landmarks, 0) - np.mean(other.landmarks, 0)
+    return float(np.hypot(*apart)) < width_px / 2

@@ -87,7 +87,7 @@ MAY = {
         "timings",
     },
     "colour_report": {
-        *("colouring", "domain", "lineart", "measure", "provenance", "result", "sidecar"),
+        *("colouring", "domain", "lineart", "measure", "provenance", "report", "sidecar"),
     },
     "sheet": {"result", "lineart", "decode", "encode", "domain", "settings"},
     "decoder": {
@@ -106,7 +106,7 @@ MAY = {
     "job": {*STAGES, *STAGE_MAY, "budget", "decoder", "framing", "origin", "registry", "scale"},
     "stages": {*STAGES, *STAGE_MAY, "framing", "job", "visible"},
     "planning": {*STAGES, *STAGE_MAY, "budget", "job", "scale"},
-    "report": {"result", "domain", "job", "model", "provenance", "sidecar"},
+    "report": {"result", "domain", "job", "model", "origin", "provenance", "sidecar"},
     "run": {
         *("budget", "clips", "colour_report", "colouring", "decoder", "domain", "errors", "job"),
         *("lineart", "origin", "planning", "provenance", "registry", "report", "result"),

@@ -224,6 +224,14 @@ def test_limits_are_named() -> None:
         assert caught.value.stage == "decode"
 
 
+def test_a_telephone_that_stops_at_the_limit_a_little_late_is_let_pass() -> None:
+    clip = video(frames=24)
+    with ClipReader(Settings(), clip) as reader:
+        length_s = reader.info.duration_s
+    with ClipReader(Settings(max_clip_seconds=length_s - 0.4), clip) as reader:
+        assert reader.info.duration_s == length_s
+
+
 def test_a_clip_that_takes_too_much_of_the_processor_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.clips.overlap import Behind, ahead
+from pipeline.clips.overlap import BackgroundConsumer, prefetch
 
 
 def numbers(seen: list[int], end: int) -> Iterator[int]:
@@ -18,7 +18,7 @@ def numbers(seen: list[int], end: int) -> Iterator[int]:
 
 
 def test_items_come_in_order_and_their_error_behind_them() -> None:
-    items = ahead(numbers([], 20), 2)
+    items = prefetch(numbers([], 20), 2)
     assert [next(items) for _ in range(20)] == list(range(20))
     with pytest.raises(ValueError, match="at the end"):
         next(items)
@@ -26,7 +26,7 @@ def test_items_come_in_order_and_their_error_behind_them() -> None:
 
 def test_no_more_is_fetched_than_the_queue_holds() -> None:
     seen: list[int] = []
-    items = ahead(numbers(seen, 1000), 1)
+    items = prefetch(numbers(seen, 1000), 1)
     assert next(items) == 0
     threading.Event().wait(0.3)
     assert len(seen) <= 4
@@ -38,18 +38,18 @@ def test_no_more_is_fetched_than_the_queue_holds() -> None:
 
 def test_a_handler_gets_all_in_order_and_its_error_ends_the_caller() -> None:
     handled: list[int] = []
-    with Behind(handled.append, 1) as behind:
+    with BackgroundConsumer(handled.append, 1) as consumer:
         for number in range(50):
-            behind.put(number)
+            consumer.put(number)
     assert handled == list(range(50))
 
     def fail(number: int) -> None:
         raise KeyError(number)
 
     def hand_over() -> None:
-        with Behind(fail, 1) as behind:
+        with BackgroundConsumer(fail, 1) as consumer:
             for number in range(50):
-                behind.put(number)
+                consumer.put(number)
 
     with pytest.raises(KeyError):
         hand_over()

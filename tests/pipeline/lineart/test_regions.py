@@ -34,8 +34,9 @@ def test_a_page_without_lines_is_one_region() -> None:
 
 def test_large_drawings_are_searched_at_a_smaller_size_without_opening_thin_lines() -> None:
     ink = np.zeros((1200, 2400), np.uint8)
-    ink[300:900, 600:602] = ink[300:900, 1800:1802] = 255
-    ink[300:302, 600:1802] = ink[898:900, 600:1802] = 255
+    # one pixel wide: half of each pixel of the smaller size
+    ink[300:900, 600] = ink[300:900, 1801] = 255
+    ink[300, 600:1802] = ink[899, 600:1802] = 255
     regions = find_regions(ink)
     assert max(regions.labels.shape) <= MAX_LABEL_PX
     inside = regions.labels[regions.labels.shape[0] // 2, regions.labels.shape[1] // 2]
