@@ -114,7 +114,7 @@ def _draw(worker: Worker, event: Mapping[str, Any], _: Deadline) -> Step:
             source.with_name("drawn"),
             clip.options,
             clip.origin,
-            segment=pipeline.Segment(segment["start_s"], segment["end_s"], segment["overlap"]),
+            segment=_segment(segment),
         )
         clip.put(f"{name}.{result.extension}", result.path.read_bytes(), result.content_type)
         clip.put(f"{name}.json", to_json(sidecar_document(result.sidecar)), JSON)
@@ -191,6 +191,11 @@ class _Clip:
                 "record_key": outcome.record_key,
                 "why": error.message,
             }
+
+
+def _segment(planned: Mapping[str, Any]) -> pipeline.Segment:
+    """A segment of the plan; one that an earlier release wrote names no overlap."""
+    return pipeline.Segment(planned["start_s"], planned["end_s"], planned.get("overlap", 0))
 
 
 def _planned(worker: Worker, event: Mapping[str, Any]) -> _Clip:
