@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import secrets
@@ -25,6 +26,7 @@ from pipeline import MAX_CLIP_MINUTES, MAX_SECONDS, KireiError, Options, Pipelin
 LOCAL_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 FEW_DESCRIPTORS, MAX_DESCRIPTORS = 256, 65_536
 HOUR_S = 3600
+TAKEN = (errno.EADDRINUSE, errno.EACCES)  # the port, by another program or by the system
 
 
 @click.command()
@@ -115,7 +117,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         reason = f"cannot listen on {host}:{port}: {error.strerror}"
-        raise click.ClickException(f"{reason}; --port 0 takes a free one") from error
+        hint = "; --port 0 takes a free one" if error.errno in TAKEN else ""
+        raise click.ClickException(f"{reason}{hint}") from error
 
 
 def _print_addresses(host: str, port: int, token: str | None) -> None:

@@ -118,7 +118,8 @@ class DrawingCommand(click.Command):
         records = {
             parameter.name: record
             for parameter in self.get_params(context)
-            if (record := parameter.get_help_record(context))
+            if isinstance(parameter, click.Option)
+            and (record := parameter.get_help_record(context))
         }
         sectioned = {name for names in self.sections.values() for name in names}
         own = [record for name, record in records.items() if name not in sectioned]

@@ -5,7 +5,7 @@ import { h, icon } from "./dom.js";
 import { menu } from "./menu.js";
 import { t } from "./text.js";
 
-/** in sight and in the menu: [key of the words, symbol, onclick]. Focus stays where it is. */
+/** in sight and in the menu: [key of the words, symbol, onclick]. Focus and an open menu stay. */
 export function fillBar(bar, inSight, inMenu) {
   const focused = bar.contains(document.activeElement) && document.activeElement.dataset.key;
   const button = ([key, symbol, onclick], index) => {
@@ -18,6 +18,7 @@ export function fillBar(bar, inSight, inMenu) {
     element.dataset.key = key;
     return element;
   };
-  bar.replaceChildren(...inSight.map(button), ...(inMenu.length ? [menu("more", inMenu)] : []));
+  const isOpen = bar.querySelector(".menu")?.open ?? false;
+  bar.replaceChildren(...inSight.map(button), ...(inMenu.length ? [menu("more", inMenu, isOpen)] : []));
   if (focused) bar.querySelector(`[data-key="${focused}"]`)?.focus();
 }

@@ -72,6 +72,16 @@ export class ColourControls extends EventTarget {
     return this.#reference?.blob ?? null;
   }
 
+  /** What colours are drawn from, as restore() takes it. */
+  kept = () => ({ palette: this.#palette, seed: this.#seed, reference: this.reference });
+
+  restore({ palette, seed, reference }) {
+    this.#palette = palette;
+    this.#seed = seed;
+    this.#show(reference);
+    this.render();
+  }
+
   /** Colours from another throw of the dice. */
   throwAgain() {
     this.#seed += 1;
@@ -221,9 +231,13 @@ export class ColourControls extends EventTarget {
     );
   }
 
-  #refer(blob) {
+  #show(blob) {
     if (this.#reference) URL.revokeObjectURL(this.#reference.url);
     this.#reference = blob && { blob, url: URL.createObjectURL(blob) };
+  }
+
+  #refer(blob) {
+    this.#show(blob);
     if (blob) this.#palette = NONE;
     this.render();
     this.#form.querySelector(blob ? "#reference" : "[name=palette]:checked").focus();

@@ -37,10 +37,10 @@ export class Hints extends EventTarget {
     if (this.#items.length) this.#set([]);
   }
 
-  /** For another drawing: nothing is on it, and nothing can be brought back. */
-  forget() {
+  /** Of another drawing: what is on it, which is where the way back ends. */
+  begin(items) {
     this.#past = [];
-    this.#items = [];
+    this.#items = items;
     this.#future = [];
     this.#tell();
   }

@@ -4,6 +4,8 @@ import { fillBar } from "./bar.js";
 import { colour, palettes } from "./colour-client.js";
 import { button, ColourControls } from "./colour-controls.js";
 import { Hints } from "./colour-hints.js";
+import { opened, whole } from "./colour-drawing.js";
+import { Drawings } from "./colour-memory.js";
 import { Paper } from "./colour-paper.js";
 import { Proposals } from "./colour-proposals.js";
 import { findings } from "./colour-findings.js";
@@ -11,19 +13,23 @@ import { mapping } from "./colour-sheet.js";
 import { check } from "./client.js";
 import { Compare } from "./compare.js";
 import { h, icon } from "./dom.js";
-import { failure, learnPermanent, words } from "./failures.js";
+import { example } from "./examples.js";
+import { failure, isWorthRetrying, lacksConnection, learnPermanent, words } from "./failures.js";
 import { canShare, saveBoth, saveJson, savePicture, share } from "./files.js";
 import { intake } from "./intake.js";
+import { keepingSwitch } from "./keeping.js";
+import { labelSwitch, onSwitch } from "./language.js";
 import { forget } from "./memory.js";
 import { serveOffline } from "./offline.js";
-import { reduced, SENT_PX } from "./reduce.js";
+import { SENT_PX } from "./reduce.js";
+import { MAX_RESUMED, resumeWhenBack } from "./resume.js";
+import { newId } from "./shelf.js";
 import { termsLine } from "./terms.js";
-import { current, other, remember, t, use } from "./text.js";
+import { current, t, use } from "./text.js";
 import { toast } from "./toast.js";
 
 const SETTLE_MS = 450; // after the last dot, before the drawing is coloured anew
 const SEEN = { max_side_px: SENT_PX, format: "webp", quality: 90 }; // what is shown; what is saved is whole
-const MAX_DIRECT_BYTES = 4_000_000; // what a call takes in the cloud, with room for the rest
 
 const hints = new Hints();
 const live = document.querySelector("#live");
@@ -33,10 +39,12 @@ const report = document.querySelector("#report");
 const proposals = new Proposals({ ask: (options, signal) => render(options, signal), choose });
 const controls = new ColourControls(hints, { propose: () => drawing && proposals.open(asked()) });
 const paper = new Paper({ hints, tool: () => controls.tool(), say });
+const drawings = new Drawings();
 
-let drawing; // {name, file, sent, width, height, url}: sent is what travels
+let drawing; // of colour-drawing.js
 let result; // {blob, url, sidecar, before}
 let error;
+let resumed = 0; // times that it went on by itself
 let choice = {}; // the proposal that was taken
 let isPainting = true;
 let compare;
@@ -49,9 +57,8 @@ const asked = () => ({ ...controls.options(), ...choice });
 /** Colours the drawing as it is painted now. full: the file itself instead of what is shown. */
 async function render(options, signal, { isFull = false } = {}) {
   const text = hints.text();
-  const whole = isFull && drawing.file.size <= MAX_DIRECT_BYTES;
   const parts = {
-    image: whole ? drawing.file : drawing.sent,
+    image: isFull ? await whole(drawing) : drawing.sent,
     hint_layer: await hints.layer(drawing.width, drawing.height),
     reference: controls.reference,
   };
@@ -78,6 +85,7 @@ async function colourNow() {
     if (result) URL.revokeObjectURL(result.url);
     result = { blob, sidecar, url: URL.createObjectURL(blob), before: of.before };
     asking = undefined;
+    resumed = 0;
     say(t("colour.done", { name: of.name }));
     picture();
   } catch (fault) {
@@ -88,25 +96,35 @@ async function colourNow() {
   }
   status();
   tools();
+  lookWhetherBack();
 }
+
+const isLost = () => Boolean(error && lacksConnection(error)) && resumed < MAX_RESUMED;
+const lookWhetherBack = resumeWhenBack({
+  isLost,
+  resume: () => {
+    resumed += 1;
+    colourSoon(0);
+  },
+});
 
 /** {name, result, preview} as files.js takes it; rejects where it cannot be had. */
 async function finished(options) {
-  const { signal } = new AbortController();
   toast(t("colour.saving"));
+  const { signal } = new AbortController(); // nobody stops it
   const { blob, sidecar } = await render({ ...asked(), ...options }, signal, { isFull: true });
   return { name: drawing.name, result: { blob, sidecar, before: drawing.before }, preview: drawing.before };
 }
 
-const guarded = (act) => async () => {
+const guarded = (act, key) => async () => {
   try {
     await act();
   } catch (fault) {
     console.info("not saved:", fault.message);
-    toast(fault.told ? words(fault) : t("failed.share"));
+    toast(fault.told ? words(fault) : t(key));
   }
 };
-const save = (options) => guarded(async () => savePicture(await finished(options)));
+const save = (options) => guarded(async () => savePicture(await finished(options)), "error.unknown");
 const seen = () => ({ name: drawing.name, result, preview: drawing.before });
 
 // --- what is shown ----------------------------------------------------------------------------
@@ -156,7 +174,7 @@ function status() {
     statusLine.append(
       h("div", { class: "working" }, icon("blossom"), h("div", {}, h("p", { class: "doing" }, t("colour.working")))),
     );
-  } else if (error) statusLine.append(failure(error, false));
+  } else if (error) statusLine.append(failure(error, isLost()));
 }
 
 function tools() {
@@ -186,19 +204,18 @@ function tools() {
   fillBar(
     bar,
     [
-      error && again,
+      error && isWorthRetrying({ error }) && again,
       result && ["save", "i-save", save({ format: "png" })],
-      result && canShare([seen()]) && ["share", "i-share", guarded(() => share([seen()]))],
+      result && canShare([seen()]) && ["share", "i-share", guarded(() => share([seen()]), "failed.share")],
       ["colour.next", "i-add", () => document.querySelector("#choose").click()],
     ].filter(Boolean),
-    result
-      ? [
-          ["colour.save.ora", "i-layers", save({ layers: "ora" })],
-          ["colour.save.tiff", "i-layers", save({ layers: "tiff" })],
-          ["save.both", "i-both", guarded(() => saveBoth(seen()))],
-          ["save.json", "i-json", () => saveJson(seen())],
-        ].filter(([key]) => key !== "save.both" || drawing.before)
-      : [],
+    [
+      result && ["colour.save.ora", "i-layers", save({ layers: "ora" })],
+      result && ["colour.save.tiff", "i-layers", save({ layers: "tiff" })],
+      result && drawing.before && ["save.both", "i-both", guarded(() => saveBoth(seen()), "failed.both")],
+      result && ["save.json", "i-json", () => saveJson(seen())],
+      ["remove.short", "i-close", remove],
+    ].filter(Boolean),
   );
   terms.replaceChildren(...(result ? [termsLine(result.sidecar.terms)] : []));
   report.hidden = !result;
@@ -222,22 +239,36 @@ async function take(files) {
     toast(words(fault));
     return;
   }
-  if (files.length > 1) toast(t("colour.first", { name: file.name }));
-  const fitted = await reduced(file, SENT_PX);
+  const left = drawing && putAside();
+  const taken = { id: newId(), file, added: Date.now() };
+  await show(taken);
+  if (left) {
+    toast(t("colour.aside", { name: left.file.name }), {
+      onend: () => drawings.drop([left.id]),
+      action: {
+        label: t("undo"),
+        run: () => {
+          drawings.drop([taken.id]);
+          show(left);
+        },
+      },
+    });
+  } else if (files.length > 1) toast(t("colour.first", { name: file.name }));
+}
+
+/** painted: what was on it when it was put aside, or kept. */
+async function show({ painted, ...file }) {
+  const next = await opened(file);
   if (drawing?.url) URL.revokeObjectURL(drawing.url);
   if (result) URL.revokeObjectURL(result.url);
-  const sent = fitted?.blob ?? file;
-  const url = fitted && URL.createObjectURL(sent);
-  const before = fitted && { blob: sent, url, width: fitted.width, height: fitted.height };
-  drawing = { name: file.name || "drawing", file, sent, url, before, width: fitted?.width, height: fitted?.height };
+  drawing = next;
   result = error = undefined;
-  choice = {};
+  resumed = 0;
+  choice = painted?.choice ?? {};
   isPainting = true;
-  hints.forget();
-  document.body.dataset.view = "photo";
-  document.querySelector("#empty").hidden = true;
-  work.hidden = false;
-  title();
+  if (painted) controls.restore(painted);
+  hints.begin(painted?.items ?? []);
+  see("photo");
   picture();
   tools();
   scrollTo({ top: 0 });
@@ -245,24 +276,56 @@ async function take(files) {
   colourSoon(0);
 }
 
+/** Which of the two is seen: the invitation ("empty") or the drawing ("photo"). */
+function see(view) {
+  document.body.dataset.view = view;
+  document.querySelector("#empty").hidden = view !== "empty";
+  work.hidden = view === "empty";
+  title();
+}
+
+/** The drawing as show() brings it back. */
+const putAside = () => ({ ...drawing, painted: painted() });
+const painted = () => ({ items: hints.items, choice, ...controls.kept() });
+
+function keep() {
+  if (!drawing) return;
+  drawings.put(drawing, painted());
+  drawing.isKept = true;
+}
+
+function remove() {
+  const left = putAside();
+  clearTimeout(settling);
+  asking?.abort();
+  asking = drawing = result = error = undefined;
+  report.hidden = true;
+  see("empty");
+  drawings.drop([left.id]);
+  document.querySelector("#stage").focus({ preventScroll: true });
+  toast(t("removed", { name: left.name }), { action: { label: t("undo"), run: () => show(left) } });
+}
+
 function title() {
   document.title = drawing ? t("page.title.photo", { name: drawing.name }) : t("colour.title");
-  if (!drawing) return;
-  head.replaceChildren(h("h1", { tabIndex: -1, title: drawing.name }, drawing.name));
+  if (drawing) head.replaceChildren(h("h1", { tabIndex: -1, title: drawing.name }, drawing.name));
 }
 
 /** proposal: {proposals, choice} of the sheet. */
 function choose(proposal) {
   choice = proposal;
+  keep();
   colourSoon(0);
 }
 
 hints.addEventListener("change", () => {
+  keep();
   tools();
   colourSoon();
 });
 controls.addEventListener("change", () => {
   choice = {};
+  keep();
   colourSoon(0);
 });
 controls.addEventListener("tool", () => {
@@ -278,17 +341,13 @@ addEventListener("keydown", (event) => {
   else hints.undo();
 });
 addEventListener("beforeunload", (event) => {
-  if (hints.items.length) event.preventDefault();
+  if (!drawings.isOpen && drawing && hints.items.length) event.preventDefault();
 });
 
 // --- the page ---------------------------------------------------------------------------------
 
-const switcher = document.querySelector("#language");
 function label() {
-  switcher.hidden = false;
-  switcher.textContent = t("language.switch");
-  switcher.setAttribute("aria-label", t("language.label"));
-  switcher.lang = other() === "zh" ? "zh-Hans" : "en";
+  labelSwitch();
   paper.label();
   controls.render();
   title();
@@ -297,19 +356,12 @@ function label() {
   tools();
   status();
 }
-switcher.addEventListener("click", async () => {
-  await use(other());
-  remember("language", current());
-  label();
-});
+onSwitch(label);
 
-for (const example of document.querySelectorAll("#examples button")) {
-  example.addEventListener("click", async () => {
-    const name = example.dataset.name;
+for (const sample of document.querySelectorAll("#examples button")) {
+  sample.addEventListener("click", async () => {
     try {
-      const answer = await fetch(new URL(`examples/${name}`, import.meta.url));
-      if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
-      take([new File([await answer.blob()], name, { type: "image/png" })]);
+      take([await example(sample.dataset.name, "image/png")]);
     } catch (fault) {
       console.info("no example:", fault.message);
       toast(t("failed.example"));
@@ -317,12 +369,7 @@ for (const example of document.querySelectorAll("#examples button")) {
   });
 }
 
-async function begin() {
-  forget("reloads"); // of boot.js: the modules are here
-  await use(current());
-  label();
-  document.documentElement.classList.add("ready");
-  intake(take, () => toast(t("failed.camera")));
+async function offer() {
   try {
     const offered = await palettes();
     learnPermanent(offered.permanent_errors);
@@ -330,6 +377,20 @@ async function begin() {
   } catch (fault) {
     toast(words(fault));
   }
+}
+
+async function begin() {
+  forget("reloads"); // of boot.js: the modules are here
+  await use(current());
+  label();
+  keepingSwitch(drawings, () => {
+    if (drawing) drawing.isKept = false;
+    keep();
+  });
+  document.documentElement.classList.add("ready");
+  intake(take, () => toast(t("failed.camera")));
+  const [last] = await Promise.all([drawings.open().then(() => drawings.last()), offer()]);
+  if (last && !drawing) await show(last);
   await serveOffline(); // last: its fetches must not stand in the way of the page's own
 }
 

@@ -1,4 +1,4 @@
-// Photographs to try the page with, before one has any at hand.
+// Photographs and drawings to try the pages with, before one has any at hand.
 
 import { h } from "./dom.js";
 import { t } from "./text.js";
@@ -6,13 +6,18 @@ import { t } from "./text.js";
 const NAMES = ["pavilion", "astronaut", "chelsea", "coffee"];
 const at = (file) => new URL(`examples/${file}`, import.meta.url);
 
-/** Fills the list with them; take(files) gets the one that is chosen, fail() where it cannot be had. */
+/** An example as a file. Rejects where it cannot be had. */
+export async function example(name, type) {
+  const answer = await fetch(at(name));
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  return new File([await answer.blob()], name, { type });
+}
+
+/** Fills the list with the photographs; take(files) gets the one that is chosen, fail() where it cannot be had. */
 export function examples(list, take, fail) {
   const choose = async (name) => {
     try {
-      const answer = await fetch(at(`${name}.jpg`));
-      if (!answer.ok) throw new Error(`${name}.jpg: ${answer.status}`);
-      take([new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" })]);
+      take([await example(`${name}.jpg`, "image/jpeg")]);
     } catch (error) {
       console.info("no example:", error.message);
       fail();

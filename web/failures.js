@@ -14,6 +14,8 @@ const UNITS = {
   extreme_aspect: (ratio) => t("unit.ratio", { value: number(ratio, 0) }),
 };
 
+const LOST = new Set(["offline", "network"]);
+
 let permanent = new Set();
 
 /** codes: of the errors that the same photo with the same options would meet again. */
@@ -21,6 +23,9 @@ export const learnPermanent = (codes) => (permanent = new Set(codes));
 
 /** Whether the same again could end otherwise. */
 export const isWorthRetrying = (job) => !permanent.has(job.error.code);
+
+/** Whether there was no way to the server: once there is, it goes on by itself. */
+export const lacksConnection = (error) => LOST.has(error.code);
 
 /** An error in one sentence. */
 export function words(error) {

@@ -5,14 +5,16 @@ import { examples } from "./examples.js";
 import { words } from "./failures.js";
 import { copyPicture, saveBoth, saveJson, savePicture, share, shareBoth } from "./files.js";
 import { Grid } from "./grid.js";
-import { History, isOn } from "./history.js";
+import { History } from "./history.js";
 import { intake, shared } from "./intake.js";
-import { forget, remember } from "./memory.js";
+import { keepingSwitch } from "./keeping.js";
+import { labelSwitch, onSwitch } from "./language.js";
+import { forget } from "./memory.js";
 import { serveOffline } from "./offline.js";
 import { PhotoView } from "./photo.js";
-import { Queue } from "./queue.js";
+import { isLost, Queue } from "./queue.js";
 import { resumeWhenBack } from "./resume.js";
-import { current, number, other, t, use } from "./text.js";
+import { current, number, t, use } from "./text.js";
 import { toast, undo } from "./toast.js";
 
 const SETTLE_MS = 400; // after an option was set, before the picture is drawn anew
@@ -156,7 +158,6 @@ queue.addEventListener("change", ({ detail: job }) => {
   entitle();
 });
 queue.addEventListener("kept", ({ detail: job }) => history_.put(job));
-history_.addEventListener("full", () => toast(t("history.full")), { once: true });
 
 controls.addEventListener("move", ({ detail: { name, value } }) => {
   if (name === "strength") photo.mix(value);
@@ -197,42 +198,30 @@ addEventListener("keydown", (event) => {
   if (photo.key(event.key)) event.preventDefault();
 });
 
-const switcher = document.querySelector("#language");
 function label() {
-  switcher.hidden = false;
-  switcher.textContent = t("language.switch");
-  switcher.setAttribute("aria-label", t("language.label"));
-  switcher.lang = other() === "zh" ? "zh-Hans" : "en";
+  labelSwitch();
   examples(document.querySelector("#examples"), take, () => toast(t("failed.example")));
 }
-switcher.addEventListener("click", async () => {
-  await use(other());
-  remember("language", current());
+onSwitch(() => {
   label();
   controls.render();
   show({ anew: true });
-});
-
-const keeper = document.querySelector("#keep");
-keeper.addEventListener("change", async () => {
-  await history_.turn(keeper.checked);
-  if (!keeper.checked) toast(t("history.off"));
-  else {
-    for (const job of queue.jobs) {
-      job.isKept = false;
-      history_.put(job);
-    }
-  }
 });
 
 async function begin() {
   forget("reloads"); // of boot.js: the modules are here
   await use(current());
   label();
-  keeper.checked = isOn();
+  keepingSwitch(history_, () => {
+    for (const job of queue.jobs) {
+      job.isKept = false;
+      history_.put(job);
+    }
+  });
   document.documentElement.classList.add("ready");
   intake(take, () => toast(t("failed.camera")));
-  resumeWhenBack(queue);
+  const look = resumeWhenBack({ isLost: () => queue.jobs.some(isLost), resume: () => queue.resume() });
+  queue.addEventListener("change", look);
   await Promise.all([controls.load(), history_.open()]);
   queue.restore(await history_.load());
   take(await shared());

@@ -4,10 +4,10 @@ import { h, icon } from "./dom.js";
 import { t } from "./text.js";
 
 /** key: of the words on the button; items: [key, symbol, onclick]. */
-export function menu(key, items) {
+export function menu(key, items, isOpen = false) {
   const close = () => (element.open = false);
-  const entry = ([words, symbol, onclick]) =>
-    h(
+  const entry = ([words, symbol, onclick]) => {
+    const item = h(
       "button",
       {
         type: "button",
@@ -20,8 +20,12 @@ export function menu(key, items) {
       icon(symbol),
       t(words),
     );
+    item.dataset.key = words;
+    return item;
+  };
   const summary = h("summary", { class: "button" }, icon("i-more"), h("span", {}, t(key)));
-  const element = h("details", { class: "menu" }, summary, h("div", { class: "entries" }, items.map(entry)));
+  summary.dataset.key = key;
+  const element = h("details", { class: "menu", open: isOpen }, summary, h("div", { class: "entries" }, items.map(entry)));
   return element;
 }
 

@@ -1,15 +1,16 @@
 // The photographs of this visit: each goes its own way, a few at a time, and fails alone.
 
 import { check, contentType, outcome, redraw, Refusal, upload } from "./client.js";
+import { lacksConnection } from "./failures.js";
 import { isFilm, mayMove, poster } from "./film.js";
 import { progress } from "./progress.js";
 import { reduced, SENT_PX } from "./reduce.js";
+import { MAX_RESUMED } from "./resume.js";
+import { newId } from "./shelf.js";
 import { Variants } from "./variants.js";
 
 const AT_ONCE = 3;
-const MAX_RESUMED = 8;
 const SAME_SHAPE = 0.02;
-const LOST = new Set(["offline", "network"]);
 
 /**
  * Tells "change" (detail: the job), "list" (photographs came or went) and "kept" (detail: the job,
@@ -296,8 +297,4 @@ export const isSameShape = (one, two) => Math.abs(one / two - 1) < SAME_SHAPE;
 
 /** Whether it waits for a connection, to go on by itself. */
 export const isLost = (job) =>
-  job.state === "failed" && LOST.has(job.error.code) && (job.resumed ?? 0) < MAX_RESUMED;
-
-// crypto.randomUUID is not there for a page that came without encryption, from a machine at home
-const newId = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  job.state === "failed" && lacksConnection(job.error) && (job.resumed ?? 0) < MAX_RESUMED;

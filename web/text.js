@@ -31,15 +31,6 @@ async function read(file) {
   return answer.json();
 }
 
-/** Remembers the choice for the next visit, where the browser remembers anything. */
-export function remember(name) {
-  try {
-    localStorage.setItem("language", name);
-  } catch {
-    // storage is switched off: the choice holds for this visit
-  }
-}
-
 export const has = (key) => key in loaded[language];
 
 /** The words for a key, with {name} replaced by the values. */

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -50,6 +51,14 @@ window.violations = [];
 document.addEventListener('securitypolicyviolation', (event) =>
   window.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
 """
+
+# storage that is forbidden, written before any script of the page runs
+NO_DATABASE = """indexedDB.open = () => { throw new DOMException('forbidden', 'SecurityError'); };
+  Object.defineProperty(window, 'localStorage',
+    { get() { throw new DOMException('forbidden', 'SecurityError'); } });"""
+
+# what a page waits for from the server, and is of no use without
+OFFERED = {"": ".cards", "colour": ".palette >> nth=5"}
 
 Opener = Callable[..., Any]
 Figure = Callable[..., None]
@@ -121,9 +130,10 @@ def _close(context: Any) -> None:
 def visit(chromium: Any, server: str) -> Iterator[Opener]:
     """Opens the page in a browser of its own, and looks at the end what it did there.
 
-    visit(address, locale=…, phone=True, …): ``ready`` waits for the styles; ``expect`` has the
-    beginnings of errors that may be logged, ``also`` other origins that may be asked; what else
-    is named goes to the browser's context.
+    visit(address, locale=…, phone=True, …): ``path`` is that of the page; ``ready`` waits for what
+    it offers; ``expect`` has the beginnings of errors that may be logged, ``also`` other origins
+    that may be asked, ``script`` what runs before the page's own; what else is named goes to the
+    browser's context.
     """
     contexts: list[Any] = []
     faults: list[str] = []
@@ -132,6 +142,8 @@ def visit(chromium: Any, server: str) -> Iterator[Opener]:
     def opened(
         address: str = server,
         *,
+        path: str = "",
+        script: str = "",
         locale: str = "en-GB",
         phone: bool = False,
         ready: bool = True,
@@ -144,7 +156,7 @@ def visit(chromium: Any, server: str) -> Iterator[Opener]:
             viewport=size, locale=locale, is_mobile=phone, has_touch=phone, **options
         )
         contexts.append(context)
-        context.add_init_script(WATCH)
+        context.add_init_script(WATCH + script)
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)
         pages.append(page)
@@ -161,9 +173,9 @@ def visit(chromium: Any, server: str) -> Iterator[Opener]:
         page.on("console", logged)
         page.on("pageerror", lambda error: faults.append(f"thrown: {error}"))
         context.on("request", asked)
-        page.goto(f"{address}/")
+        page.goto(f"{address}/{path}")
         if ready:
-            page.locator(".cards").wait_for()
+            page.locator(OFFERED[path]).wait_for()
         return page
 
     yield opened
@@ -180,6 +192,14 @@ def visit(chromium: Any, server: str) -> Iterator[Opener]:
 def page(visit: Opener) -> Any:
     """The page as most see it: in English, on a desk, in the light."""
     return visit()
+
+
+@pytest.fixture
+def colour(visit: Opener, server: str) -> Opener:
+    """Opens the page of drawings, with the options of visit."""
+    from paper import SENT
+
+    return partial(visit, server, path="colour", script=SENT)
 
 
 @pytest.fixture(scope="session")
@@ -225,6 +245,14 @@ def drawn(page: Any) -> Any:
     page.locator(".viewer[data-state=done] .after").wait_for()
     page.locator("#report:not([hidden]) h2").wait_for()
     return page.locator(".compare .after")
+
+
+def until(page: Any, script: str, argument: Any = None) -> None:
+    """Waits for what a script promises to be true: wait_for_function takes any promise for that."""
+    deadline_s = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(script, argument):
+        assert time.monotonic() < deadline_s, script
+        page.wait_for_timeout(50)
 
 
 def stretch() -> float:

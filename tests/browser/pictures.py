@@ -89,7 +89,7 @@ def documents(browser: Browser) -> None:
     small = both.resize(
         (WIDTH_PX, round(DESK[1] * WIDTH_PX / both.width)), Image.Resampling.LANCZOS
     )
-    colours = small.quantize(256)
+    colours = small.quantize(256, kmeans=3)
     small.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG).save(
         ROOT / "docs" / "page.png", optimize=True
     )
@@ -118,7 +118,7 @@ def drawings(browser: Browser) -> None:
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
         page.close()
         stop(process)
-    colours = picture.quantize(256)
+    colours = picture.quantize(256, kmeans=3)
     small = picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG)
     small.save(ROOT / "docs" / "colour.png", optimize=True)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, SAMPLES, Opener
+from paper import DRAWING, choose, coloured, dots, recoloured, tap
 from PIL import Image
 
 pytestmark = pytest.mark.browser
 
-DRAWING = SAMPLES / "drawing.png"
 ENGLISH, CHINESE = (
     json.loads((ROOT / "web" / f"{name}.json").read_text())
     | json.loads((ROOT / "web" / f"colour.{name}.json").read_text())
@@ -28,64 +28,6 @@ TARGETS = """() => [...document.querySelectorAll('button, a[href], summary, inpu
   .map((item) => [item.outerHTML.slice(0, 80), item.getBoundingClientRect().toJSON()])"""
 
 
-@pytest.fixture
-def colour(visit: Opener, server: str) -> Callable[..., Any]:
-    """Opens the page of drawings."""
-
-    def opened(**options: Any) -> Any:
-        page = visit(ready=False, **options)
-        page.add_init_script(SENT)
-        page.goto(f"{server}/colour")
-        page.locator(".palette").nth(5).wait_for()
-        return page
-
-    return opened
-
-
-def choose(page: Any, name: str = "drawing.png", content: bytes | None = None) -> None:
-    data = DRAWING.read_bytes() if content is None else content
-    page.set_input_files("#choose", [{"name": name, "mimeType": "image/png", "buffer": data}])
-
-
-def coloured(page: Any) -> None:
-    """Waits until what was painted last is coloured."""
-    page.locator(".viewer[data-state=done] .paper").wait_for()
-    page.locator("#report:not([hidden])").wait_for()
-
-
-def tap(page: Any, x: float, y: float) -> None:
-    """A click on the paper, at shares of its sides."""
-    box = page.locator(".paper").bounding_box()
-    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-
-
-def dots(page: Any) -> int:
-    return int(page.locator(".dots li").count())
-
-
-SENT = """window.sent = [];
-const plain = window.fetch;
-const told = (value) => value instanceof Blob ? 'file' : value;
-window.fetch = (address, init) => {
-  if (init?.body instanceof FormData) {
-    const fields = [...init.body].map(([name, value]) => [name, told(value)]);
-    window.sent.push(Object.fromEntries(fields));
-  }
-  return plain(address, init);
-};"""
-
-
-def recoloured(page: Any, is_asked: str) -> dict[str, str]:
-    """Waits until the page has asked for what is meant, and shows the answer.
-
-    is_asked: tells it by the fields of the form that was sent last, ``form``; files are "file".
-    """
-    page.wait_for_function(f"() => {{ const form = window.sent.at(-1); return {is_asked}; }}")
-    coloured(page)
-    fields: dict[str, str] = page.evaluate("() => window.sent.at(-1)")
-    return fields
-
-
 # --- without the network: what the page says and how it is painted on ---------------------------
 
 
@@ -95,8 +37,7 @@ def test_it_says_by_name_that_the_server_has_no_colouriser(
     del chromium
     for server in without_colouriser(tmp_path):
         # it colours what was painted last when the server has gone already
-        page = visit(server, ready=False, expect=("Failed to load resource: net::ERR_",))
-        page.goto(f"{server}/colour")
+        page = visit(server, path="colour", expect=("Failed to load resource: net::ERR_",))
         choose(page)
         failure = page.locator(".failure")
         failure.wait_for()
@@ -161,6 +102,19 @@ def test_a_dot_colours_its_region_and_is_taken_back(
     assert dots(page) == 1
     page.get_by_role("button", name="Clear").click()
     assert dots(page) == 0
+
+
+def test_painting_goes_on_while_it_is_coloured(colour: Callable[..., Any]) -> None:
+    page = colour()
+    choose(page)
+    coloured(page)
+    page.route("**/v1/colour", lambda route: None)  # it takes as long as it likes
+    tap(page, 0.5, 0.22)
+    page.locator(".viewer[data-state=working]").wait_for()
+    tap(page, 0.5, 0.95)  # under the words that say so
+    assert dots(page) == 2
+    page.unroute("**/v1/colour")
+    assert len(recoloured(page, "form.hints?.includes(';')")["hints"].split(";")) == 2
 
 
 def test_a_stroke_travels_as_a_layer(colour: Callable[..., Any]) -> None:
@@ -236,6 +190,24 @@ def test_the_picture_and_its_layers_are_saved(colour: Callable[..., Any], tmp_pa
         assert image.n_frames >= 3  # type: ignore[attr-defined]
     details = json.loads(saved(more("Save the details")).read_text())
     assert details["task"] == "colour"
+
+
+@pytest.mark.parametrize(("padding", "width_px"), [(0, 5000), (5_000_000, 4096)])
+def test_what_is_saved_is_as_much_of_the_file_as_a_call_takes(
+    colour: Callable[..., Any], padding: int, width_px: int
+) -> None:
+    page = colour()
+    script = """async (padding) => {
+      const { opened, whole } = await import('/app/colour-drawing.js');
+      const canvas = new OffscreenCanvas(5000, 1000);
+      canvas.getContext('2d').strokeRect(10, 10, 900, 900);
+      const picture = await canvas.convertToBlob({type: 'image/jpeg'});
+      const file = new File([picture, new Uint8Array(padding)], 'large.jpg', {type: 'image/jpeg'});
+      const sent = await whole(await opened({id: '1', file, added: 0}));
+      return [sent.size, (await createImageBitmap(sent)).width];
+    }"""
+    sent_bytes, sent_px = page.evaluate(script, padding)
+    assert (sent_px, sent_bytes < 4_000_000) == (width_px, True)
 
 
 def test_everything_can_be_done_with_the_keyboard(colour: Callable[..., Any]) -> None:

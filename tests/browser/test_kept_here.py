@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import SAMPLES, Opener, drawn, more
+from conftest import NO_DATABASE, SAMPLES, Opener, drawn, more, until
 from hand import choose
 
 pytestmark = pytest.mark.browser
@@ -16,10 +16,6 @@ COFFEE, CHELSEA, PAVILION = (
 )
 BAD = ("notes.jpg", "image/jpeg", b"no picture\n" * 20)
 
-# written before any script of the page runs
-NO_DATABASE = """indexedDB.open = () => { throw new DOMException('forbidden', 'SecurityError'); };
-  Object.defineProperty(window, 'localStorage',
-    { get() { throw new DOMException('forbidden', 'SecurityError'); } });"""
 FULL_DATABASE = """const put = IDBObjectStore.prototype.put;
   IDBObjectStore.prototype.put = function (value) {
     if (this.name === 'photos') throw new DOMException('no room', 'QuotaExceededError');
@@ -48,12 +44,12 @@ def tiles(page: Any, state: str) -> Any:
 
 def saved_by_now(page: Any, count: int) -> None:
     """Waits until so many pictures or refusals lie in the browser's database."""
-    page.wait_for_function(COUNTS.replace("IS", "state.drawn || state.failed"), arg=count)
+    until(page, COUNTS.replace("IS", "state.drawn || state.failed"), count)
 
 
 def sent_by_now(page: Any) -> None:
     """Waits until the database knows that the photo is with the server."""
-    page.wait_for_function(COUNTS.replace("IS", "state.upload"), arg=1)
+    until(page, COUNTS.replace("IS", "state.upload"), 1)
 
 
 def test_a_reload_loses_nothing(page: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
+import paper
 import pytest
 from conftest import SAMPLES, Opener, drawn
 from hand import choose
@@ -79,6 +81,28 @@ def test_no_file_name_makes_the_page_wider_than_its_screen(visit: Opener, locale
             assert page.evaluate(WIDE) == 0, (width_px, name)
             assert page.evaluate(SAVE), (width_px, name)
         page.keyboard.press("ArrowRight")
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_no_file_name_makes_the_page_of_drawings_wider(colour: Opener, locale: str) -> None:
+    page = colour(locale=locale, phone=True)
+    answers: list[Any] = []
+
+    def answer(route: Any) -> None:
+        """What was said of the first, for all: 25 times the same drawing."""
+        if not answers:
+            answers.append(route.fetch())
+        route.fulfill(response=answers[0])
+
+    page.route("**/v1/colour", answer)
+    for name in NAMES:
+        paper.choose(page, name)
+        page.locator("#photo h1", has_text=name).wait_for()
+        paper.coloured(page)
+        for width_px in WIDTHS_PX:
+            page.set_viewport_size({"width": width_px, "height": 740})
+            assert page.evaluate(WIDE) == 0, (width_px, name)
+            assert page.evaluate(SAVE), (width_px, name)
 
 
 def test_an_unknown_kind_with_a_long_name_does_not_either(visit: Opener) -> None:

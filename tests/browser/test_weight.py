@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Figure, Opener, stretch
+from conftest import OFFERED, Figure, Opener, stretch
 from shipped import shipped_styles
 from wire import Wire
 
@@ -48,18 +48,22 @@ LOADED = """() => performance.getEntriesByType('resource').map((entry) =>
   ({url: entry.name, blocking: entry.renderBlockingStatus, kind: entry.initiatorType}))"""
 
 
-def test_a_first_visit_weighs_less_than_150_kb(visit: Opener, server: str, figure: Figure) -> None:
+@pytest.mark.parametrize(("path", "pictures"), [("", len(shipped_styles())), ("colour", 2)])
+def test_a_first_visit_weighs_less_than_150_kb(
+    visit: Opener, server: str, figure: Figure, path: str, pictures: int
+) -> None:
     """All that comes over the wire, headers too, and what the service worker keeps for later."""
     with Wire(server) as wire:
-        page = visit(wire.address)
+        page = visit(wire.address, path=path)
         page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
         page.wait_for_load_state("networkidle")
         examples = page.evaluate(EXAMPLES)
-        images = page.locator(".cards img")
+        images = page.locator(".cards img, .try [data-name] img")
         assert images.evaluate_all("(all) => all.every((image) => image.naturalWidth > 0)")
-        assert images.count() == len(shipped_styles())
-    figure("first visit, kB: all, example photographs", wire.received_bytes / 1000, examples / 1000)
-    assert examples > 10_000
+        assert images.count() == pictures
+    sizes = (wire.received_bytes / 1000, examples / 1000)
+    figure(f"first visit of /{path}, kB: all, examples", *sizes)
+    assert examples > 1_000
     assert 30_000 < wire.received_bytes - examples < MOST_BYTES
 
 
@@ -72,29 +76,31 @@ def test_nothing_outside_the_page_blocks_its_rendering(page: Any, server: str) -
     assert all(entry["url"].startswith(server) for entry in loaded)
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("path", "phone"), [("", False), ("", True), ("colour", True)], ids=["desk", "phone", "colour"]
+)
 def test_paints_come_soon_and_stay_where_they_are_on_slow_4g(
-    visit: Opener, server: str, figure: Figure, phone: bool
+    visit: Opener, server: str, figure: Figure, path: str, phone: bool
 ) -> None:
     """The best of a few visits with an empty cache: what the page takes, not what this machine
     was busy with meanwhile.
     """
-    page = visit(service_workers="block", phone=phone)
+    page = visit(path=path, service_workers="block", phone=phone)
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", SLOW_4G)
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     paints, largest, shifts, stretched = [], [], [], []
     for _ in range(LOADS):
-        page.goto(f"{server}/", wait_until="commit")
+        page.goto(f"{server}/{path}", wait_until="commit")
         paints.append(page.evaluate(PAINT))
-        page.locator(".cards").wait_for()
+        page.locator(OFFERED[path]).wait_for()
         page.wait_for_load_state("networkidle")
         last, shift = page.evaluate(STABLE)
         largest.append(last)
         shifts.append(shift)
         stretched.append(stretch())
-    where = "phone" if phone else "desk"
+    where = f"/{path} on a {'phone' if phone else 'desk'}"
     figure(f"first contentful paint, {where}, ms", *sorted(paints))
     figure(f"largest contentful paint, {where}, ms", *sorted(largest))
     figure(f"layout shift, {where}, thousandths", *sorted(shift * 1000 for shift in shifts))

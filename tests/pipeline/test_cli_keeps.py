@@ -293,6 +293,7 @@ def test_the_help_has_every_option_once_and_in_sections(tmp_path: Path) -> None:
             assert len(re.findall(rf"^  --{option.name.replace('_', '-')} ", text, re.M)) == 1
         for title in ("Options", "Look", "Repair of bad photos", "Faces", "Picture"):
             assert f"\n{title}:\n" in text
+        assert not re.search(r"^  [A-Z]", text.partition("\nOptions:\n")[2], re.M)  # no argument
 
 
 def test_a_dry_run_prints_the_names_and_writes_nothing(tmp_path: Path) -> None:

@@ -34,9 +34,13 @@ PAGES = [
 ]
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(?:^\n)((?:^ {4}\S.*\n|^ {6}\S.*\n|^\n(?= {4}))+)", re.MULTILINE)
-LASTING = re.compile(r"kirei (serve|watch)")  # until Ctrl-C
+APART = re.compile(r"kirei (serve|watch|completion)")  # have tests of their own
 MAX_WATCH_S = 60
-COMPLETION = ".local/share/bash-completion/completions/kirei"
+COMPLETIONS = {
+    "bash": ".local/share/bash-completion/completions/kirei",
+    "zsh": ".zfunc/_kirei",
+    "fish": ".config/fish/completions/kirei.fish",
+}
 LOCAL_ADDRESS = "http://127.0.0.1:8000"
 
 # What the commands begin with that are not run here, and why.
@@ -220,7 +224,18 @@ def test_a_folder_is_watched(folder: Path, environment: dict[str, str]) -> None:
     assert is_a_picture(drawn.read_bytes())
 
 
-@pytest.mark.parametrize("command", sorted({c for c in RUN if not LASTING.search(c)}))
+@pytest.mark.parametrize(("shell", "file"), COMPLETIONS.items())
+def test_a_shell_is_given_its_completion(
+    shell: str, file: str, folder: Path, environment: dict[str, str]
+) -> None:
+    (command,) = (c for c in RUN if c.startswith(f"kirei completion {shell} "))
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    at_home = {**environment, "HOME": str(folder)}
+    subprocess.run(["bash", "-c", command], env=at_home, cwd=folder, check=True)
+    assert "_KIREI_COMPLETE" in (folder / file).read_text()
+
+
+@pytest.mark.parametrize("command", sorted({c for c in RUN if not APART.search(c)}))
 def test_it_runs(command: str, folder: Path, environment: dict[str, str], address: str) -> None:
     if command.startswith("curl") and shutil.which("curl") is None:
         pytest.skip("there is no curl here")
@@ -229,7 +244,6 @@ def test_it_runs(command: str, folder: Path, environment: dict[str, str], addres
     shutil.rmtree(folder / "out", ignore_errors=True)
     picture = folder / "picture.jpg"
     picture.unlink(missing_ok=True)
-    (folder / COMPLETION).parent.mkdir(parents=True, exist_ok=True)
     ran = subprocess.run(
         ["bash", "-c", command.replace(LOCAL_ADDRESS, address)],
         env={**environment, "API": address, "HOME": str(folder)},
@@ -255,8 +269,6 @@ def test_it_runs(command: str, folder: Path, environment: dict[str, str], addres
     elif "avatar.png" in command:
         with Image.open(folder / "avatar.png") as avatar:
             assert avatar.format == "PNG" and avatar.width == avatar.height
-    elif "completion bash >" in command:
-        assert "_KIREI_COMPLETE" in (folder / COMPLETION).read_text()
     elif "=" not in command.split()[0] and "mkdir" not in command:
         assert ran.stdout.strip()
 

@@ -1,0 +1,160 @@
+// What is kept for the next visit, in this browser alone (IndexedDB). What a private window keeps is
+// gone with the window. Tabs that are open at once do not show each other's.
+
+const NAMES = ["kirei", "kirei-colour"]; // a database for each page
+const SWITCH = "history"; // one for both pages
+const KEPT_DAYS = 30;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const ANSWER_MS = 250; // for other tabs to say what they have
+
+const request = (asked) =>
+  new Promise((resolve, reject) => {
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+
+export const isOn = () => {
+  try {
+    return localStorage.getItem(SWITCH) !== "off";
+  } catch {
+    return true;
+  }
+};
+
+/** Tells "full" when the browser has no room for more. */
+export class Shelf extends EventTarget {
+  #name;
+  #stores;
+  #database = null;
+  #own = new Set(); // what this tab shows
+  #elsewhere = new Set();
+  #channel = null;
+  #work = Promise.resolve();
+
+  /** stores: their records have an id; the first store's have the time they were added, too. */
+  constructor(name, stores) {
+    super();
+    this.#name = name;
+    this.#stores = stores;
+    if ("BroadcastChannel" in window) this.#channel = new BroadcastChannel(name);
+  }
+
+  /** Whether anything is kept: not where it is switched off, nor where the browser forbids it. */
+  get isOpen() {
+    return this.#database !== null;
+  }
+
+  async open() {
+    if (!isOn() || !("indexedDB" in window)) return;
+    try {
+      const asked = indexedDB.open(this.#name, 1);
+      asked.onupgradeneeded = () => {
+        for (const store of this.#stores) asked.result.createObjectStore(store, { keyPath: "id" });
+      };
+      this.#database = await request(asked);
+    } catch (error) {
+      console.info("nothing is kept:", error.message);
+      return;
+    }
+    this.#database.onversionchange = () => this.#close(); // another tab forgets everything
+    if (this.#channel) this.#channel.onmessage = ({ data }) => this.#heard(data);
+  }
+
+  /**
+   * What earlier visits left, the oldest first, without what other open tabs show: for each a list of
+   * its records, one a store. What is too old is dropped.
+   */
+  async left() {
+    if (!this.isOpen) return [];
+    try {
+      const store = (name) => this.#database.transaction(name).objectStore(name);
+      const [[first, ...rest], elsewhere] = await Promise.all([
+        Promise.all(this.#stores.map((name) => request(store(name).getAll()))),
+        this.#othersHave(),
+      ]);
+      const known = rest.map((records) => new Map(records.map((record) => [record.id, record])));
+      const old = first.filter(({ added }) => added < Date.now() - KEPT_DAYS * DAY_MS);
+      this.drop(old.map(({ id }) => id));
+      return first
+        .filter((record) => !old.includes(record) && !elsewhere.has(record.id))
+        .sort((one, other) => one.added - other.added)
+        .map((record) => [record, ...known.map((records) => records.get(record.id))]);
+    } catch (error) {
+      console.info("nothing is kept:", error.message);
+      return [];
+    }
+  }
+
+  /** This tab shows it: others that open leave it alone. */
+  claim(id) {
+    this.#own.add(id);
+  }
+
+  /** records: by the names of their stores. One after the other, so that the last word holds. */
+  write(records) {
+    this.#do((transaction) => {
+      for (const [name, record] of Object.entries(records)) transaction.objectStore(name).put(record);
+    });
+  }
+
+  drop(ids) {
+    if (!ids.length) return;
+    this.#do((transaction) => {
+      for (const id of ids) for (const name of this.#stores) transaction.objectStore(name).delete(id);
+    });
+  }
+
+  /** Switches it on or off; off forgets everything, of both pages. */
+  async turn(on) {
+    try {
+      if (on) localStorage.removeItem(SWITCH);
+      else localStorage.setItem(SWITCH, "off");
+    } catch {
+      // holds for this visit
+    }
+    if (on) return this.open();
+    await this.#work;
+    this.#close();
+    if ("indexedDB" in window) for (const name of NAMES) indexedDB.deleteDatabase(name);
+  }
+
+  #close() {
+    this.#database?.close();
+    this.#database = null;
+  }
+
+  #do(change) {
+    this.#work = this.#work.then(async () => {
+      if (!this.isOpen) return;
+      try {
+        const transaction = this.#database.transaction(this.#stores, "readwrite");
+        const over = new Promise((resolve, reject) => {
+          transaction.oncomplete = resolve;
+          transaction.onabort = () => reject(transaction.error);
+        });
+        change(transaction);
+        await over;
+      } catch (error) {
+        console.info("not kept:", error?.message);
+        this.dispatchEvent(new Event("full"));
+      }
+    });
+  }
+
+  #heard({ asks, has }) {
+    if (asks) this.#channel.postMessage({ has: [...this.#own] });
+    for (const id of has ?? []) this.#elsewhere.add(id);
+  }
+
+  /** What other open tabs show: these finish it. */
+  async #othersHave() {
+    this.#elsewhere.clear();
+    this.#channel?.postMessage({ asks: true });
+    if (this.#channel) await new Promise((resolve) => setTimeout(resolve, ANSWER_MS));
+    return this.#elsewhere;
+  }
+}
+
+/** crypto.randomUUID is not there for a page that came without encryption, from a machine at home. */
+export const newId = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
