@@ -1,4 +1,4 @@
-"""What a hand does that Playwright has no word for: dropping and pasting files."""
+"""What a hand does that Playwright has no word for: dropping and pasting files; what it hits."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ HAPPEN = """([files, events]) => {
     document.body.dispatchEvent(event);
   }
 }"""
+
+# all that can be pressed, with its box: of a field that a label stands for, the label's
+TARGETS = """() => {
+  const byLabel = '[type=file], [type=radio], [type=checkbox]';
+  return [...document.querySelectorAll('button, a[href], summary, input, label')]
+    .filter((item) => item.checkVisibility({visibilityProperty: true, opacityProperty: false}))
+    .filter((item) => item.tagName !== 'LABEL' || item.control?.matches(byLabel))
+    .filter((item) => !item.matches(`.unseen, .skip, ${byLabel}`))
+    .map((item) => [item.outerHTML.slice(0, 80), item.getBoundingClientRect().toJSON()]); }"""
+THUMB_PX = 44  # WCAG 2.5.5
 
 File = tuple[str, str, bytes]  # name, type, content
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, SAMPLES, Opener
+from hand import TARGETS, THUMB_PX
 from paper import DRAWING, choose, coloured, dots, recoloured, tap
 from PIL import Image
 
@@ -20,12 +21,6 @@ ENGLISH, CHINESE = (
     for name in ("en", "zh")
 )
 LONG_NAME = "IMG_20260704_我的第一张线稿_" + "very-long-name-" * 8 + ".png"
-THUMB_PX = 44  # WCAG 2.5.5
-TARGETS = """() => [...document.querySelectorAll('button, a[href], summary, input, label')]
-  .filter((item) => item.checkVisibility({visibilityProperty: true, opacityProperty: false}))
-  .filter((item) => item.tagName !== 'LABEL' || item.control?.matches('[type=file], [type=radio]'))
-  .filter((item) => !item.matches('.unseen, .skip, [type=file], [type=radio]'))
-  .map((item) => [item.outerHTML.slice(0, 80), item.getBoundingClientRect().toJSON()])"""
 
 
 # --- without the network: what the page says and how it is painted on ---------------------------

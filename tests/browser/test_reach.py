@@ -7,23 +7,15 @@ from typing import Any
 
 import pytest
 from conftest import CHINESE, ENGLISH, SAMPLES, Opener, drawn, rested
-from hand import choose
+from hand import TARGETS, THUMB_PX, choose
 
 pytestmark = pytest.mark.browser
 
 COFFEE = ("coffee.jpg", "image/jpeg", (SAMPLES / "coffee.jpg").read_bytes())
 CHELSEA = ("chelsea.jpg", "image/jpeg", (SAMPLES / "chelsea.jpg").read_bytes())
 BAD = ("notes.jpg", "image/jpeg", b"no picture\n" * 20)
-THUMB_PX = 44  # WCAG 2.5.5
 
 # what can be touched, as it is touched: a label stands for its field
-TARGETS = """() => {
-  const byLabel = '[type=file], [type=radio], [type=checkbox]';
-  return [...document.querySelectorAll('button, a[href], summary, input, label')]
-    .filter((item) => item.checkVisibility({visibilityProperty: true, opacityProperty: false}))
-    .filter((item) => item.tagName !== 'LABEL' || item.control?.matches(byLabel))
-    .filter((item) => !item.matches(`.unseen, .skip, ${byLabel}`))
-    .map((item) => [item.outerHTML.slice(0, 80), item.getBoundingClientRect().toJSON()]); }"""
 
 
 # --- languages --------------------------------------------------------------------------------
