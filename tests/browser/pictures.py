@@ -119,7 +119,7 @@ def drawings(browser: Browser) -> None:
         page.close()
         stop(process)
     colours = picture.quantize(256, kmeans=3)
-    small = picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG)
+    small = picture.quantize(palette=colours, dither=Image.Dither.NONE)  # swatches stay even
     small.save(ROOT / "docs" / "colour.png", optimize=True)
 
 
