@@ -185,6 +185,7 @@ def test_what_no_server_would_colour_is_not_tried_again(colour: Opener) -> None:
 def test_a_switched_language_is_kept_on_both_pages(colour: Opener, server: str) -> None:
     page = colour()
     page.get_by_role("button", name="切换到中文").click()
+    page.get_by_role("button", name="Switch to English").wait_for()
     page.reload()
     page.locator(".palette").nth(5).wait_for()
     assert page.locator("html").get_attribute("lang") == "zh-Hans"
