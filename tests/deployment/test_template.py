@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from typing import Any
 
 import pytest
 from templates import (
@@ -306,3 +308,28 @@ def test_long_clips_add_nothing_unless_asked_for() -> None:
         assert [rule["Fn::If"][1] for rule in rules if "Segments" in texts(rule)] == [
             {"Id": "Segments", "Status": "Enabled", "Prefix": "segments/", "ExpirationInDays": 15}
         ]
+
+
+def test_a_step_of_a_long_clip_outlasts_a_full_account_and_a_passing_fault() -> None:
+    tasks = [
+        value
+        for value in walk(properties("LongClipMachine")["Definition"])
+        if isinstance(value, dict) and value.get("Type") == "Task"
+    ]
+    assert len(tasks) == 3
+    for task in tasks:
+        turned_away, failed = task["Retry"]
+        assert turned_away["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+        assert waits_s(turned_away) > 1800
+        assert failed["ErrorEquals"] == ["States.ALL"]
+        assert 60 < waits_s(failed) < 600
+
+
+def waits_s(retry: dict[str, Any]) -> float:
+    """All pauses of a rule for retries together."""
+    longest_s = retry.get("MaxDelaySeconds", math.inf)
+    pauses = (
+        retry["IntervalSeconds"] * retry["BackoffRate"] ** count
+        for count in range(retry["MaxAttempts"])
+    )
+    return sum(min(pause_s, longest_s) for pause_s in pauses)
