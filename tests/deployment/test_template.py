@@ -49,6 +49,20 @@ def test_no_permission_is_a_wildcard() -> None:
     assert conditional == {"SendTraces": "IsTraced", "JoinVpc": "IsInVpc"}
 
 
+def test_every_role_may_be_bounded_and_the_function_be_in_a_vpc() -> None:
+    none = {"Ref": "AWS::NoValue"}
+    roles = of_type("AWS::IAM::Role")
+    assert len(roles) == 4
+    for name, role in roles.items():
+        boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, none]}
+        assert role["Properties"]["PermissionsBoundary"] == boundary, name
+    network = {
+        "SubnetIds": {"Ref": "VpcSubnetIds"},
+        "SecurityGroupIds": {"Ref": "VpcSecurityGroupIds"},
+    }
+    assert properties("StyliseFunction")["VpcConfig"] == {"Fn::If": ["IsInVpc", network, none]}
+
+
 def test_services_that_may_send_or_call_are_those_of_this_account() -> None:
     for name, statement in ALLOWED:
         service = statement.get("Principal", {}).get("Service")

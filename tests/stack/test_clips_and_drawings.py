@@ -15,7 +15,6 @@ from test_stack import picture_size, result
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(0)]
 
 SMALL = {"style": "cel", "fps": "4", "faces": "off", "enhance": "off"}
-EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 def test_what_moves_is_drawn_as_a_clip(stack: Deployed) -> None:
@@ -60,16 +59,8 @@ def sent(stack: Deployed, data: bytes, **fields: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def bounded(deploy: Callable[..., Deployed], client: Callable[[str], Any]) -> Deployed:
-    """With the state machine for long clips, one bucket, a boundary for roles, and a VPC."""
-    boundary = client("iam").create_policy(
-        PolicyName="boundary",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING]}),
-    )["Policy"]["Arn"]
-    ec2 = client("ec2")
-    network = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=network, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
-    group = ec2.create_security_group(GroupName="kirei", Description="kirei", VpcId=network)
+def long_clips(deploy: Callable[..., Deployed]) -> Deployed:
+    """With the state machine for long clips, and both buckets one."""
     return deploy(
         "kirei-clips",
         InputBucketName="kirei-clips-both",
@@ -78,26 +69,23 @@ def bounded(deploy: Callable[..., Deployed], client: Callable[[str], Any]) -> De
         HasDashboard="off",
         LongClips="on",
         ClipSegmentSeconds="2",
-        PermissionsBoundaryArn=boundary,
-        VpcSubnetIds=subnet,
-        VpcSecurityGroupIds=group["GroupId"],
     )
 
 
-def test_a_long_clip_is_drawn_in_segments_and_joined(bounded: Deployed) -> None:
+def test_a_long_clip_is_drawn_in_segments_and_joined(long_clips: Deployed) -> None:
     clip = video(5.0)
-    bounded.upload("uploads/walk.mp4", clip, **SMALL)
-    sidecar = bounded.drawn("stylised/walk.cel")
-    machine = bounded.outputs["LongClipMachineArn"]
-    states = bounded.client("stepfunctions")
+    long_clips.upload("uploads/walk.mp4", clip, **SMALL)
+    sidecar = long_clips.drawn("stylised/walk.cel")
+    machine = long_clips.outputs["LongClipMachineArn"]
+    states = long_clips.client("stepfunctions")
     (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
     wait_for(lambda: status_of(states, execution["executionArn"]) == "SUCCEEDED")
-    drawn = bounded.read(sidecar["output"]["key"])
+    drawn = long_clips.read(sidecar["output"]["key"])
     assert frame_count(drawn) == 20
     assert streams(drawn)["video"][1] == pytest.approx(streams(clip)["video"][1], abs=1 / 12)
-    assert bounded.keys("segments/") == []  # what lay between is gone
-    bounded.upload("uploads/short.mp4", video(1.0), **SMALL)
-    bounded.drawn("stylised/short.cel")
+    assert long_clips.keys("segments/") == []  # what lay between is gone
+    long_clips.upload("uploads/short.mp4", video(1.0), **SMALL)
+    long_clips.drawn("stylised/short.cel")
     assert len(states.list_executions(stateMachineArn=machine)["executions"]) == 1
 
 
@@ -105,24 +93,16 @@ def status_of(states: Any, execution: str) -> str:
     return str(states.describe_execution(executionArn=execution)["status"])
 
 
-def test_a_clip_at_fault_leaves_a_record(bounded: Deployed, kirei: Callable[..., str]) -> None:
+def test_a_clip_at_fault_leaves_a_record(long_clips: Deployed, kirei: Callable[..., str]) -> None:
     clip = video(5.0)
-    bounded.upload("uploads/torn.mp4", clip[: len(clip) // 2], **SMALL)
-    wait_for(lambda: bounded.keys("failed/") == ["failed/torn.mp4.json"])
+    long_clips.upload("uploads/torn.mp4", clip[: len(clip) // 2], **SMALL)
+    wait_for(lambda: long_clips.keys("failed/") == ["failed/torn.mp4.json"])
     (failure,) = kirei("failures", "--stack", "kirei-clips", "--json").splitlines()
     assert json.loads(failure)["kind"] == "refused"
 
 
-def test_every_role_is_bounded_and_the_function_is_in_the_network(bounded: Deployed) -> None:
-    pages = bounded.client("cloudformation").describe_stack_resources(StackName="kirei-clips")
-    resources = pages["StackResources"]
-    roles = [each for each in resources if each["ResourceType"] == "AWS::IAM::Role"]
-    assert {role["LogicalResourceId"] for role in roles} == {
-        *("StyliseRole", "BackfillRole", "LongClipRole"),
-    }
-    for role in roles:
-        found = bounded.client("iam").get_role(RoleName=role["PhysicalResourceId"])["Role"]
-        assert found["PermissionsBoundary"]["PermissionsBoundaryArn"].endswith(":policy/boundary")
-    function = bounded.client("lambda").get_function(FunctionName=bounded.outputs["FunctionName"])
-    assert len(function["Configuration"]["VpcConfig"]["SubnetIds"]) == 1
+def test_what_is_made_bears_the_tags_of_samconfig(long_clips: Deployed) -> None:
+    function = long_clips.client("lambda").get_function(
+        FunctionName=long_clips.outputs["FunctionName"]
+    )
     assert function["Tags"]["application"] == "kirei"

@@ -30,14 +30,18 @@ def page(stack: Deployed) -> Iterator[Any]:
         browser.close()
 
 
+def let_in(page: Any, stack: Deployed) -> None:
+    page.get_by_role("textbox", name="Token").fill(stack.token)
+    page.get_by_role("button", name="Continue").click()
+
+
 def test_a_first_visit_loads_whole_and_draws_three_photos(page: Any, stack: Deployed) -> None:
     answers: list[tuple[int, str]] = []
     broken: list[str] = []
     page.on("response", lambda answer: answers.append((answer.status, answer.url)))
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.goto(f"http://{stack.host}/")
-    page.get_by_role("textbox", name="Token").fill(stack.token)
-    page.get_by_role("button", name="Continue").click()
+    let_in(page, stack)
     page.locator(".cards").wait_for()
     samples = [ROOT / "samples" / f"{name}.jpg" for name in ("chelsea", "coffee", "rocket")]
     page.locator("#choose").set_input_files(samples)
@@ -47,3 +51,14 @@ def test_a_first_visit_loads_whole_and_draws_three_photos(page: Any, stack: Depl
     files = [url for status, url in answers if status >= 400 and "/v1/" not in url]
     assert files == [] and broken == []
     assert [status for status, url in answers if status >= 500] == []
+
+
+def test_the_page_of_drawings_colours_what_it_is_given(page: Any, stack: Deployed) -> None:
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.goto(f"http://{stack.host}/colour")
+    let_in(page, stack)
+    page.locator(".palette").nth(5).wait_for()
+    page.set_input_files("#choose", ROOT / "samples" / "drawing.png")
+    page.locator(".viewer[data-state=done] .paper").wait_for()
+    assert broken == []
