@@ -77,6 +77,8 @@ def video(
     stream.codec_context.time_base = stream.time_base = Fraction(1, CLOCK)
     stream.options = options or {}
     primaries, transfer, matrix, span = colour
+    # what names no matrix is coded as everybody does: BT.709 from 720 lines on, else BT.601
+    coded = (1 if size[1] >= 720 else 6) if matrix == 2 else matrix
     stream.color_primaries, stream.color_trc = primaries, transfer
     stream.colorspace, stream.color_range = matrix, span
     track = _sound(output, sound) if sound else None
@@ -84,7 +86,7 @@ def video(
     moments = times or [round(number * CLOCK / rate) for number in range(frames)]
     step = round(CLOCK / rate)
     for number, time in enumerate(moments):
-        frame = _coded(draw(number), matrix, span == 2).reformat(format=pix_fmt)
+        frame = _coded(draw(number), coded, span == 2).reformat(format=pix_fmt)
         frame.pts, frame.time_base = time, Fraction(1, CLOCK)
         for packet in stream.encode(frame):
             packet.duration = step

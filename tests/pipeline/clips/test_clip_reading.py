@@ -186,6 +186,13 @@ def test_matrices_and_ranges_are_undone(
     assert far(frames[0].pixels, expected) < 2
 
 
+@pytest.mark.parametrize("size", [(96, 64), (1280, 720)])
+def test_the_matrix_of_a_video_that_names_none_follows_from_its_size(size: tuple[int, int]) -> None:
+    data = video(pix_fmt="yuv444p", size=size, colour=(2, 2, 2, 1), frames=1, options={"crf": "1"})
+    _, frames, _ = read(data)
+    assert far(frames[0].pixels, picture(0, *size)) < 2
+
+
 def ramp(code: Any) -> Any:
     """16 bars of coded light."""
     bars = np.repeat(code, 12)[None, :, None]

@@ -63,6 +63,19 @@ def test_what_moved_away_leaves_no_ghost() -> None:
     assert behind.max() <= 8  # of 120
 
 
+def test_what_vanishes_between_two_frames_leaves_no_ghost() -> None:
+    """No motion explains it, and it is too fine for light: only that the photos disagree tells."""
+    observe, steadier = Observer(), Steadier(1.0)
+    for number in range(6):
+        photo = panned(0)
+        if number < 5:
+            photo[40:90, 60:64] = 250
+            photo[40:90, 80:110:6] = 0
+        out = steadier(photo, observe(photo, number == 0))
+    ghost = np.abs(out.astype(int) - photo).max(-1)[36:94, 56:114]
+    assert ghost.max() <= 24  # of 250
+
+
 def test_light_that_changes_is_followed_at_once() -> None:
     photo = panned(0)
     observe, steadier = Observer(), Steadier(1.0)

@@ -96,7 +96,10 @@ def test_a_clip_that_is_written_has_the_frames_and_times_of_its_source(
     frames, _ = written(path, format, source)
     with ClipReader(SETTINGS, path) as reader:
         again = list(reader.frames())
-        assert reader.info.duration_s == pytest.approx(27 / 24, abs=1 / 24)
+        # the last drawing stands for one frame of the source, the others for two; FFmpeg's muxer
+        # of APNG repeats the duration before it
+        within_s = 0.015 if format != "apng" else 1 / 24
+        assert reader.info.duration_s == pytest.approx(27 / 24, abs=within_s)
         assert reader.warnings == ()
     assert len(again) == len(frames) == 14
     for frame, other in zip(frames, again, strict=True):
