@@ -13,13 +13,14 @@ from clips_made import CORNERS, animation, motion_photo, picture, video, with_ma
 from PIL import Image
 
 from pipeline.clips.domain import ClipInfo, Frame
+from pipeline.clips.moving import moving_part
 from pipeline.clips.reader import ClipReader
 from pipeline.clips.sniff import clip_kind, is_clip, motion_video
 from pipeline.errors import InvalidOption
 from pipeline.formats.colour import Colour, by_codes
 from pipeline.formats.convert import peak_of, to_srgb
 from pipeline.formats.samples import Samples
-from pipeline.settings import Settings
+from pipeline.settings import Options, Settings
 
 SETTINGS = Settings()
 
@@ -312,6 +313,19 @@ def test_the_video_of_a_motion_photo_is_found(maker: str) -> None:
     assert len(read(data[place])[1]) == 3
     assert motion_video(jpeg.getvalue()) is None
     assert motion_video(data[:-200]) is None or maker == "samsung"
+
+
+def test_a_motion_photo_is_drawn_as_a_still_unless_its_film_is_asked_for() -> None:
+    jpeg = io.BytesIO()
+    Image.fromarray(picture(0)).save(jpeg, "JPEG")
+    mp4 = video(frames=3)
+    data = motion_photo(jpeg.getvalue(), mp4, "google")
+    assert moving_part(data, Options()) is None
+    part = moving_part(data, Options(motion="on"))
+    assert part is not None and data[part] == mp4
+    assert moving_part(jpeg.getvalue(), Options(motion="on")) is None
+    for clip in (mp4, animation("GIF")):
+        assert moving_part(clip, Options()) == slice(0, len(clip))
 
 
 def test_the_video_of_a_heic_motion_photo_is_found() -> None:
