@@ -268,6 +268,17 @@ def test_files_are_short_and_the_entry_is_thin() -> None:
     assert len((ROOT / "handler.py").read_text().splitlines()) <= 100
 
 
+def test_what_trains_a_network_is_one_short_file() -> None:
+    for path in (ROOT / "training" / "tasks").glob("*.py"):
+        assert len(path.read_text().splitlines()) < 150, path
+
+
+def test_nothing_but_the_log_is_passed_on_unseen() -> None:
+    """A context variable is an argument that no signature shows."""
+    users = {path for path in sources() if any(n.startswith("contextvars") for n in imported(path))}
+    assert users == {ROOT / "adapters" / "job_log.py"}
+
+
 def test_no_two_test_files_have_one_name() -> None:
     """Without packages pytest imports them by name alone."""
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
