@@ -94,10 +94,10 @@ class Progress:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns it as the HTTP API tells it."""
-        told: dict[str, Any] = {"status": self.status, "stage": self.stage}
+        document: dict[str, Any] = {"status": self.status, "stage": self.stage}
         if self.frames:
-            told["frames"] = dict(zip(("done", "total"), self.frames, strict=True))
-        return told
+            document["frames"] = dict(zip(("done", "total"), self.frames, strict=True))
+        return document
 
 
 @dataclass(frozen=True)

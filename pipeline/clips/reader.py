@@ -219,7 +219,8 @@ def opened_source(source: Path | bytes) -> IO[bytes]:
     """
     if not clips_available():
         raise NotAnImage(
-            "clips are not taken here: the package av is not installed (the extra clips brings it)"
+            "clips cannot be read: the package av is not installed; "
+            "pip install 'kirei-anime[clips]' brings it"
         )
     if isinstance(source, bytes):
         file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the reader

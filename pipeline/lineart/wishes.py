@@ -271,8 +271,8 @@ def apply_fills(
     lab = _lab(paint.colours)
     flats = _lab(paint.flats[None])[0]
     for region, numbers in by_region.items():
-        wanted = [_lab_of(fills[number].wish.colour) for number in numbers]
-        if _contradict(wanted):
+        asked = [_lab_of(fills[number].wish.colour) for number in numbers]
+        if _contradict(asked):
             for number in numbers:
                 why = "another hint asks for another colour in its region: they share it"
                 fills[number] = replace(fills[number], why=why)

@@ -150,7 +150,7 @@ def test_a_palette_and_a_reference_colour_anew(colour: Callable[..., Any]) -> No
     page.set_input_files("#reference", SAMPLES / "coffee.jpg")
     assert "palette" not in recoloured(page, "form.reference === 'file'")  # one or the other
     assert page.get_by_role("radio", name="Free").is_checked()
-    page.get_by_role("button", name="Take its colours no more").click()
+    page.get_by_role("button", name="Stop using its colours").click()
     recoloured(page, "!form.reference")
 
 

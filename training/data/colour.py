@@ -143,7 +143,7 @@ class ColouredPictures:
         count = 0
         if random.random() < wishes.hint_share:
             count = round(float(np.exp(random.uniform(0, np.log(wishes.max_hints)))))
-        told = random.random() < wishes.palette_share
+        has_palette = random.random() < wishes.palette_share
         if count >= MANY_DOTS and random.random() < wishes.exchange_share:
             target = exchange(target, random)
         target = np.ascontiguousarray(target)
@@ -151,7 +151,7 @@ class ColouredPictures:
         return Sample(
             ink,
             sample_hints(target, ink, count, random),
-            palette_code(target) if told else no_wish(),
+            palette_code(target) if has_palette else no_wish(),
             target,
         )
 

@@ -35,7 +35,7 @@ def discriminator_loss(anime: Tensor, grey: Tensor, smooth: Tensor, drawn: Tenso
 
 
 def generator_loss(drawn: Tensor) -> Tensor:
-    """Least squares over the scores of drawings: 1 is wanted."""
+    """Least squares over the scores of drawings: the target is 1."""
     return (drawn - 1).square().mean()
 
 
@@ -63,12 +63,12 @@ def to_yuv(picture: Tensor) -> Tensor:
 
 def colour_loss(photo: Tensor, drawing: Tensor) -> Tensor:
     """Colour reconstruction: L1 of Y and Huber (delta 1) of U and V between the two."""
-    wanted, found = to_yuv(photo), to_yuv(drawing)
-    lightness = (wanted[:, 0] - found[:, 0]).abs().mean()
+    target, prediction = to_yuv(photo), to_yuv(drawing)
+    lightness = (target[:, 0] - prediction[:, 0]).abs().mean()
     return (
         lightness
-        + F.huber_loss(found[:, 1], wanted[:, 1])
-        + F.huber_loss(found[:, 2], wanted[:, 2])
+        + F.huber_loss(prediction[:, 1], target[:, 1])
+        + F.huber_loss(prediction[:, 2], target[:, 2])
     )
 
 

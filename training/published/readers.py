@@ -171,7 +171,7 @@ def _open_graph(path: Path) -> tuple[list[tuple[str, list[int]]], Constants]:
     tensors = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
     details = interpreter._get_ops_details()
     operators = [(op["op_name"], [int(index) for index in op["inputs"]]) for op in details]
-    made = {int(index) for op in details for index in op["outputs"]}
+    produced = {int(index) for op in details for index in op["outputs"]}
     # half-precision weights reach their operator through a DEQUANTIZE
     source = {
         int(op["outputs"][0]): int(op["inputs"][0])
@@ -181,7 +181,7 @@ def _open_graph(path: Path) -> tuple[list[tuple[str, list[int]]], Constants]:
 
     def constant(index: int) -> NDArray[np.float32] | None:
         index = source.get(index, index)
-        if index in made:
+        if index in produced:
             return None
         return _dequantise(interpreter.get_tensor(index), tensors[index]["quantization_parameters"])
 
