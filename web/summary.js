@@ -28,12 +28,13 @@ function clip({ clip: told }) {
   return t(shots.length > 1 ? "plain.clip.shots" : "plain.clip", many);
 }
 
-function repairs({ decisions }) {
+function repairs({ decisions, clip: moves }) {
   const ran = REPAIRS.map((step) => decisions.find((one) => one.step === step && one.ran)).filter(Boolean);
-  if (!ran.length) return t("plain.none");
+  if (!ran.length) return t(moves ? "plain.clip.none" : "plain.none");
   const cures = together(ran.map(cure));
   const asked = ran.every(({ why }) => why.startsWith("switched on"));
-  return asked ? t("plain.asked", { cures }) : t("plain.repaired", { faults: together(ran.map(fault)), cures });
+  if (asked) return t(moves ? "plain.clip.asked" : "plain.asked", { cures });
+  return t(moves ? "plain.clip.repaired" : "plain.repaired", { faults: together(ran.map(fault)), cures });
 }
 
 function fault({ step, measured }) {

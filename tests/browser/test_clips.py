@@ -59,6 +59,8 @@ def test_a_clip_is_drawn_and_plays_in_step_with_its_source(
     gap_s, _, paused = page.evaluate(GAPS)
     figure("between clip and drawing, ms", gap_s * 1000)
     assert gap_s < 0.1 and not paused
+    told = page.locator("#report").inner_text()
+    assert "Your clip was good as it was" in told and "photo was" not in told
     shot(page, "clip-done")
     page.get_by_role("button", name="Pause", exact=True).click()
     page.wait_for_function("() => document.querySelector('video.before').paused")
