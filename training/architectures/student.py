@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder
+
+# Of the residual blocks; those beyond a style's six are for what is asked more of: a wider view.
+DILATIONS = (*StudentShape().dilations, 4, 8, 2)
 
 
 class Student(nn.Module):
@@ -19,3 +24,18 @@ class Student(nn.Module):
         """Drawings of pictures and the thumbnails of the photos that they are of."""
         drawing: Tensor = self.generator(picture, self.encoder(thumbnail))
         return drawing
+
+    def begin_with(self, tensors: Mapping[str, Tensor]) -> None:
+        """Takes over the tensors of a student with as many residual blocks, or fewer.
+
+        The blocks that it has more change nothing at first (Net2DeeperNet: T. Chen et al.,
+        "Net2Net", ICLR 2016, section 2.3).
+        """
+        had = {name: tensor.float() for name, tensor in tensors.items()}
+        for number, block in enumerate(self.generator.blocks):
+            if f"generator.blocks.{number}.second.weight" in had:
+                continue
+            for tensor in (block.second.weight, block.second.bias):
+                nn.init.zeros_(tensor)
+            had |= block.state_dict(prefix=f"generator.blocks.{number}.")
+        self.load_state_dict(had)

@@ -14,7 +14,7 @@ from torch import nn
 
 from pipeline.architectures.student import StudentShape
 from pipeline.domain import RgbImage
-from training.architectures.student import Student
+from training.architectures.student import DILATIONS, Student
 from training.data.student import Batch, Flaws, degraded, graded_pairs
 from training.data.tensors import to_picture, to_tensor
 from training.engine.task import Turn
@@ -48,6 +48,7 @@ class Recipe:
     noise_sigma: float = 4.0  # grey levels, at most
     degraded_share: float = 0.0  # of the windows: bad photos, to be drawn as the good ones
     feature_emphasis: float = 3.0  # of the eyes and mouths of heads
+    blocks: int = 6  # residual ones; a start with fewer is grown
     seed: int = 1
 
 
@@ -59,7 +60,7 @@ class StudentTask(AdversarialTask):
         targets: a folder that ``training.data.targets`` made.
         validation: the same, of held-out photographs.
         style: whose grade the targets get; without it they stay as they are.
-        start_from: a float student to fine-tune.
+        start_from: a float student to fine-tune, of as many blocks or fewer.
 
     Raises:
         InvalidSetting: there is no such style.
@@ -79,14 +80,13 @@ class StudentTask(AdversarialTask):
         device: str = "cpu",
     ) -> None:
         super().__init__(recipe, device)
-        shape = StudentShape()
+        shape = StudentShape(dilations=DILATIONS[: recipe.blocks])
         self.net = self.placed(Student(shape))
         self.average_decay = recipe.average_decay
         self.optimiser = torch.optim.Adam(self.net.parameters(), recipe.learning_rate, (0.9, 0.99))
         self.add_discriminator(recipe.discriminator_rate)
         if start_from:
-            tensors = safetensors.torch.load_file(start_from)
-            self.net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+            self.net.begin_with(safetensors.torch.load_file(start_from))
         self.pairs, self.held_out = (
             graded_pairs(folder, style, recipe.crop_px) for folder in (targets, validation)
         )
