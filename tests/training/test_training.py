@@ -22,6 +22,7 @@ import safetensors.torch  # noqa: E402
 from pipeline.architectures.animeganv2 import UPSAMPLINGS, AnimeGANv2Generator  # noqa: E402
 from pipeline.architectures.student import StudentGenerator, StudentShape, ThumbnailEncoder  # noqa: E402
 from pipeline.measure import psnr_db  # noqa: E402
+from training.architectures.student import DILATIONS, Student  # noqa: E402
 from training.data.photographs import split, windows  # noqa: E402
 from training.data.tensors import to_picture, to_tensor  # noqa: E402
 from training.engine.errors import NoPictures  # noqa: E402
@@ -90,6 +91,18 @@ def test_the_code_of_a_fresh_student_changes_nothing() -> None:
     gain, shift = code[0, :channels], code[0, channels : 2 * channels]
     assert torch.equal(gain, torch.ones_like(gain)) and torch.equal(shift, torch.zeros_like(shift))
     assert StudentShape.from_dict(shape.as_dict() | {"dilations": [1, 2, 4, 8, 2, 1]}) == shape
+
+
+def test_a_student_with_more_blocks_begins_as_the_one_it_takes_over() -> None:
+    small = Student(StudentShape(dilations=DILATIONS[:6]))
+    large = Student(StudentShape(dilations=DILATIONS))
+    large.begin_with(small.state_dict())
+    picture, thumbnail = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    assert torch.equal(large(picture, thumbnail), small(picture, thumbnail))
+    large(picture, thumbnail).square().mean().backward()
+    assert all(block.second.weight.grad.any() for block in large.generator.blocks)
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        small.begin_with(large.state_dict())
 
 
 def test_the_held_out_tenth_is_never_trained_on() -> None:
