@@ -15,6 +15,7 @@ from buckets import OUTPUT, keys, put, s3_event
 from calls import Invoke
 from PIL import Image, ImageFilter
 
+from adapters.deadline import Deadline
 from adapters.process import process_worker
 from pipeline import Options, OutOfTime, Pipeline, Settings, TooMuchMemory
 from pipeline.budget import (
@@ -251,17 +252,9 @@ class Hurried:
         return 5_000  # what is kept for writing
 
 
-def test_the_functions_own_time_is_watched(
-    s3: Any, environment: pytest.MonkeyPatch, photo: bytes
-) -> None:
-    from handler import lambda_handler
-
-    hurried: Any = Hurried()
-    put(s3, "uploads/a.jpg", photo)
-    with pytest.raises(OutOfTime):
-        lambda_handler(s3_event("uploads/a.jpg"), hurried)
-    assert keys(s3, OUTPUT) == []  # it is tried again, and nothing is written down against it
-    event = {
+def over_http(body: str) -> dict[str, Any]:
+    """The event of a photo that is posted."""
+    return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": "/v1/stylise",
@@ -272,12 +265,54 @@ def test_the_functions_own_time_is_watched(
             "requestId": "1",
             "stage": "$default",
         },
-        "body": base64.b64encode(photo).decode(),
+        "body": body,
         "isBase64Encoded": True,
     }
+
+
+def test_the_functions_own_time_is_watched(
+    s3: Any, environment: pytest.MonkeyPatch, photo: bytes
+) -> None:
+    from handler import lambda_handler
+
+    hurried: Any = Hurried()
+    put(s3, "uploads/a.jpg", photo)
+    with pytest.raises(OutOfTime):
+        lambda_handler(s3_event("uploads/a.jpg"), hurried)
+    assert keys(s3, OUTPUT) == []  # it is tried again, and nothing is written down against it
+    event = over_http(base64.b64encode(photo).decode())
     answer = lambda_handler(event, hurried)
     assert answer["statusCode"] == 503
     assert json.loads(answer["body"])["error"]["code"] == "out_of_time"
+
+
+def test_the_functions_own_time_over_http_ends_before_the_gateway_s(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """An HTTP API waits for 30 s, however long the function may run."""
+    import handler
+
+    class Unhurried(Hurried):
+        def get_remaining_time_in_millis(self) -> int:
+            return 300_000
+
+    left_s: dict[str, float | None] = {}
+
+    def at_the_api(event: Any, context: Any, deadline: Deadline) -> dict[str, Any]:
+        left_s["http"] = deadline.remaining_s()
+        return {}
+
+    def directly(event: Any, deadline: Deadline) -> dict[str, Any]:
+        left_s["direct"] = deadline.remaining_s()
+        return {}
+
+    environment.setattr("adapters.http.api.handle", at_the_api)
+    environment.setattr("adapters.direct.handle", directly)
+    context: Any = Unhurried()
+    handler.lambda_handler(over_http(""), context)
+    handler.lambda_handler({"bucket": "b", "key": "uploads/a.jpg"}, context)
+    assert 20 < (left_s["http"] or 0) < 30
+    assert 200 < (left_s["direct"] or 0) < 300
 
 
 def test_the_functions_own_memory_is_watched(
