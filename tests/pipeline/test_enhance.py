@@ -228,6 +228,21 @@ def test_the_shipped_model_tells_darkness_from_night(sample: str) -> None:
     assert darkness(dark) > limit and darkness(dark) == pytest.approx(2, abs=1)  # to a stop
 
 
+@pytest.mark.parametrize(
+    ("damage", "most"), [(Noise(20.0), 0.6), (Blur(1.6), 0.95), (Jpeg(20), 0.96)]
+)
+def test_the_shipped_restorer_is_told_of_each_fault_and_lessens_it(
+    damage: Noise | Blur | Jpeg, most: float
+) -> None:
+    bad, _ = degrade(PHOTO, [damage], 1)
+    models = Pipeline(SHIPPED).registry.restoration(Options())
+    photo = Photo(bad)
+    report = replace(assess(photo, SHIPPED), estimate=models.estimator.estimate(bad))
+    repaired, _ = enhance(photo, report, Options(upscale="off"), models)
+    before, after = ((p.astype(float) - PHOTO).std() for p in (bad, repaired.pixels))
+    assert after < most * before
+
+
 def test_measures_go_to_the_losses_scale_and_back() -> None:
     measures = torch.tensor([[1.5, 12.0, 60.0, -1.2, 0.8], [0, 0, 100, 0, 1]])
     torch.testing.assert_close(in_units(normalise(measures)), measures, atol=1e-3, rtol=1e-4)
