@@ -74,16 +74,20 @@ run: $(VENV)/.serving
 serve: $(VENV)/.serving
 	$(BIN)/kirei serve
 
+# A file's tests stay in one process: they share what they drew. More processes would cost more
+# memory than they save time.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 ## make test             run the tests, offline
 test: $(VENV)/.development
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 ## make check            check format, lint and types, and run the tests
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 ## make wheel            build the wheel in dist/, in an isolated environment
 wheel: $(SUPPLY)/uv
