@@ -95,7 +95,10 @@ def moto_endpoint() -> Iterator[str]:
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """The function's environment; whoever changes it gets a worker made from it."""
+    from adapters import metrics
     from adapters.process import process_worker
+
+    metrics.clear_metrics()  # of workers that tests before this one called without the handler
 
     for name in [name for name in os.environ if name.startswith(("AWS_", "KIREI_"))]:
         monkeypatch.delenv(name)

@@ -61,3 +61,21 @@ def choose(page: Any, *files: File) -> None:
     """Picks files in the file dialogue."""
     chosen = [{"name": name, "mimeType": kind, "buffer": content} for name, kind, content in files]
     page.set_input_files("#choose", chosen)
+
+
+def warned_at_reload(page: Any) -> list[str]:
+    """Touches the page, as browsers want before they let one warn, and reloads it.
+
+    Returns:
+        The kinds of the dialogs, each of which was accepted.
+    """
+    kinds: list[str] = []
+
+    def accept(dialog: Any) -> None:
+        kinds.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    page.mouse.click(5, 5)
+    page.reload()
+    return kinds

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import CHINESE, NO_DATABASE, SAMPLES, Opener, serve, stop, until
-from hand import drop
+from hand import drop, warned_at_reload
 from paper import SENT, choose, coloured, dots, recoloured, tap
 
 pytestmark = pytest.mark.browser
@@ -128,16 +128,7 @@ def test_without_room_it_colours_all_the_same(colour: Opener, storage: str) -> N
         page.get_by_role("status").filter(has_text="This browser has no room left").wait_for()
     coloured(page)
     tap(page, 0.5, 0.22)
-    warned: list[str] = []
-
-    def accept(dialog: Any) -> None:
-        warned.append(dialog.type)
-        dialog.accept()
-
-    page.on("dialog", accept)
-    page.mouse.click(5, 5)
-    page.reload()
-    assert warned == (["beforeunload"] if storage == NO_DATABASE else [])
+    assert warned_at_reload(page) == (["beforeunload"] if storage == NO_DATABASE else [])
 
 
 def test_a_server_that_goes_in_the_middle_is_waited_for(visit: Opener, tmp_path: Path) -> None:

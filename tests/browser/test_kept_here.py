@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import NO_DATABASE, SAMPLES, Opener, drawn, more, until
-from hand import choose
+from hand import choose, warned_at_reload
 
 pytestmark = pytest.mark.browser
 
@@ -121,16 +121,9 @@ def test_a_browser_that_forbids_storage_draws_all_the_same(visit: Opener) -> Non
     page.locator(".cards").wait_for()
     choose(page, COFFEE)
     drawn(page)
-    warned: list[str] = []
-
-    def accept(dialog: Any) -> None:
-        warned.append(dialog.type)
-        dialog.accept()
-
-    page.on("dialog", accept)
-    page.mouse.click(5, 5)
-    page.reload()
-    assert warned == ["beforeunload"]  # what would be lost is not lost without a word
+    assert warned_at_reload(page) == [
+        "beforeunload"
+    ]  # what would be lost is not lost without a word
 
 
 def test_a_full_browser_says_so_and_draws_all_the_same(visit: Opener) -> None:
