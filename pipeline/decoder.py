@@ -34,7 +34,6 @@ from pipeline.errors import (
 )
 from pipeline.messages import receive, receive_array, send
 from pipeline.sandbox import (
-    STARTING_S,
     Child,
     limit_cpu,
     limit_files,
@@ -176,8 +175,7 @@ class _Child(Child):
         Raises a refusal, TimeoutError, or OSError when the process is gone.
         """
         if not self._ready:
-            self.wait_until(time.monotonic() + STARTING_S if until_s is None else until_s)
-            receive(self.socket)
+            self.first_answer(until_s)
             self._ready = True
         self.wait_until(until_s)
         request = {"bytes": len(data), "max_side_px": max_side_px, "free_bytes": self._free_bytes()}

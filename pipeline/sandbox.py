@@ -35,6 +35,7 @@ from pipeline.errors import (
     TruncatedImage,
     UnsupportedVariant,
 )
+from pipeline.messages import receive
 
 # What a child may answer that it refuses a file with.
 REFUSALS: dict[str, type[PermanentError]] = {
@@ -110,6 +111,22 @@ class Child:
         if left_s is not None and left_s <= 0:
             raise TimeoutError
         self.socket.settimeout(left_s)
+
+    def first_answer(self, until_s: float | None) -> dict[str, Any]:
+        """Waits for what the process sends when it is ready.
+
+        Args:
+            until_s: A moment of time.monotonic, to which the next answer is held, too; None:
+                without a limit, but for STARTING_S here.
+
+        Raises:
+            TimeoutError: That moment is over.
+            OSError: The process is gone.
+        """
+        self.wait_until(time.monotonic() + STARTING_S if until_s is None else until_s)
+        answer = receive(self.socket)
+        self.wait_until(until_s)
+        return answer
 
     def wait(self) -> int:
         """The return code of a process that closed its end; negative for a signal."""

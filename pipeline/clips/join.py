@@ -7,6 +7,7 @@ That happens in a process of its own, as all that reads the source does.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from pipeline.clips.joining import JoinTask
 from pipeline.clips.reader import opened_source
 from pipeline.errors import DecoderLost, InvalidRequest
 from pipeline.messages import receive
-from pipeline.sandbox import STARTING_S, Child, refuse_if_guilty, refused
+from pipeline.sandbox import Child, refuse_if_guilty, refused
 
 MODULE = "pipeline.clips.joining"
 JOINED_FORMATS = ("mp4", "webm")
@@ -66,12 +67,11 @@ def join_segments(
             source=sound.fileno() if sound else None,
             settings=WriterSettings(sound_start_s=first_s),
         )
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
         child = Child(MODULE, [task.to_json()], numbers)
         opened.callback(child.kill)
         try:
-            child.socket.settimeout(STARTING_S if timeout_s is None else timeout_s)
-            receive(child.socket)  # it is ready
-            child.socket.settimeout(timeout_s)
+            child.first_answer(until_s)
             answer = refused(receive(child.socket))
         except TimeoutError as error:
             raise DecoderLost("joining the segments took too long", stage="encode") from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -30,7 +31,7 @@ from pipeline.errors import (
     PermanentError,
 )
 from pipeline.messages import receive, receive_array, send
-from pipeline.sandbox import STARTING_S, Child, refuse_if_guilty, refused
+from pipeline.sandbox import Child, refuse_if_guilty, refused
 from pipeline.settings import MAX_SIDE_PX, Settings
 
 MODULE = "pipeline.clips.decoding"
@@ -168,13 +169,13 @@ class ClipReader:
     def _open(self) -> ClipInfo:
         number = self._file.fileno()
         arguments = [json.dumps(asdict(self._settings), default=str), str(number)]
+        until_s = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         self._child = child = Child(MODULE, arguments, [number])
         with self._named_losses(child):
-            child.socket.settimeout(STARTING_S if self._timeout_s is None else self._timeout_s)
-            receive(child.socket)
-            child.socket.settimeout(self._timeout_s)
+            child.first_answer(until_s)
             send(child.socket, {"work": "open", "free_bytes": self._free_bytes()})
             answer = refused(receive(child.socket))
+            child.socket.settimeout(self._timeout_s)  # of each frame
             self.warnings = _texts(answer["remarks"])
             return _info(answer["info"])
 

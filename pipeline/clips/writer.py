@@ -24,7 +24,7 @@ from pipeline.clips.reader import opened_source
 from pipeline.domain import GrayImage, RgbImage
 from pipeline.errors import DecoderLost, InvalidOption, InvalidRequest, PermanentError
 from pipeline.messages import receive, send
-from pipeline.sandbox import STARTING_S, Child, refuse_if_guilty, refused
+from pipeline.sandbox import Child, refuse_if_guilty, refused
 
 MODULE = "pipeline.clips.encoding"
 FORMATS: tuple[ClipFormat, ...] = ("mp4", "webm", "webp", "gif", "apng")
@@ -184,9 +184,7 @@ class ClipWriter:
         )
         self._child = Child(MODULE, [task.to_json()], numbers)
         with self._named_losses() as child:
-            child.socket.settimeout(STARTING_S)
-            answer = refused(receive(child.socket))
-            child.socket.settimeout(None)
+            answer = refused(child.first_answer(None))
             return str(answer["sound"])
 
     @contextmanager

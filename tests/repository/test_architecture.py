@@ -95,7 +95,7 @@ MAY = {
         "sandbox",
         "settings",
     },
-    "sandbox": {"errors"},
+    "sandbox": {"errors", "messages"},
     "messages": set(),
     "budget": {"domain", "errors", "settings"},
     "timings": set(),
