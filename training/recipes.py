@@ -57,13 +57,15 @@ PLANS = {
         (Stage(f"{WIDE_HEADS} steps=4200 decay_from=1800 adversarial_from=2900"),),
         start="portrait-start.safetensors",
     ),
+    # cute-start is portrait-start, taught as cute for 2,600 steps:
+    # HEADS crop_px=320 steps=2600 decay_from=1400 batch=3
     "cute": Plan(
-        (Stage(f"{HEADS} crop_px=320 steps=2600 decay_from=1400 batch=3"),),
-        start="portrait-start.safetensors",
+        (Stage(f"{WIDE_HEADS} steps=5000 decay_from=2200 adversarial_from=3400"),),
+        start="cute-start.safetensors",
     ),
     "face_restorer": Plan(
         (Stage(f"{HEADS} steps=3600 decay_from=2200 adversarial_from=1400 batch=4"),),
-        start="cute.safetensors",
+        start="cute-start.safetensors",
     ),
     "colouriser": Plan(
         (
