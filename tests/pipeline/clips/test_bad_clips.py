@@ -266,6 +266,16 @@ def test_too_little_time_is_named_and_a_killed_process_is_not_the_clips_fault() 
                 next(other.frames())
 
 
+def test_the_time_for_a_start_does_not_limit_what_follows(tmp_path: Path) -> None:
+    for timeout_s in (None, 60.0):
+        with ClipReader(LIMITS, video(), timeout_s=timeout_s) as reader:
+            assert reader._child is not None
+            assert reader._child.socket.gettimeout() == timeout_s
+    with ClipWriter(tmp_path / "out.mp4", "mp4", (96, 64), WriterSettings()) as writer:
+        assert writer._child is not None and writer._child.socket.gettimeout() is None
+        writer.write(picture(0), 0.0, 1 / 12)
+
+
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(ObjectNotFound):
         ClipReader(LIMITS, tmp_path / "none.mp4")
