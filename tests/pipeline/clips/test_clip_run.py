@@ -149,8 +149,8 @@ def test_an_animated_picture_stays_one(tmp_path: Path, pipeline: Pipeline) -> No
 
 def test_too_little_time_is_refused_before_the_drawing(clip: Path, pipeline: Pipeline) -> None:
     with pytest.raises(OutOfTime):
-        pipeline.run_clip(
-            clip, clip.with_name("late.mp4"), Options(faces="off", upscale="off"), time_left_s=0.3
+        pipeline.run_clip(  # less than a process needs to start
+            clip, clip.with_name("late.mp4"), Options(faces="off", upscale="off"), time_left_s=0.02
         )
     assert not clip.with_name("late.mp4").exists()
 
