@@ -121,9 +121,8 @@ def test_a_browser_that_forbids_storage_draws_all_the_same(visit: Opener) -> Non
     page.locator(".cards").wait_for()
     choose(page, COFFEE)
     drawn(page)
-    assert warned_at_reload(page) == [
-        "beforeunload"
-    ]  # what would be lost is not lost without a word
+    # what would be lost is not lost without a word
+    assert warned_at_reload(page) == ["beforeunload"]
 
 
 def test_a_full_browser_says_so_and_draws_all_the_same(visit: Opener) -> None:
