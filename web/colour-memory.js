@@ -20,10 +20,7 @@ export class Drawings extends Shelf {
   }
 
   /** painted: {items, choice, palette, seed, reference}, as much as there is of it now. */
-  put({ id, file, added, isKept }, painted) {
-    this.claim(id);
-    const records = { [PAINTINGS]: { id, ...painted } };
-    if (!isKept) records[DRAWINGS] = { id, file, added };
-    this.write(records);
+  put({ id, file, added }, painted) {
+    this.write(id, [{ file, added }, painted]);
   }
 }

@@ -289,9 +289,7 @@ const putAside = () => ({ ...drawing, painted: painted() });
 const painted = () => ({ items: hints.items, choice, ...controls.kept() });
 
 function keep() {
-  if (!drawing) return;
-  drawings.put(drawing, painted());
-  drawing.isKept = true;
+  if (drawing) drawings.put(drawing, painted());
 }
 
 function remove() {
@@ -341,7 +339,7 @@ addEventListener("keydown", (event) => {
   else hints.undo();
 });
 addEventListener("beforeunload", (event) => {
-  if (!drawings.isOpen && drawing && hints.items.length) event.preventDefault();
+  if (!drawings.keepsAll && drawing && hints.items.length) event.preventDefault();
 });
 
 // --- the page ---------------------------------------------------------------------------------
@@ -383,10 +381,7 @@ async function begin() {
   forget("reloads"); // of boot.js: the modules are here
   await use(current());
   label();
-  keepingSwitch(drawings, () => {
-    if (drawing) drawing.isKept = false;
-    keep();
-  });
+  keepingSwitch(drawings, keep);
   document.documentElement.classList.add("ready");
   intake(take, () => toast(t("failed.camera")));
   const [last] = await Promise.all([drawings.open().then(() => drawings.last()), offer()]);

@@ -23,7 +23,6 @@ export class History extends Shelf {
   /** What is new of a job. */
   put(job) {
     const { id, file, name, added, options, upload, result, looks, error, state } = job;
-    this.claim(id);
     const failed = state === "failed" && error ? { code: error.code, told: error.told } : null;
     const small = Object.entries(looks).map(([style, { url, ...look }]) => ({ style, ...look }));
     const drawn = result && {
@@ -32,10 +31,7 @@ export class History extends Shelf {
       options: result.options,
       before: result.before && { ...result.before, url: undefined },
     };
-    const records = { [STATES]: { id, options, upload, failed, drawn, looks: small } };
-    if (!job.isKept) records[PHOTOS] = { id, file, name, added };
-    job.isKept = true;
-    this.write(records);
+    this.write(id, [{ file, name, added }, { options, upload, failed, drawn, looks: small }]);
   }
 }
 
@@ -51,7 +47,6 @@ function revived({ id, file, name, added }, state = {}) {
     options,
     upload,
     result,
-    isKept: true,
     variants: new Variants(),
     looks: Object.fromEntries(looks.map(({ style, ...look }) => [style, withUrl(look)])),
     error: failed ? new Refusal(failed.code, failed.told) : undefined,

@@ -83,7 +83,6 @@ function remove(jobs) {
     action: {
       label: t("undo"),
       run: () => {
-        for (const job of jobs) job.isKept = false; // the history forgot it
         queue.putBack(removed);
         if (queue.jobs.length === 1) actions.open(queue.jobs[0]);
         else show();
@@ -183,7 +182,7 @@ controls.addEventListener("load", () => {
 
 addEventListener("hashchange", () => show());
 addEventListener("beforeunload", (event) => {
-  if (!history_.isOpen && queue.jobs.length) event.preventDefault();
+  if (!history_.keepsAll && queue.jobs.length) event.preventDefault();
 });
 addEventListener("keydown", (event) => {
   const { target } = event;
@@ -212,12 +211,7 @@ async function begin() {
   forget("reloads"); // of boot.js: the modules are here
   await use(current());
   label();
-  keepingSwitch(history_, () => {
-    for (const job of queue.jobs) {
-      job.isKept = false;
-      history_.put(job);
-    }
-  });
+  keepingSwitch(history_, () => queue.jobs.forEach((job) => history_.put(job)));
   document.documentElement.classList.add("ready");
   intake(take, () => toast(t("failed.camera")));
   const look = resumeWhenBack({ isLost: () => queue.jobs.some(isLost), resume: () => queue.resume() });

@@ -27,11 +27,11 @@ export class Shelf extends EventTarget {
   #stores;
   #database = null;
   #own = new Set(); // what this tab shows
+  #kept = new Set(); // of that, what the database has
   #elsewhere = new Set();
   #channel = null;
-  #work = Promise.resolve();
 
-  /** stores: their records have an id; the first store's have the time they were added, too. */
+  /** stores: of the first the records do not change, and have the time they were added. */
   constructor(name, stores) {
     super();
     this.#name = name;
@@ -39,9 +39,9 @@ export class Shelf extends EventTarget {
     if ("BroadcastChannel" in window) this.#channel = new BroadcastChannel(name);
   }
 
-  /** Whether anything is kept: not where it is switched off, nor where the browser forbids it. */
-  get isOpen() {
-    return this.#database !== null;
+  /** Not where it is switched off, where the browser forbids it, nor where it has no room. */
+  get keepsAll() {
+    return this.#database !== null && this.#own.size === this.#kept.size;
   }
 
   async open() {
@@ -57,6 +57,7 @@ export class Shelf extends EventTarget {
       return;
     }
     this.#database.onversionchange = () => this.#close(); // another tab forgets everything
+    this.#database.onclose = () => this.#close(); // the browser does
     if (this.#channel) this.#channel.onmessage = ({ data }) => this.#heard(data);
   }
 
@@ -65,16 +66,18 @@ export class Shelf extends EventTarget {
    * its records, one a store. What is too old is dropped.
    */
   async left() {
-    if (!this.isOpen) return [];
+    if (!this.#database) return [];
     try {
-      const store = (name) => this.#database.transaction(name).objectStore(name);
+      const transaction = this.#database.transaction(this.#stores); // one, lest another tab's look torn
       const [[first, ...rest], elsewhere] = await Promise.all([
-        Promise.all(this.#stores.map((name) => request(store(name).getAll()))),
+        Promise.all(this.#stores.map((name) => request(transaction.objectStore(name).getAll()))),
         this.#othersHave(),
       ]);
       const known = rest.map((records) => new Map(records.map((record) => [record.id, record])));
       const old = first.filter(({ added }) => added < Date.now() - KEPT_DAYS * DAY_MS);
-      this.drop(old.map(({ id }) => id));
+      const whole = new Set(first.map(({ id }) => id));
+      const torn = rest.flat().filter(({ id }) => !whole.has(id)); // for the first there was no room
+      this.drop([...old, ...torn].map(({ id }) => id));
       return first
         .filter((record) => !old.includes(record) && !elsewhere.has(record.id))
         .sort((one, other) => one.added - other.added)
@@ -85,20 +88,32 @@ export class Shelf extends EventTarget {
     }
   }
 
-  /** This tab shows it: others that open leave it alone. */
+  /** This tab shows what was left: others that open leave it alone. */
   claim(id) {
     this.#own.add(id);
+    this.#kept.add(id);
   }
 
-  /** records: by the names of their stores. One after the other, so that the last word holds. */
-  write(records) {
-    this.#do((transaction) => {
-      for (const [name, record] of Object.entries(records)) transaction.objectStore(name).put(record);
-    });
+  /** records: one for each store. The first is written once. */
+  write(id, records) {
+    this.#own.add(id);
+    if (!this.#database) return;
+    const isNew = !this.#kept.has(id);
+    this.#kept.add(id);
+    const change = (transaction) => {
+      for (const [at, name] of this.#stores.entries()) {
+        if (at || isNew) transaction.objectStore(name).put({ id, ...records[at] });
+      }
+    };
+    this.#do(change, () => isNew && this.#kept.delete(id));
   }
 
   drop(ids) {
-    if (!ids.length) return;
+    for (const id of ids) {
+      this.#own.delete(id);
+      this.#kept.delete(id);
+    }
+    if (!this.#database || !ids.length) return;
     this.#do((transaction) => {
       for (const id of ids) for (const name of this.#stores) transaction.objectStore(name).delete(id);
     });
@@ -113,32 +128,31 @@ export class Shelf extends EventTarget {
       // holds for this visit
     }
     if (on) return this.open();
-    await this.#work;
-    this.#close();
+    this.#close(); // after what is under way
     if ("indexedDB" in window) for (const name of NAMES) indexedDB.deleteDatabase(name);
   }
 
   #close() {
     this.#database?.close();
     this.#database = null;
+    this.#kept.clear();
   }
 
-  #do(change) {
-    this.#work = this.#work.then(async () => {
-      if (!this.isOpen) return;
-      try {
-        const transaction = this.#database.transaction(this.#stores, "readwrite");
-        const over = new Promise((resolve, reject) => {
-          transaction.oncomplete = resolve;
-          transaction.onabort = () => reject(transaction.error);
-        });
-        change(transaction);
-        await over;
-      } catch (error) {
-        console.info("not kept:", error?.message);
-        this.dispatchEvent(new Event("full"));
-      }
-    });
+  /** At once, and the browser is told that this is all: it ends it even when the page goes. */
+  #do(change, onlost) {
+    const lost = (error) => {
+      console.info("not kept:", error?.message);
+      onlost?.();
+      this.dispatchEvent(new Event("full"));
+    };
+    try {
+      const transaction = this.#database.transaction(this.#stores, "readwrite");
+      transaction.onabort = () => lost(transaction.error);
+      change(transaction);
+      transaction.commit();
+    } catch (error) {
+      lost(error);
+    }
   }
 
   #heard({ asks, has }) {

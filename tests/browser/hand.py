@@ -63,6 +63,14 @@ def choose(page: Any, *files: File) -> None:
     page.set_input_files("#choose", chosen)
 
 
+def leave_at_once(page: Any, selector: str) -> None:
+    """Presses a button and reloads the page before the browser does anything else."""
+    with page.expect_navigation():
+        page.evaluate(
+            "(button) => { document.querySelector(button).click(); location.reload(); }", selector
+        )
+
+
 def warned_at_reload(page: Any) -> list[str]:
     """Touches the page, as browsers want before they let one warn, and reloads it.
 

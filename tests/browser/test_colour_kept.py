@@ -128,7 +128,7 @@ def test_without_room_it_colours_all_the_same(colour: Opener, storage: str) -> N
         page.get_by_role("status").filter(has_text="This browser has no room left").wait_for()
     coloured(page)
     tap(page, 0.5, 0.22)
-    assert warned_at_reload(page) == (["beforeunload"] if storage == NO_DATABASE else [])
+    assert warned_at_reload(page) == ["beforeunload"]
 
 
 def test_a_server_that_goes_in_the_middle_is_waited_for(visit: Opener, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import NO_DATABASE, SAMPLES, Opener, drawn, more, until
-from hand import choose, warned_at_reload
+from hand import choose, leave_at_once, warned_at_reload
 
 pytestmark = pytest.mark.browser
 
@@ -16,9 +16,9 @@ COFFEE, CHELSEA, PAVILION = (
 )
 BAD = ("notes.jpg", "image/jpeg", b"no picture\n" * 20)
 
-FULL_DATABASE = """const put = IDBObjectStore.prototype.put;
+FULL_DATABASE = """const { put } = IDBObjectStore.prototype;
   IDBObjectStore.prototype.put = function (value) {
-    if (this.name === 'photos') throw new DOMException('no room', 'QuotaExceededError');
+    if (this.name === 'photos') this.transaction.commit = this.transaction.abort;
     return put.call(this, value); };"""
 # the last thing that a page does when it begins, after it looked for earlier visits' photographs
 AT_REGISTER = """const register = ServiceWorkerContainer.prototype.register;
@@ -36,6 +36,15 @@ COUNTS = """(count) => new Promise((resolve) => {
       resolve(all.result.filter((state) => IS).length >= count);
     };
   }; })"""
+
+ORPHAN = """() => new Promise((resolve) => {
+  const asked = indexedDB.open('kirei');
+  asked.onsuccess = () => {
+    const transaction = asked.result.transaction('states', 'readwrite');
+    transaction.objectStore('states').put({id: 'orphan'});
+    transaction.oncomplete = () => resolve(asked.result.close());
+  }; })"""
+NONE_LEFT = COUNTS.replace("IS", "true").replace(">= count", "=== 0")
 
 
 def tiles(page: Any, state: str) -> Any:
@@ -76,6 +85,16 @@ def test_a_reload_loses_nothing(page: Any) -> None:
     page.reload()
     drawn(page)
     assert page.url == address  # and the same photograph is open
+
+
+def test_what_is_taken_back_is_kept_before_the_page_can_go(page: Any) -> None:
+    choose(page, COFFEE, CHELSEA, PAVILION)
+    tiles(page, "done").nth(2).wait_for()
+    for _ in range(3):
+        page.get_by_role("button", name="Remove all").click()
+        page.locator("#empty").wait_for()
+        leave_at_once(page, "#toast button")
+        tiles(page, "done").nth(2).wait_for()
 
 
 def test_a_reload_in_the_middle_goes_on(page: Any) -> None:
@@ -133,6 +152,13 @@ def test_a_full_browser_says_so_and_draws_all_the_same(visit: Opener) -> None:
     choose(page, COFFEE)
     page.get_by_role("status").filter(has_text="This browser has no room left").wait_for()
     drawn(page)
+    assert warned_at_reload(page) == ["beforeunload"]
+
+
+def test_what_was_made_of_a_photo_that_is_not_there_is_dropped(page: Any) -> None:
+    page.evaluate(ORPHAN)
+    page.reload()
+    until(page, NONE_LEFT)
 
 
 def test_two_tabs_keep_their_photographs_apart_and_lose_none(page: Any, server: str) -> None:
