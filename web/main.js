@@ -47,8 +47,8 @@ const guarded = (act, key) => async (job) => {
 
 const actions = {
   add: () => document.querySelector("#choose").click(),
-  open: (job) => (location.hash = job.id),
-  back: () => (location.hash = ""),
+  open: (job) => go(job.id),
+  back: () => go(""),
   redraw: (job) => queue.redraw(job, photo.job === job ? controls.chosen() : general),
   remove: (job) => remove([job]),
   clear: () => remove([...queue.jobs]),
@@ -89,6 +89,12 @@ function remove(jobs) {
       },
     },
   });
+}
+
+/** At once: the browser tells of a new address only after what else it has to do, another key too. */
+function go(id) {
+  location.hash = id;
+  show();
 }
 
 /** The photograph that the address names, if it is still there. */

@@ -63,6 +63,14 @@ def choose(page: Any, *files: File) -> None:
     page.set_input_files("#choose", chosen)
 
 
+def resize(page: Any, width_px: int, height_px: int) -> None:
+    """Gives the page another size, and the two frames in which it finds its new shape."""
+    page.set_viewport_size({"width": width_px, "height": height_px})
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
 def leave_at_once(page: Any, selector: str) -> None:
     """Presses a button and reloads the page before the browser does anything else."""
     with page.expect_navigation():

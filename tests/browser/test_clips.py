@@ -54,6 +54,7 @@ def test_a_clip_is_drawn_and_plays_in_step_with_its_source(
     drawn(page)
     figure("a clip of 1.5 s from the page, s", time.monotonic() - started_s)
     picture = page.locator(".compare video.after")
+    page.wait_for_function("() => document.querySelector('video.after').readyState > 0")
     assert picture.evaluate("(film) => [film.videoWidth, film.videoHeight]") == [320, 192]
     page.wait_for_function("() => document.querySelector('video.after').currentTime > 0.2")
     gap_s, _, paused = page.evaluate(GAPS)

@@ -83,6 +83,7 @@ def test_the_wheel_with_control_enlarges_where_it_points(one: Any) -> None:
     one.keyboard.down("Control")
     one.mouse.wheel(0, -300)
     one.keyboard.up("Control")
+    one.locator(".compare.zoomed").wait_for()
     scale, left, top = one.evaluate(SEEN)
     assert scale > before * 1.5
     shift = 40 * (1 - scale / before)  # what lies under the pointer stays there
@@ -106,7 +107,7 @@ def test_two_fingers_enlarge(visit: Opener) -> None:
     for apart in (20, 40, 60):
         touch("touchMove", 120 - apart, 200 + apart)
     touch("touchEnd")
-    assert page.evaluate(SEEN)[0] > before * 1.8
+    page.wait_for_function(f"(least) => ({SEEN})()[0] > least", arg=before * 1.8)
 
 
 def test_the_whole_screen_is_entered_and_left(one: Any) -> None:

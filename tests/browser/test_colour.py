@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, SAMPLES, Opener
+from conftest import ROOT, SAMPLES, Opener, rested
 from hand import TARGETS, THUMB_PX
 from paper import DRAWING, choose, coloured, dots, recoloured, tap
 from PIL import Image
@@ -229,7 +229,7 @@ def test_everything_can_be_done_with_the_keyboard(colour: Callable[..., Any]) ->
     page.get_by_role("button", name="Compare").focus()
     page.keyboard.press("Enter")
     divider = page.locator(".compare [type=range]")
-    page.wait_for_timeout(1500)  # it sweeps to the middle first
+    rested(page)
     divider.focus()
     page.keyboard.press("Home")
     assert divider.get_attribute("aria-valuetext") == "0% photo"

@@ -8,7 +8,7 @@ from typing import Any
 import paper
 import pytest
 from conftest import SAMPLES, Opener, drawn
-from hand import choose
+from hand import choose, resize
 from PIL import Image
 
 pytestmark = pytest.mark.browser
@@ -69,7 +69,7 @@ def test_no_file_name_makes_the_page_wider_than_its_screen(visit: Opener, locale
     choose(page, *[(name, "image/jpeg", small_photo()) for name in NAMES])
     page.locator(".tile[data-state=done]").nth(len(NAMES) - 1).wait_for()
     for width_px in WIDTHS_PX:
-        page.set_viewport_size({"width": width_px, "height": 740})
+        resize(page, width_px, 740)
         assert page.evaluate(WIDE) == 0, (width_px, "all")
     page.locator(".tile .open").first.click()
     drawn(page)
@@ -77,7 +77,7 @@ def test_no_file_name_makes_the_page_wider_than_its_screen(visit: Opener, locale
         page.locator("#photo h1", has_text=name).wait_for()
         drawn(page)
         for width_px in WIDTHS_PX:
-            page.set_viewport_size({"width": width_px, "height": 740})
+            resize(page, width_px, 740)
             assert page.evaluate(WIDE) == 0, (width_px, name)
             assert page.evaluate(SAVE), (width_px, name)
         page.keyboard.press("ArrowRight")
@@ -100,7 +100,7 @@ def test_no_file_name_makes_the_page_of_drawings_wider(colour: Opener, locale: s
         page.locator("#photo h1", has_text=name).wait_for()
         paper.coloured(page)
         for width_px in WIDTHS_PX:
-            page.set_viewport_size({"width": width_px, "height": 740})
+            resize(page, width_px, 740)
             assert page.evaluate(WIDE) == 0, (width_px, name)
             assert page.evaluate(SAVE), (width_px, name)
 
@@ -110,7 +110,7 @@ def test_an_unknown_kind_with_a_long_name_does_not_either(visit: Opener) -> None
     choose(page, (NAMES[12], "image/jpeg", b"no picture\n" * 20))
     page.locator(".failure").wait_for()
     for width_px in WIDTHS_PX:
-        page.set_viewport_size({"width": width_px, "height": 740})
+        resize(page, width_px, 740)
         assert page.evaluate(WIDE) == 0, width_px
 
 
@@ -118,7 +118,7 @@ def test_an_unknown_kind_with_a_long_name_does_not_either(visit: Opener) -> None
 @pytest.mark.parametrize("name", ["coffee", "astronaut"])
 def test_save_is_in_sight_on_every_screen(visit: Opener, size: tuple[int, int], name: str) -> None:
     page = visit()
-    page.set_viewport_size({"width": size[0], "height": size[1]})
+    resize(page, *size)
     choose(page, (f"{name}.jpg", "image/jpeg", (SAMPLES / f"{name}.jpg").read_bytes()))
     drawn(page)
     if size[1] < 400:  # a phone that lies: one push of the thumb away, and not over the picture
