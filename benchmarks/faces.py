@@ -306,7 +306,8 @@ def main() -> None:
     print(text)
     (ROOT / "benchmarks" / "faces.md").write_text(text)
     shown = sheet(pipeline, given.styles or ON_SHEET)
-    cv2.imwrite(str(ROOT / "docs" / "faces.jpg"), shown[..., ::-1])
+    compressed = [cv2.IMWRITE_JPEG_QUALITY, 88]
+    cv2.imwrite(str(ROOT / "docs" / "faces.jpg"), shown[..., ::-1], compressed)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,7 @@ MAX_LANDMARK_OVERHANG = 0.5  # of the box's sides: how far outside it a landmark
 # Further passes over a whole photo
 MIN_ENLARGEMENT, MAX_ENLARGEMENT = 1.25, 2.0  # of a small photo
 # Of a face that only these see: counted, 17 of 17 were people. A lower score counts half, so that a
-# closer look has to confirm it: in 419 photographs 23 faces more that way, 21
-# of them people's.
+# closer look has to confirm it: in 419 photographs 23 faces more that way, 21 of them people's.
 MIN_FURTHER_SCORE = 0.9
 MAX_SHARED = 0.5  # of the smaller of two boxes: more, and they are one face
 MAX_COLOUR_CAST = 1.5  # ratio of the channels' means from which on the light is coloured
